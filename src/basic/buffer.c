@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <stdio.h>
+
+#include "basic/buffer.h"
+
+#define BUFFER_MINIMUM 256U
+
+void buffer_done(Buffer *b) {
+        free(b->data);
+        *b = (Buffer) {};
+}
+
+char *buffer_reserve(Buffer *b, size_t n) {
+        size_t need, size;
+        char *p;
+
+        if (_likely_(b->data && buffer_space(b) >= n))
+                return buffer_bytes(b) + b->len;
+
+        if (__builtin_add_overflow(b->len, n, &need) || need > SIZE_MAX / 2)
+                return NULL;
+
+        /* Shift to the front where that alone makes enough room, and the move is paid for by what was consumed. */
+        if (need <= b->allocated && b->start >= b->len) {
+                memcpy(b->data, buffer_bytes(b), b->len);
+                b->start = 0;
+                return b->data + b->len;
+        }
+
+        size = MAX(b->allocated * 2, BUFFER_MINIMUM);
+        while (size < need)
+                size *= 2;
+        p = malloc(size);
+        if (!p)
+                return NULL;
+        if (b->len > 0)
+                memcpy(p, buffer_bytes(b), b->len);
+        free(b->data);
+        *b = (Buffer) { .data = p, .len = b->len, .allocated = size };
+        return p + b->len;
+}
+
+int buffer_append(Buffer *b, const void *p, size_t n) {
+        char *to = buffer_reserve(b, n);
+
+        if (!to)
+                return -ENOMEM;
+        if (n > 0)
+                memcpy(to, p, n);
+        b->len += n;
+        return 0;
+}
+
+int buffer_append_string(Buffer *b, const char *s) {
+        return buffer_append(b, s, strlen(s));
+}
+
+int buffer_append_char(Buffer *b, char c) {
+        return buffer_append(b, &c, 1);
+}
+
+int buffer_appendv(Buffer *b, const char *format, va_list ap) {
+        va_list copy;
+        char *to;
+        int n;
+
+        va_copy(copy, ap);
+        n = vsnprintf(NULL, 0, format, copy);
+        va_end(copy);
+        if (n < 0)
+                return -EINVAL;
+        to = buffer_reserve(b, (size_t) n + 1);
+        if (!to)
+                return -ENOMEM;
+        (void) vsnprintf(to, (size_t) n + 1, format, ap);
+        b->len += n;
+        return 0;
+}
+
+int buffer_appendf(Buffer *b, const char *format, ...) {
+        va_list ap;
+        int r;
+
+        va_start(ap, format);
+        r = buffer_appendv(b, format, ap);
+        va_end(ap);
+        return r;
+}
+
+const char *buffer_string(Buffer *b) {
+        char *to = buffer_reserve(b, 1);
+
+        if (!to)
+                return NULL;
+        *to = 0;
+        return buffer_bytes(b);
+}
+
+char *buffer_steal_string(Buffer *b) {
+        char *s;
+
+        if (!buffer_string(b))
+                return NULL;
+        if (b->start > 0)
+                memmove(b->data, buffer_bytes(b), b->len + 1);
+        s = b->data;
+        *b = (Buffer) {};
+        return s;
+}

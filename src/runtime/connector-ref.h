@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* How a person names a connector: `NAME`, `native:NAME`, `pypi:PKG[==V]`, `npm:PKG[@V]`, `exec:PATH`, and the shorthands
+ * of design §4 that carry a configuration: `sqlite:PATH`, `csv:PATH`, `jsonl:PATH`, `http(s)://…`, `FILE.yaml`,
+ * `CONNECTOR?key=value&…`. Pure text work, no disk but FILE.yaml. */
+
+#include "shared/json-util.h"
+
+typedef enum ConnectorKind {
+        CONNECTOR_NATIVE,
+        CONNECTOR_PYPI,
+        CONNECTOR_NPM,
+        CONNECTOR_EXEC,
+        CONNECTOR_INSTALLED, /* a bare name: an installed one, else a native one */
+        _CONNECTOR_KIND_MAX,
+        _CONNECTOR_KIND_INVALID = -EINVAL,
+} ConnectorKind;
+
+typedef enum ConnectorRole {
+        CONNECTOR_SOURCE,
+        CONNECTOR_DESTINATION,
+        CONNECTOR_ANY_ROLE,
+} ConnectorRole;
+
+typedef struct ConnectorRef {
+        ConnectorKind kind;
+        char *name;         /* package, native name ("source-file") or path */
+        char *version;      /* NULL = whichever */
+        JsonObject *config; /* what the shorthand says; NULL = nothing */
+} ConnectorRef;
+
+ConnectorRef *connector_ref_free(ConnectorRef *r);
+DEFINE_CLEANUP(ConnectorRef, connector_ref_free);
+
+/* `role` tells `csv:x` the source from the destination. image: and manifest: are known and refused with -EOPNOTSUPP and
+ * a sentence that says so. */
+int connector_ref_parse(const char *s, ConnectorRole role, ConnectorRef **ret, Error **reterr_error);
+/* "pypi:airbyte-source-faker==7.2.1" */
+char *connector_ref_to_string(const ConnectorRef *r);

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Connectors on this machine: where they are installed, and what starting one takes.
+ * Layout: <data>/connectors/<kind>/<name>/<version>/ with a marker file `gantry-installed.json` written last; <data> is
+ * $GANTRY_DATA_DIR, else $XDG_DATA_HOME/gantry. Specs are cached beside the marker, for exec: connectors in
+ * $XDG_CACHE_HOME/gantry by path, size and modification time. */
+
+#include "runtime/connector-ref.h"
+#include "basic/env.h"
+#include "sandbox/sandbox-plan.h"
+
+typedef struct InstalledConnector {
+        char *reference; /* as connector_ref_to_string() gives it */
+        ConnectorKind kind;
+        char *name;
+        char *version;   /* "" for exec */
+        char *directory; /* of the installation; for exec the directory that the program lies in */
+        char **command;  /* argv prefix: the verb and flags follow */
+        char **read_paths; /* what it must see beside the base: the venv and its interpreter, … */
+        bool needs_network; /* false for native connectors that don't */
+        bool allow_write_exec;
+} InstalledConnector;
+
+InstalledConnector *installed_connector_free(InstalledConnector *c);
+DEFINE_CLEANUP(InstalledConnector, installed_connector_free);
+
+/* Finds what `ref` names. -ENOENT with a sentence that says how to install it; -EACCES when it isn't executable. */
+int connector_store_find(const ConnectorRef *ref, InstalledConnector **ret, Error **reterr_error);
+/* All installed and native ones, sorted by reference; *ret ends with NULL. Free each and the array. */
+int connector_store_list(InstalledConnector ***ret, Error **reterr_error);
+/* Downloads, installs, compiles and asks for the spec. Prints progress to standard error. A version that is there
+ * already is no error. */
+int connector_store_install(Env *env, const ConnectorRef *ref, bool verbose, InstalledConnector **ret,
+                            Error **reterr_error);
+int connector_store_remove(const ConnectorRef *ref, Error **reterr_error);
+
+/* Paths of the program family: the shim and native connectors lie beside `gantry` in a build tree, else in LIBEXECDIR.
+ * $GANTRY_LIBEXEC_DIR overrides both. */
+int runtime_libexec_path(const char *name, char **ret);
+/* $GANTRY_DATA_DIR, $GANTRY_STATE_DIR, $GANTRY_CACHE_DIR, else the XDG ones, "/gantry" appended. */
+int runtime_data_dir(char **ret);
+int runtime_state_dir(char **ret);
+int runtime_cache_dir(char **ret);

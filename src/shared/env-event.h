@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The production Env: sd-event, the kernel's clocks, real pipes, children and files. */
+
+#include "basic/env.h"
+
+int env_event_new(Env **ret);
+Env *env_event_free(Env *e);
+DEFINE_CLEANUP(Env, env_event_free);

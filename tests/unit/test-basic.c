@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "basic/buffer.h"
+#include "basic/hashmap.h"
+#include "basic/json-scan.h"
+#include "basic/json-write.h"
+#include "basic/parse-util.h"
+#include "basic/path-util.h"
+#include "basic/strv.h"
+#include "basic/time-util.h"
+#include "basic/utf8.h"
+#include "unit/test.h"
+
+TEST_MAIN()
+
+TEST(buffer_keeps_bytes_across_consume_and_growth) {
+        _cleanup_buffer_ Buffer b = {};
+
+        for (int i = 0; i < 1000; i++)
+                ASSERT_OK(buffer_appendf(&b, "%03d;", i));
+        buffer_consume(&b, 4 * 998);
+        assert_string_equal(buffer_string(&b), "998;999;");
+        buffer_consume(&b, 8);
+        assert_int_equal(b.len, 0);
+}
+
+TEST(hashmap_walks_in_order_of_insertion) {
+        _cleanup_hashmap_ Hashmap *h = hashmap_new(NULL);
+        size_t i = 0, n = 0;
+        void *v;
+        char key[16];
+
+        for (intptr_t k = 1; k <= 1000; k++) {
+                snprintf(key, sizeof(key), "k%ld", (long) k);
+                ASSERT_OK(hashmap_put_string(h, key, (void *) k));
+        }
+        ASSERT_ERROR(hashmap_put_string(h, "k7", NULL), EEXIST);
+        assert_ptr_equal(hashmap_remove(h, "k500", 4), (void *) 500);
+        assert_null(hashmap_get_string(h, "k500"));
+        assert_ptr_equal(hashmap_get_string(h, "k501"), (void *) 501);
+        for (intptr_t last = 0; hashmap_iterate(h, &i, NULL, NULL, &v); last = (intptr_t) v, n++)
+                assert_true((intptr_t) v > last);
+        assert_int_equal(n, 999);
+}
+
+TEST(paths_become_absolute_by_text) {
+        _cleanup_free_ char *a = path_absolute("/a/./b//../c/"), *b = path_absolute("/../.."), *c = path_join("/x", "y");
+
+        assert_string_equal(a, "/a/c");
+        assert_string_equal(b, "/");
+        assert_string_equal(c, "/x/y");
+        assert_true(path_is_under("/a/b", "/a"));
+        assert_false(path_is_under("/ab", "/a"));
+}
+
+TEST(numbers_are_whole_strings_or_errors) {
+        uint64_t u;
+        int64_t i;
+
+        ASSERT_OK(parse_u64("18446744073709551615", &u));
+        ASSERT_ERROR(parse_u64("18446744073709551616", &u), ERANGE);
+        ASSERT_ERROR(parse_u64(" 1", &u), EINVAL);
+        ASSERT_ERROR(parse_i64("1x", &i), EINVAL);
+        ASSERT_OK(parse_usec("5min", &u));
+        assert_int_equal(u, 300 * USEC_PER_SEC);
+        ASSERT_ERROR(parse_usec("5 parsecs", &u), EINVAL);
+}
+
+TEST(terminal_text_carries_no_control_bytes) {
+        static const char hostile[] = "a\x1b]52;c;aGk=\x07\xc2\x9b" "31m\xe2\x80\xae\xff\n";
+        _cleanup_buffer_ Buffer b = {};
+
+        ASSERT_OK(utf8_append_printable(&b, hostile, strlen(hostile), false));
+        assert_string_equal(buffer_string(&b), "a\\x1b]52;c;aGk=\\x07\\x9b31m\\u202e\\xff\\x0a");
+}
+
+TEST(json_strings_are_escaped_and_decoded_back) {
+        static const char text[] = "q\" b\\ n\n z\x01 \xf0\x9f\x98\x80";
+        _cleanup_buffer_ Buffer b = {}, back = {};
+
+        ASSERT_OK(json_write_string(&b, text, strlen(text)));
+        ASSERT_OK(json_string_decode(json_string_inner((JsonSlice) { buffer_bytes(&b), b.len }), &back));
+        assert_string_equal(buffer_string(&back), text);
+}
+
+TEST(json_members_are_found_behind_escaped_keys_and_the_last_duplicate_wins) {
+        static const char text[] = "{\"a\":{\"x\":\"}\"},\"\\u0061\" : [1, {}], \"b\\\"\":null}";
+        JsonSlice object = { text, strlen(text) }, v;
+
+        assert_int_equal(json_find_member(object, "a", &v), 1);
+        assert_int_equal(v.n, strlen("[1, {}]"));
+        assert_int_equal(json_find_member(object, "b\"", &v), 1);
+        assert_int_equal(json_slice_type(v), JSON_NULL);
+        assert_int_equal(json_find_member(object, "c", &v), 0);
+}
+
+TEST(json_depth_is_limited_without_recursion) {
+        _cleanup_buffer_ Buffer b = {};
+
+        for (int i = 0; i < 100000; i++)
+                ASSERT_OK(buffer_append_char(&b, '['));
+        ASSERT_ERROR(json_validate(buffer_bytes(&b), b.len, NULL), ELOOP);
+        assert_null(json_skip_value(buffer_bytes(&b), buffer_bytes(&b) + b.len));
+}
