@@ -16,6 +16,12 @@ Mapper *mapper_free(Mapper *m);
 DEFINE_CLEANUP(Mapper, mapper_free);
 Mapper **mappers_free(Mapper **l);
 
+/* A whole list: the array of a stream's `mappers`. NULL and an empty array give NULL. The list ends with NULL. */
+int mappers_from_json(JsonObject *array, Mapper ***ret, Error **reterr_error);
+
+/* Appends what must never be logged (an encryption key) to a strv. */
+int mappers_secret_strings(Mapper *const *l, char ***secrets);
+
 /* Rewrites what the destination is told of the stream: schema, cursor field, primary key. -ENOENT FIELD_NOT_FOUND,
  * -EEXIST FIELD_ALREADY_EXISTS, -EINVAL INVALID_MAPPER_CONFIG. */
 int mappers_apply_to_stream(Mapper *const *l, ConfiguredStream *stream, Error **reterr_error);

@@ -7,6 +7,8 @@
 #include "protocol/connector-spec.h"
 #include "worker/mapper.h"
 #include "worker/replication.h"
+#include "worker/sync-generation.h"
+#include "worker/sync-mode.h"
 
 typedef enum NamespaceDefinition {
         NAMESPACE_SOURCE,
@@ -20,3 +22,10 @@ typedef enum NamespaceDefinition {
 int sync_catalog_map(const ConfiguredCatalog *catalog, NamespaceDefinition definition, const char *namespace_format,
                      const char *prefix, char **const *selected_fields, Mapper **const *mappers,
                      ConfiguredCatalog **ret_destination, StreamOptions **ret_streams, Error **reterr_error);
+
+/* The catalog of a clear (Airbyte's reset), run with an empty source: `cleared[i]` streams become full_refresh with
+ * overwrite, which empties them; all others full_refresh with append and get no data. */
+int sync_catalog_for_clear(const ConfiguredCatalog *catalog, const bool *cleared, ConfiguredCatalog **ret);
+
+/* Copies a stream with all that is in it. */
+int configured_stream_copy(const ConfiguredStream *s, ConfiguredStream *ret);
