@@ -290,12 +290,19 @@ static void result_done(OneshotResult *r) {
         strv_free(r->missing);
 }
 
+void connector_oneshot_detach(ConnectorOneshot *o) {
+        if (!o->env)
+                return;
+        close_stream(o, true);
+        close_stream(o, false);
+        o->process = connector_process_free(o->process);
+        o->env = NULL;
+}
+
 ConnectorOneshot *connector_oneshot_free(ConnectorOneshot *o) {
         if (!o)
                 return NULL;
-        close_stream(o, true);
-        close_stream(o, false);
-        connector_process_free(o->process);
+        connector_oneshot_detach(o);
         record_scanner_free(o->scanner);
         line_reader_done(&o->out);
         line_reader_done(&o->err);

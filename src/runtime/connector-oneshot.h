@@ -30,6 +30,8 @@ typedef void (*OneshotLog)(const char *level, const char *message, void *userdat
 /* `start->verb` says which. `done` comes once, from the loop. */
 int connector_oneshot_start(Env *env, const ConnectorStart *start, OneshotLog log, OneshotDone done, void *userdata,
                             ConnectorOneshot **ret, Error **reterr_error);
+/* Lets go of process and loop (killing what still runs), so that the result may outlive the Env. */
+void connector_oneshot_detach(ConnectorOneshot *o);
 /* Stops it if it still runs. */
 ConnectorOneshot *connector_oneshot_free(ConnectorOneshot *o);
 DEFINE_CLEANUP(ConnectorOneshot, connector_oneshot_free);

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Specs by connector version: a Python connector needs seconds to say what never changes. Kept in the cache directory,
+ * keyed by the reference and, where the program is the user's own, by its size and modification time. */
+
+#include "protocol/connector-spec.h"
+#include "runtime/connector-store.h"
+
+/* 1 and the spec, 0 when there is none. A broken entry counts as none. */
+int spec_cache_get(const InstalledConnector *c, ConnectorSpec **ret);
+int spec_cache_put(const InstalledConnector *c, JsonObject *spec, Error **reterr_error);
+
+/* A hash for names of files and for noticing change; not for security. */
+uint64_t hash64(uint64_t seed, const void *p, size_t n);
