@@ -20,7 +20,8 @@ typedef struct LineReader {
         Buffer buffer;
         size_t scanned; /* no newline in the first `scanned` bytes of the buffer */
         size_t max;     /* of a line, newline included */
-        uint64_t n_lines;
+        uint64_t n_lines; /* those that were too long among them */
+        bool dropping;    /* the line at the front is too long: its bytes go unseen */
 } LineReader;
 
 void line_reader_init(LineReader *r, size_t max);
