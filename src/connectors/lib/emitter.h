@@ -3,6 +3,8 @@
 
 /* A source's standard output: whole lines, written in large pieces, at the latest 100 ms after they were made. */
 
+#include <signal.h>
+
 #include "connectors/lib/connector.h"
 
 Emitter *emitter_new(int fd);
@@ -34,4 +36,14 @@ int emitter_log(Emitter *e, const char *level, const char *format, ...) _printf_
 /* Any other whole line, made by the message_write_* functions. */
 Buffer *emitter_buffer(Emitter *e);
 int emitter_maybe_flush(Emitter *e);
-int64_t emitter_now_ms(Emitter *e); /* wall clock, read at most every 64 records */
+int64_t emitter_now_ms(Emitter *e); /* wall clock, coarse (some ms), cheap enough for every record */
+
+/* For the frame (connector_main). Strings that must never be written in a LOG or TRACE: takes the strv over; the longest
+ * are masked first, those shorter than 4 bytes not at all. */
+void emitter_set_secrets(Emitter *e, char **secrets);
+/* `text` with the secrets masked; NULL when out of memory. */
+char *emitter_mask(const Emitter *e, const char *text);
+/* Takes back a record that a failed reader left open. */
+void emitter_drop_open_record(Emitter *e);
+/* Once *stop is set, the end of a record, a flush or a state fails with -ECANCELED (whole lines written before it). */
+void emitter_set_stop(Emitter *e, const volatile sig_atomic_t *stop);
