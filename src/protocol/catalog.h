@@ -6,6 +6,9 @@
 
 #include "shared/json-util.h"
 
+/* Of a configured catalog's file: 10,000 streams with schemas of 20 KB have room. */
+#define CATALOG_FILE_MAX (256U * 1024U * 1024U)
+
 typedef enum SyncMode {
         SYNC_MODE_FULL_REFRESH,
         SYNC_MODE_INCREMENTAL,
@@ -86,12 +89,13 @@ DEFINE_CLEANUP(ConfiguredCatalog, configured_catalog_free);
 #define _cleanup_configured_catalog_ _cleanup_(configured_catalog_freep)
 
 /* From JSON `{"streams": […]}`. Errors name the stream and the member. Duplicate (namespace, name) pairs, streams
- * without a sync mode, an incremental stream without a cursor, a dedup stream without a primary key are errors. */
+ * without a sync mode, an incremental stream without a cursor, a dedup stream without a primary key are errors. Where a
+ * configured stream names no cursor or key and its mode needs one, the source's own is filled in. */
 int catalog_from_json(JsonObject *o, Catalog **ret, Error **reterr_error);
 int configured_catalog_from_json(JsonObject *o, ConfiguredCatalog **ret, Error **reterr_error);
 int configured_catalog_from_file(const char *path, ConfiguredCatalog **ret, Error **reterr_error);
 
-/* To JSON; unknown members that came in are kept. */
+/* To JSON; unknown members that came in are kept. The result shares values with the catalog: write it, don't change it. */
 int catalog_to_json(const Catalog *c, JsonObject **ret);
 int configured_catalog_to_json(const ConfiguredCatalog *c, JsonObject **ret);
 
