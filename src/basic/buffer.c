@@ -22,7 +22,7 @@ char *buffer_reserve(Buffer *b, size_t n) {
                 return NULL;
 
         /* Shift to the front where that alone makes enough room, and the move is paid for by what was consumed. */
-        if (need <= b->allocated && b->start >= b->len) {
+        if (b->data && need <= b->allocated && b->start >= b->len) {
                 memcpy(b->data, buffer_bytes(b), b->len);
                 b->start = 0;
                 return b->data + b->len;

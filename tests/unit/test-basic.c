@@ -24,6 +24,13 @@ TEST(buffer_keeps_bytes_across_consume_and_growth) {
         assert_int_equal(b.len, 0);
 }
 
+TEST(buffer_takes_nothing_even_when_it_is_new) {
+        _cleanup_buffer_ Buffer b = {};
+
+        ASSERT_OK(buffer_append(&b, "", 0));
+        assert_string_equal(buffer_string(&b), "");
+}
+
 TEST(hashmap_walks_in_order_of_insertion) {
         _cleanup_hashmap_ Hashmap *h = hashmap_new(NULL);
         size_t i = 0, n = 0;
