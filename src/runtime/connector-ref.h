@@ -30,6 +30,9 @@ typedef struct ConnectorRef {
         JsonObject *config; /* what the shorthand says; NULL = nothing */
 } ConnectorRef;
 
+/* "native", "pypi", …: what stands before the colon; "installed" for a bare name. */
+const char *connector_kind_to_string(ConnectorKind kind);
+
 ConnectorRef *connector_ref_free(ConnectorRef *r);
 DEFINE_CLEANUP(ConnectorRef, connector_ref_free);
 

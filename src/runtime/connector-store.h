@@ -6,9 +6,9 @@
  * $GANTRY_DATA_DIR, else $XDG_DATA_HOME/gantry. Specs are cached beside the marker, for exec: connectors in
  * $XDG_CACHE_HOME/gantry by path, size and modification time. */
 
-#include "runtime/connector-ref.h"
 #include "basic/env.h"
-#include "sandbox/sandbox-plan.h"
+#include "runtime/connector-ref.h"
+#include "runtime/runtime-paths.h"
 
 typedef struct InstalledConnector {
         char *reference; /* as connector_ref_to_string() gives it */
@@ -34,11 +34,3 @@ int connector_store_list(InstalledConnector ***ret, Error **reterr_error);
 int connector_store_install(Env *env, const ConnectorRef *ref, bool verbose, InstalledConnector **ret,
                             Error **reterr_error);
 int connector_store_remove(const ConnectorRef *ref, Error **reterr_error);
-
-/* Paths of the program family: the shim and native connectors lie beside `gantry` in a build tree, else in LIBEXECDIR.
- * $GANTRY_LIBEXEC_DIR overrides both. */
-int runtime_libexec_path(const char *name, char **ret);
-/* $GANTRY_DATA_DIR, $GANTRY_STATE_DIR, $GANTRY_CACHE_DIR, else the XDG ones, "/gantry" appended. */
-int runtime_data_dir(char **ret);
-int runtime_state_dir(char **ret);
-int runtime_cache_dir(char **ret);

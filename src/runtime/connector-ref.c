@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <ctype.h>
+#include <strings.h>
+
+#include "basic/file-util.h"
+#include "runtime/connector-query.h"
+#include "runtime/connector-ref.h"
+#include "runtime/connector-shorthand.h"
+#include "runtime/suggest.h"
+#include "runtime/yaml-util.h"
+
+#define REFERENCE_MAX (64U * 1024U)
+#define CONNECTOR_FILE_MAX (4U * 1024U * 1024U)
+#define PACKAGE_NAME_MAX 214U /* npm's limit; PyPI has none, no package comes near */
+#define VERSION_MAX 64U
+
+static const char *const kind_names[_CONNECTOR_KIND_MAX] = {
+        [CONNECTOR_NATIVE] = "native",
+        [CONNECTOR_PYPI] = "pypi",
+        [CONNECTOR_NPM] = "npm",
+        [CONNECTOR_EXEC] = "exec",
+        [CONNECTOR_INSTALLED] = NULL,
+};
+
+ConnectorRef *connector_ref_free(ConnectorRef *r) {
+        if (!r)
+                return NULL;
+        free(r->name);
+        free(r->version);
+        json_object_put(r->config);
+        free(r);
+        return NULL;
+}
+
+const char *connector_kind_to_string(ConnectorKind kind) {
+        assert(kind >= 0 && kind < _CONNECTOR_KIND_MAX);
+        return kind_names[kind] ?: "installed";
+}
+
+/* Names and versions become directory names and arguments of package managers: nothing in them may look like an option,
+ * a path or a second requirement. */
+static bool is_name(const char *s, const char *more) {
+        size_t n = strlen(s);
+
+        if (n == 0 || n > PACKAGE_NAME_MAX || !isalnum((unsigned char) s[0]))
+                return false;
+        for (; *s; s++)
+                if (!isalnum((unsigned char) *s) && !strchr(more, *s))
+                        return false;
+        return true;
+}
+
+static bool is_version(const char *s) {
+        return strlen(s) <= VERSION_MAX && is_name(s, ".+!-_");
+}
+
+static bool is_npm_name(const char *s) {
+        _cleanup_free_ char *scope = NULL;
+        const char *slash;
+
+        if (s[0] != '@')
+                return is_name(s, "-._");
+        slash = strchr(s, '/');
+        scope = slash ? strndup(s + 1, (size_t) (slash - s - 1)) : NULL;
+        return scope && is_name(scope, "-._") && is_name(slash + 1, "-._");
+}
+
+/* PyPI's rule (PEP 503): letters in lower case, runs of "-", "_" and "." are one "-". */
+static void normalize_pypi_name(char *name) {
+        char *to = name;
+
+        for (const char *p = name; *p; p++) {
+                if (!strchr("-_.", *p))
+                        *to++ = (char) tolower((unsigned char) *p);
+                else if (to > name && to[-1] != '-')
+                        *to++ = '-';
+        }
+        *to = 0;
+}
+
+/* Cuts the version off `ref->name` where `separator` stands. */
+static int split_version(ConnectorRef *ref, char *separator, size_t n_separator, Error **reterr_error) {
+        if (!separator)
+                return 0;
+        ref->version = strdup(separator + n_separator);
+        if (!ref->version)
+                return -ENOMEM;
+        *separator = 0;
+        if (!is_version(ref->version))
+                return error_set(reterr_error, -EINVAL, "'%s' is no version of %s: write one like 1.2.3", ref->version,
+                                 ref->name);
+        return 0;
+}
+
+static int parse_pypi(ConnectorRef *ref, Error **reterr_error) {
+        int r;
+
+        r = split_version(ref, strstr(ref->name, "=="), 2, reterr_error);
+        if (r < 0)
+                return r;
+        if (strpbrk(ref->name, "=<>~!@"))
+                return error_set(reterr_error, -EINVAL, "'pypi:%s': a version is written NAME==VERSION", ref->name);
+        if (!is_name(ref->name, "-._"))
+                return error_set(reterr_error, -EINVAL, "'%s' is no name of a Python package", ref->name);
+        normalize_pypi_name(ref->name);
+        return 0;
+}
+
+static int parse_npm(ConnectorRef *ref, Error **reterr_error) {
+        char *at = ref->name[0] ? strchr(ref->name + 1, '@') : NULL;
+        int r;
+
+        r = split_version(ref, at, 1, reterr_error);
+        if (r < 0)
+                return r;
+        if (!is_npm_name(ref->name))
+                return error_set(reterr_error, -EINVAL, "'%s' is no name of an npm package", ref->name);
+        return 0;
+}
+
+static int parse_exec(ConnectorRef *ref, Error **reterr_error) {
+        if (ref->name[0] == 0)
+                return error_set(reterr_error, -EINVAL, "'exec:' must be followed by the path of a program");
+        return 0;
+}
+
+static int parse_native(ConnectorRef *ref, Error **reterr_error) {
+        if (!is_name(ref->name, "-"))
+                return error_set(reterr_error, -EINVAL, "'%s' is no name of a native connector", ref->name);
+        return 0;
+}
+
+/* A bare name: of an installed connector, else of a native one. */
+static int parse_installed(ConnectorRef *ref, const char *whole, Error **reterr_error) {
+        int r;
+
+        r = split_version(ref, strstr(ref->name, "=="), 2, reterr_error);
+        if (r < 0)
+                return r;
+        if (strchr(whole, '/') || whole[0] == '.')
+                return error_set(reterr_error, -EINVAL,
+                                 "'%s' is a path: write exec:%s for a program, csv:, jsonl:, sqlite: or file: for data",
+                                 whole, whole);
+        if (!is_name(ref->name, "-._"))
+                return error_set(reterr_error, -EINVAL, "'%s' is no name of a connector", whole);
+        return 0;
+}
+
+static int refuse_scheme(const char *scheme, const char *whole, Error **reterr_error) {
+        const char *near = suggest_nearest(scheme, connector_schemes);
+
+        if (streq(scheme, "image"))
+                return error_set(reterr_error, -EOPNOTSUPP, "'%s': connectors in container images are not supported yet",
+                                 whole);
+        if (streq(scheme, "manifest"))
+                return error_set(reterr_error, -EOPNOTSUPP, "'%s': manifests are not supported yet; "
+                                 "pypi:airbyte-source-declarative-manifest runs one", whole);
+        return error_set(reterr_error, -EINVAL, "'%s': there are no connectors of kind '%s:'%s%s%s", whole, scheme,
+                         near ? "; did you mean '" : "", near ?: "", near ? ":'?" : "");
+}
+
+/* `head`: the reference without its query. */
+static int parse_head(const char *head, ConnectorRole role, ConnectorRef **ret, Error **reterr_error) {
+        _cleanup_(connector_ref_freep) ConnectorRef *ref = NULL;
+        _cleanup_free_ char *scheme = NULL;
+        ConnectorKind kind = CONNECTOR_INSTALLED;
+        int r;
+
+        r = connector_shorthand_parse(head, role, ret, reterr_error);
+        if (r != 0)
+                return r;
+        ref = calloc(1, sizeof(*ref));
+        if (!ref)
+                return -ENOMEM;
+        scheme = connector_scheme(head);
+        for (ConnectorKind k = 0; scheme && k < _CONNECTOR_KIND_MAX; k++)
+                if (kind_names[k] && streq(scheme, kind_names[k]))
+                        kind = k;
+        if (scheme && kind == CONNECTOR_INSTALLED)
+                return refuse_scheme(scheme, head, reterr_error);
+        ref->kind = kind;
+        ref->name = strdup(scheme ? head + strlen(scheme) + 1 : head);
+        if (!ref->name)
+                return -ENOMEM;
+        r = kind == CONNECTOR_PYPI     ? parse_pypi(ref, reterr_error)
+            : kind == CONNECTOR_NPM    ? parse_npm(ref, reterr_error)
+            : kind == CONNECTOR_EXEC   ? parse_exec(ref, reterr_error)
+            : kind == CONNECTOR_NATIVE ? parse_native(ref, reterr_error)
+                                       : parse_installed(ref, head, reterr_error);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(ref);
+        return 0;
+}
+
+/* A reference that is no file of ours. */
+static int parse_text(const char *s, ConnectorRole role, ConnectorRef **ret, Error **reterr_error) {
+        _cleanup_(connector_ref_freep) ConnectorRef *ref = NULL;
+        _cleanup_free_ char *head = NULL;
+        /* The query of a URL is the server's. */
+        bool url = strncasecmp(s, "http://", 7) == 0 || strncasecmp(s, "https://", 8) == 0;
+        const char *query = url ? NULL : connector_query_find(s);
+        int r;
+
+        head = query ? strndup(s, (size_t) (query - s)) : strdup(s);
+        if (!head)
+                return -ENOMEM;
+        r = parse_head(head, role, &ref, reterr_error);
+        if (r < 0)
+                return r;
+        if (query) {
+                if (!ref->config)
+                        ref->config = json_object_new_object();
+                if (!ref->config)
+                        return -ENOMEM;
+                r = connector_query_apply(query + 1, ref->config, reterr_error);
+                if (r < 0)
+                        return r;
+        }
+        *ret = TAKE_PTR(ref);
+        return 0;
+}
+
+static bool is_connector_file(const char *s) {
+        size_t n = strlen(s);
+
+        return (n > 5 && strcasecmp(s + n - 5, ".yaml") == 0) || (n > 4 && strcasecmp(s + n - 4, ".yml") == 0);
+}
+
+static int check_members(const char *path, JsonObject *o, Error **reterr_error) {
+        static char *const known[] = { (char *) "connector", (char *) "config", NULL };
+
+        if (!json_object_is_type(o, json_type_object))
+                return error_set(reterr_error, -EINVAL, "'%s' must hold 'connector:' and 'config:'", path);
+        json_object_object_foreach(o, key, value) {
+                const char *near = suggest_nearest(key, known);
+
+                (void) value;
+                if (!strv_contains(known, key))
+                        return error_set(reterr_error, -EINVAL, "'%s': unknown member '%s'%s%s%s", path, key,
+                                         near ? "; did you mean '" : "", near ?: "", near ? "'?" : "");
+        }
+        return 0;
+}
+
+/* FILE.yaml: `connector:` is a reference that is no file again, `config:` is laid over what that says. */
+static int parse_file(const char *path, ConnectorRole role, ConnectorRef **ret, Error **reterr_error) {
+        _cleanup_(connector_ref_freep) ConnectorRef *ref = NULL;
+        _cleanup_free_ char *text = NULL;
+        _cleanup_json_ JsonObject *o = NULL;
+        const char *connector = NULL;
+        JsonObject *config = NULL;
+        size_t n;
+        int r;
+
+        r = read_file(path, CONNECTOR_FILE_MAX, &text, &n, reterr_error);
+        if (r >= 0)
+                r = yaml_to_json(text, n, path, &o, reterr_error);
+        if (r >= 0)
+                r = check_members(path, o, reterr_error);
+        if (r >= 0)
+                r = json_get_string(o, "connector", &connector, path, reterr_error);
+        if (r < 0)
+                return r;
+        if (r == 0)
+                return error_set(reterr_error, -EINVAL, "'%s' has no 'connector:'", path);
+        r = json_get_object(o, "config", &config, path, reterr_error);
+        if (r < 0)
+                return r;
+        if (is_connector_file(connector))
+                return error_set(reterr_error, -EINVAL, "'%s': 'connector:' cannot be another such file", path);
+        r = parse_text(connector, role, &ref, reterr_error);
+        if (r < 0)
+                return error_prefix(reterr_error, r, "'%s'", path);
+        if (config && !ref->config)
+                ref->config = json_object_get(config);
+        else if (config) {
+                json_object_object_foreach(config, key, value) {
+                        r = json_add(ref->config, key, json_object_get(value));
+                        if (r < 0)
+                                return r;
+                }
+        }
+        *ret = TAKE_PTR(ref);
+        return 0;
+}
+
+int connector_ref_parse(const char *s, ConnectorRole role, ConnectorRef **ret, Error **reterr_error) {
+        assert(s);
+        assert(ret);
+
+        if (s[0] == 0)
+                return error_set(reterr_error, -EINVAL, "A connector must be named");
+        if (strlen(s) > REFERENCE_MAX)
+                return error_set(reterr_error, -EINVAL, "The reference is longer than %u bytes: use a file",
+                                 REFERENCE_MAX);
+        if (is_connector_file(s) && strncmp(s, "manifest:", 9) != 0)
+                return parse_file(s, role, ret, reterr_error);
+        return parse_text(s, role, ret, reterr_error);
+}
+
+char *connector_ref_to_string(const ConnectorRef *r) {
+        const char *kind = kind_names[r->kind];
+        _cleanup_buffer_ Buffer b = {};
+
+        if (buffer_appendf(&b, "%s%s%s", strempty(kind), kind ? ":" : "", r->name) < 0)
+                return NULL;
+        if (r->version && buffer_appendf(&b, "%s%s", r->kind == CONNECTOR_NPM ? "@" : "==", r->version) < 0)
+                return NULL;
+        return buffer_steal_string(&b);
+}
