@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Bytes as lower-case hexadecimal text and back. */
+
+#include "basic/macro.h"
+
+/* Writes 2 * n characters, no final NUL. */
+static inline void hex_encode(const void *p, size_t n, char *out) {
+        static const char digits[] = "0123456789abcdef";
+        const uint8_t *bytes = p;
+
+        for (size_t i = 0; i < n; i++) {
+                *out++ = digits[bytes[i] >> 4];
+                *out++ = digits[bytes[i] & 15];
+        }
+}
+
+/* -EINVAL when the text is not an even number of hexadecimal digits. `ret` is allocated, at least one byte. */
+int hex_decode(const char *s, uint8_t **ret, size_t *ret_n);
