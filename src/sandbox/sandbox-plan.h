@@ -6,6 +6,31 @@
 
 #include "shared/json-util.h"
 
+/* What the sandbox is made of. A layer that the kernel or a missing privilege refuses is left out by itself and named to
+ * the starter (`missing` in shim-protocol.h); nothing is left out in silence. */
+typedef enum SandboxLayer {
+        SANDBOX_USER_NAMESPACE,
+        SANDBOX_MOUNT_NAMESPACE,
+        SANDBOX_PID_NAMESPACE,
+        SANDBOX_IPC_NAMESPACE,
+        SANDBOX_UTS_NAMESPACE,
+        SANDBOX_CGROUP_NAMESPACE,
+        SANDBOX_NETWORK_NAMESPACE,
+        SANDBOX_PROC, /* a /proc of its own */
+        SANDBOX_CAPABILITIES,
+        SANDBOX_NO_NEW_PRIVS,
+        SANDBOX_LANDLOCK,
+        SANDBOX_LANDLOCK_SCOPE, /* abstract sockets and signals to others, Landlock ABI 6 */
+        SANDBOX_SECCOMP,
+        SANDBOX_LIMITS,
+        SANDBOX_TASKS_LIMIT, /* tasks_max holds for root too */
+        _SANDBOX_LAYER_MAX,
+        _SANDBOX_LAYER_INVALID = -EINVAL,
+} SandboxLayer;
+const char *sandbox_layer_to_string(SandboxLayer l);
+SandboxLayer sandbox_layer_from_string(const char *s);
+#define SANDBOX_LAYER_BIT(l) (UINT32_C(1) << (l))
+
 typedef enum NetworkClass {
         NETWORK_NONE, /* a network namespace of its own with loopback only */
         NETWORK_ANY,
@@ -36,16 +61,23 @@ typedef struct SandboxPlan {
         uint64_t files_max; /* RLIMIT_NOFILE */
         uint64_t stop_grace_usec;
         bool hold_term_until_stdin_ends; /* destinations: SIGTERM waits for the end of input or the grace period */
+        char *scratch_directory; /* on the host, private: removed with all in it when the connector is gone. NULL: none */
+        uint32_t without;        /* layers left out on purpose, for positive controls; they count as missing */
 } SandboxPlan;
 
 SandboxPlan *sandbox_plan_new(void);
 SandboxPlan *sandbox_plan_free(SandboxPlan *p);
 DEFINE_CLEANUP(SandboxPlan, sandbox_plan_free);
 
-/* Adds a mount; a path that lies under one with the same rights is left out, a writable one wins. */
+/* Adds a mount, in the order of targets; a path that lies under one with the same rights is left out, a writable one wins.
+ * `source` NULL makes a private tmpfs. -EINVAL for a target that isn't absolute and normal or is "/", -EPERM for one in
+ * /proc, /dev or /sys, which the sandbox makes itself. */
 int sandbox_plan_add_mount(SandboxPlan *p, const char *source, const char *target, bool writable, bool optional);
 /* The base every connector gets: /usr, libraries, certificates, time zones, resolver files if it has a network. */
 int sandbox_plan_add_base(SandboxPlan *p);
+/* Turns the plan into one that needs no mounts: arguments, environment and working directory that name a target name its
+ * source from then on; a private tmpfs becomes a directory made below the scratch directory. */
+int sandbox_plan_flatten(SandboxPlan *p);
 
 int sandbox_plan_to_json(const SandboxPlan *p, JsonObject **ret);
 int sandbox_plan_from_json(JsonObject *o, SandboxPlan **ret, Error **reterr_error);

@@ -13,4 +13,45 @@
  *
  * When the starter's end closes, everything in the sandbox is killed: an orphan never outlives its reader. */
 
+#include "sandbox/sandbox-plan.h"
+
 #define SHIM_PACKET_MAX (192U * 1024U)
+
+typedef enum ShimRequestType {
+        SHIM_REQUEST_PLAN,
+        SHIM_REQUEST_STOP,
+        SHIM_REQUEST_KILL,
+} ShimRequestType;
+
+typedef struct ShimRequest {
+        ShimRequestType type;
+        SandboxPlan *plan;
+        bool fds[3]; /* which of stdin, stdout, stderr come along */
+} ShimRequest;
+
+void shim_request_done(ShimRequest *q);
+
+/* The text of a packet, appended. A request borrows its plan here; -E2BIG when it doesn't fit a packet. */
+int shim_request_append(Buffer *b, const ShimRequest *q);
+int shim_request_parse(const char *p, size_t n, ShimRequest *ret, Error **reterr_error);
+
+typedef enum ShimEventType {
+        SHIM_EVENT_STARTED,
+        SHIM_EVENT_FAILED,
+        SHIM_EVENT_EXITED,
+} ShimEventType;
+
+typedef struct ShimEvent {
+        ShimEventType type;
+        int64_t pid;     /* started */
+        char **missing;
+        char *step;      /* failed */
+        int error;       /* positive errno */
+        char *message;
+        int code, signal; /* exited */
+        uint64_t user_usec, system_usec, max_rss_kib;
+} ShimEvent;
+
+void shim_event_done(ShimEvent *e);
+int shim_event_append(Buffer *b, const ShimEvent *e);
+int shim_event_parse(const char *p, size_t n, ShimEvent *ret, Error **reterr_error);

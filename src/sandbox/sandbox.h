@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Carries out a SandboxPlan. Three processes share the work, see src/sandbox/README.md: the shim (prepare, clone), the
+ * first process inside (enter), and the one that becomes the connector (confine). Each has its own copy of Sandbox. */
+
+#include <sys/types.h>
+
+#include "sandbox/sandbox-plan.h"
+
+typedef struct Sandbox {
+        SandboxPlan *plan;  /* borrowed */
+        unsigned level;     /* how much has been given up, see sandbox_degrade() */
+        uint64_t flags;     /* CLONE_NEW… that the first process inside was made with */
+        uint32_t missing;   /* SANDBOX_LAYER_BIT()s that do not hold */
+        uid_t uid;
+        gid_t gid;
+        int *trees;         /* sources that were opened before entering, one a mount, or -EBADF */
+        char *step;         /* what failed, for the error */
+        bool refused;       /* … because the kernel or a missing privilege refuses a layer: degrade and try again */
+} Sandbox;
+
+void sandbox_init(Sandbox *s, SandboxPlan *plan);
+void sandbox_done(Sandbox *s);
+
+/* Remembers what was being done and returns `r`; a refusal of the kind that degrading helps against is marked. */
+int sandbox_fail(Sandbox *s, int r, const char *format, ...) _printf_(3, 4);
+static inline bool sandbox_wants(const Sandbox *s, SandboxLayer l) {
+        return !(s->plan->without & SANDBOX_LAYER_BIT(l));
+}
+static inline void sandbox_miss(Sandbox *s, SandboxLayer l) {
+        s->missing |= SANDBOX_LAYER_BIT(l);
+}
+
+/* In the shim: fork() into new namespaces. Degrades by itself when the kernel refuses. */
+pid_t sandbox_clone(Sandbox *s);
+/* Gives up a group of layers: first the user namespace (root does without), then all namespaces. false: nothing left. */
+bool sandbox_degrade(Sandbox *s);
+
+/* In the first process inside: identity, loopback, host name, file system. */
+int sandbox_enter(Sandbox *s);
+
+/* In the process that becomes the connector, last before execve(): limits, privileges, Landlock, system calls. */
+int sandbox_confine(Sandbox *s);

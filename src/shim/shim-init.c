@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "basic/fd-util.h"
+#include "shim/shim-init.h"
+#include "shim/shim-reap.h"
+
+static void report(int socket, const InitReport *what) {
+        /* When the shim is gone there is nobody to tell, and PDEATHSIG is on its way. */
+        (void) send(socket, what, sizeof(*what), MSG_NOSIGNAL);
+}
+
+static InitReport failure(const Sandbox *s, int r) {
+        InitReport rep = {
+                .type = s->refused ? INIT_REFUSED : INIT_FAILED,
+                .error = -r,
+                .missing = s->missing,
+        };
+
+        snprintf(rep.step, sizeof(rep.step), "%s", strempty(s->step));
+        return rep;
+}
+
+/* The process that becomes the connector puts its descriptors in order: 0, 1, 2, and 3 for a last word. */
+static int arrange_fds(Sandbox *s, const int fds[3], int *last_word) {
+        for (int i = 0; i < 3; i++) {
+                int fd = fds[i] >= 0 ? fds[i] : open("/dev/null", O_RDWR | O_CLOEXEC);
+
+                if (fd < 0 || dup2(fd, i) < 0)
+                        return sandbox_fail(s, -errno, "prepare standard descriptors");
+        }
+        if (*last_word != 3 && dup3(*last_word, 3, O_CLOEXEC) < 0)
+                return sandbox_fail(s, -errno, "prepare standard descriptors");
+        *last_word = 3;
+        /* Nothing else of ours, or of whoever started us, gets through. */
+        if (close_range(4, ~0U, 0) < 0)
+                return sandbox_fail(s, -errno, "close descriptors");
+        return 0;
+}
+
+static void reset_signals(void) {
+        sigset_t none;
+
+        for (int i = 1; i < NSIG; i++)
+                (void) signal(i, SIG_DFL);
+        (void) sigemptyset(&none);
+        (void) sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static _noreturn_ void become_connector(Sandbox *s, const int fds[3], int last_word) {
+        InitReport rep;
+        int r;
+
+        (void) setsid();
+        (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
+        reset_signals();
+        r = arrange_fds(s, fds, &last_word);
+        if (r >= 0 && s->plan->working_directory && chdir(s->plan->working_directory) < 0)
+                r = sandbox_fail(s, -errno, "enter directory '%s'", s->plan->working_directory);
+        if (r >= 0)
+                r = sandbox_confine(s);
+        if (r >= 0) {
+                char *nothing[] = { NULL };
+
+                rep = (InitReport) { .type = INIT_STARTED, .missing = s->missing };
+                (void) !write(last_word, &rep, sizeof(rep));
+                (void) execve(s->plan->argv[0], s->plan->argv, s->plan->environment ?: nothing);
+                r = sandbox_fail(s, -errno, "execute '%s'", s->plan->argv[0]);
+                s->refused = false;
+        }
+        rep = failure(s, r);
+        (void) !write(last_word, &rep, sizeof(rep));
+        _exit(127);
+}
+
+/* Reads what the connector's process says before it is the connector: the last of its reports counts. */
+static InitReport read_last_word(int fd) {
+        InitReport rep, last = { .type = INIT_FAILED, .error = ECHILD, .step = "start the connector" };
+
+        while (read_full(fd, &rep, sizeof(rep)) == sizeof(rep))
+                last = rep;
+        return last;
+}
+
+static uint64_t timeval_usec(struct timeval tv) {
+        return (uint64_t) tv.tv_sec * 1000000U + (uint64_t) tv.tv_usec;
+}
+
+/* The connector is gone: its leftovers go too, then all that was used is counted. */
+static _noreturn_ void finish(int socket, int status) {
+        InitReport rep = { .type = INIT_EXITED, .code = -1 };
+        struct rusage usage = {};
+
+        reap_everything();
+        (void) getrusage(RUSAGE_CHILDREN, &usage);
+        if (WIFEXITED(status))
+                rep.code = WEXITSTATUS(status);
+        else
+                rep.signal = WTERMSIG(status);
+        rep.user_usec = timeval_usec(usage.ru_utime);
+        rep.system_usec = timeval_usec(usage.ru_stime);
+        rep.max_rss_kib = (uint64_t) usage.ru_maxrss;
+        report(socket, &rep);
+        _exit(0);
+}
+
+static _noreturn_ void supervise(int socket, pid_t connector) {
+        sigset_t set;
+
+        (void) sigemptyset(&set);
+        (void) sigaddset(&set, SIGCHLD);
+        (void) sigaddset(&set, SIGTERM);
+        for (;;) {
+                int signo = sigwaitinfo(&set, NULL), status;
+                pid_t pid;
+
+                if (signo == SIGTERM)
+                        (void) kill(-connector, SIGTERM);
+                while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+                        if (pid == connector)
+                                finish(socket, status);
+        }
+}
+
+void shim_init_run(Sandbox *s, const int fds[3], int socket) {
+        _cleanup_close_ int read_end = -EBADF, write_end = -EBADF;
+        int pipe_fds[2], r;
+        InitReport rep;
+        pid_t pid;
+        char go;
+
+        /* The shim's end is ours, even when it is killed; the byte says that it was alive after we had arranged that. */
+        if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || recv(socket, &go, 1, 0) != 1)
+                _exit(1);
+        (void) prctl(PR_SET_CHILD_SUBREAPER, 1);
+        r = sandbox_enter(s);
+        if (r >= 0 && pipe2(pipe_fds, O_CLOEXEC) < 0)
+                r = sandbox_fail(s, -errno, "make a pipe");
+        pid = r >= 0 ? fork() : -1;
+        if (pid < 0) {
+                if (r >= 0)
+                        r = sandbox_fail(s, -errno, "fork");
+                rep = failure(s, r);
+                report(socket, &rep);
+                _exit(1);
+        }
+        read_end = pipe_fds[0];
+        write_end = pipe_fds[1];
+        if (pid == 0)
+                become_connector(s, fds, write_end);
+
+        /* The pipes are the connector's alone, so that their ends mean what they say. */
+        for (int i = 0; i < 3; i++)
+                (void) safe_close(fds[i]);
+        write_end = safe_close(write_end);
+        rep = read_last_word(read_end);
+        read_end = safe_close(read_end);
+        report(socket, &rep);
+        if (rep.type != INIT_STARTED) {
+                reap_everything();
+                _exit(1);
+        }
+        supervise(socket, pid);
+}

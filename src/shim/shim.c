@@ -1,0 +1,433 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* gantry-shim: runs one connector in its sandbox for the program at the other end of fd 0. See sandbox/shim-protocol.h
+ * for what they say to each other and src/sandbox/README.md for who does what. */
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "basic/fd-util.h"
+#include "basic/file-util.h"
+#include "basic/time-util.h"
+#include "sandbox/shim-protocol.h"
+#include "shim/shim-init.h"
+#include "shim/shim-reap.h"
+
+#define CONTROL_FD 0
+/* How often a pipe that has ended is looked at until the connector has read the rest of it. */
+#define DRAIN_INTERVAL_MSEC 20
+/* A starter that doesn't take a packet for so long is treated as gone. */
+#define SEND_TIMEOUT_MSEC 10000
+
+typedef struct Shim {
+        SandboxPlan *plan;
+        Sandbox sandbox;
+        int fds[3];      /* the connector's, until they are handed on */
+        int signals;     /* signalfd */
+        int stdin_path;  /* O_PATH: names the connector's stdin without being a reader of it */
+        int stdin_watch; /* opened when a stop waits for its end */
+        int init_socket;
+        pid_t init;
+        bool started, starter_gone, stopping, term_sent, killed, finished;
+        usec_t kill_at;
+        ShimEvent last; /* failed or exited */
+} Shim;
+
+static usec_t now_boottime(void) {
+        struct timespec ts = {};
+
+        (void) clock_gettime(CLOCK_BOOTTIME, &ts);
+        return (usec_t) ts.tv_sec * USEC_PER_SEC + (usec_t) ts.tv_nsec / 1000;
+}
+
+static void send_event(Shim *m, const ShimEvent *e) {
+        _cleanup_buffer_ Buffer b = {};
+
+        if (shim_event_append(&b, e) < 0)
+                return;
+        while (!m->starter_gone && send(CONTROL_FD, buffer_bytes(&b), b.len, MSG_NOSIGNAL) < 0) {
+                struct pollfd p = { .fd = CONTROL_FD, .events = POLLOUT };
+
+                if (errno != EINTR && (errno != EAGAIN || poll(&p, 1, SEND_TIMEOUT_MSEC) <= 0))
+                        m->starter_gone = true;
+        }
+}
+
+static void send_failure(Shim *m, int error, const char *step, const char *message) {
+        ShimEvent e = { .type = SHIM_EVENT_FAILED, .error = error };
+
+        e.step = strdup(step);
+        e.message = strdup(message);
+        send_event(m, &e);
+        shim_event_done(&e);
+}
+
+/* Waits for the first packet. 0 when the starter went away instead. */
+static ssize_t receive_first(char *buffer, int fds[3], size_t *ret_n_fds) {
+        union {
+                struct cmsghdr header;
+                char bytes[CMSG_SPACE(sizeof(int) * 3)];
+        } control;
+        struct iovec iov = { buffer, SHIM_PACKET_MAX };
+        struct msghdr msg = {
+                .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control),
+        };
+        struct pollfd p = { .fd = CONTROL_FD, .events = POLLIN };
+        ssize_t n;
+
+        while (poll(&p, 1, -1) < 0 && errno == EINTR)
+                ;
+        n = recvmsg(CONTROL_FD, &msg, MSG_CMSG_CLOEXEC);
+        if (n < 0)
+                return -errno;
+        *ret_n_fds = 0;
+        for (struct cmsghdr *c = CMSG_FIRSTHDR(&msg); c; c = CMSG_NXTHDR(&msg, c))
+                if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS) {
+                        *ret_n_fds = MIN((c->cmsg_len - CMSG_LEN(0)) / sizeof(int), (size_t) 3);
+                        memcpy(fds, CMSG_DATA(c), *ret_n_fds * sizeof(int));
+                }
+        return msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC) ? -EMSGSIZE : n;
+}
+
+/* Takes the plan and puts each descriptor in its place. */
+static int receive_plan(Shim *m, Error **reterr_error) {
+        _cleanup_free_ char *buffer = malloc(SHIM_PACKET_MAX);
+        int fds[3] = { -EBADF, -EBADF, -EBADF };
+        ShimRequest q = {};
+        size_t n_fds = 0, used = 0;
+        ssize_t n;
+        int r;
+
+        if (!buffer)
+                return -ENOMEM;
+        n = receive_first(buffer, fds, &n_fds);
+        if (n < 0)
+                return error_set_errno(reterr_error, (int) n, "Failed to receive the plan");
+        if (n == 0)
+                return error_set(reterr_error, -ECONNRESET, "The starter went away before it sent a plan");
+        r = shim_request_parse(buffer, (size_t) n, &q, reterr_error);
+        if (r < 0)
+                return r;
+        if (q.type != SHIM_REQUEST_PLAN)
+                return error_set(reterr_error, -EBADMSG, "The first packet is no plan");
+        m->plan = q.plan;
+        for (size_t i = 0; i < 3; i++)
+                if (q.fds[i]) {
+                        if (used >= n_fds)
+                                return error_set(reterr_error, -EBADMSG, "The plan came with too few descriptors");
+                        m->fds[i] = fds[used++];
+                        /* Our starter's pipes don't block; programs expect standard streams that do. */
+                        (void) fd_set_nonblock(m->fds[i], false);
+                }
+        for (; used < n_fds; used++)
+                (void) safe_close(fds[used]);
+        return 0;
+}
+
+static void keep_stdin_name(Shim *m) {
+        char path[64];
+
+        if (m->fds[0] < 0 || !m->plan->hold_term_until_stdin_ends)
+                return;
+        snprintf(path, sizeof(path), "/proc/self/fd/%d", m->fds[0]);
+        m->stdin_path = open(path, O_PATH | O_CLOEXEC);
+}
+
+/* In the new process: everything of the shim's goes, the starter's socket first of all. */
+static _noreturn_ void enter_child(Shim *m, int socket) {
+        (void) close(CONTROL_FD);
+        (void) safe_close(m->signals);
+        (void) safe_close(m->stdin_path);
+        shim_init_run(&m->sandbox, m->fds, socket);
+}
+
+static int launch(Shim *m) {
+        int pair[2];
+
+        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+                return sandbox_fail(&m->sandbox, -errno, "make a socket pair");
+        m->init = sandbox_clone(&m->sandbox);
+        if (m->init == 0)
+                enter_child(m, pair[1]);
+        (void) close(pair[1]);
+        if (m->init < 0) {
+                (void) close(pair[0]);
+                return sandbox_fail(&m->sandbox, m->init, "clone");
+        }
+        m->init_socket = pair[0];
+        (void) send(m->init_socket, "g", 1, MSG_NOSIGNAL);
+        return 0;
+}
+
+static void close_connector_fds(Shim *m) {
+        for (size_t i = 0; i < 3; i++)
+                m->fds[i] = safe_close(m->fds[i]);
+}
+
+static void kill_all(Shim *m) {
+        if (m->killed || m->init <= 0)
+                return;
+        m->killed = true;
+        (void) kill(m->init, SIGKILL);
+        /* Without a process namespace the rest does not fall with it. */
+        if (!(m->sandbox.missing & SANDBOX_LAYER_BIT(SANDBOX_PID_NAMESPACE)))
+                return;
+        (void) waitpid(m->init, NULL, 0);
+        m->init = 0;
+        reap_everything();
+}
+
+static void send_term(Shim *m) {
+        if (m->term_sent || m->init <= 0)
+                return;
+        m->term_sent = true;
+        m->stdin_watch = safe_close(m->stdin_watch);
+        (void) kill(m->init, SIGTERM);
+}
+
+/* A destination is told to stop only when it has been given everything; see the header on `stop`. */
+static void begin_stop(Shim *m) {
+        char path[64];
+
+        if (m->stopping)
+                return;
+        m->stopping = true;
+        m->kill_at = now_boottime() + m->plan->stop_grace_usec;
+        if (m->stdin_path >= 0) {
+                snprintf(path, sizeof(path), "/proc/self/fd/%d", m->stdin_path);
+                m->stdin_watch = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+        }
+        /* Before it runs, the signal waits with the stop; STARTED comes back here. */
+        if (m->stdin_watch < 0 && m->started)
+                send_term(m);
+}
+
+static void on_stdin_ended(Shim *m) {
+        int unread = 0;
+
+        if (ioctl(m->stdin_watch, FIONREAD, &unread) < 0 || unread == 0)
+                send_term(m);
+}
+
+static void on_control(Shim *m) {
+        _cleanup_free_ char *buffer = malloc(SHIM_PACKET_MAX);
+        ShimRequest q = {};
+        ssize_t n = buffer ? recv(CONTROL_FD, buffer, SHIM_PACKET_MAX, MSG_DONTWAIT) : -1;
+
+        if (n < 0 && (errno == EAGAIN || errno == EINTR))
+                return;
+        if (n <= 0) {
+                m->starter_gone = true;
+                kill_all(m);
+                return;
+        }
+        if (shim_request_parse(buffer, (size_t) n, &q, NULL) < 0)
+                return;
+        if (q.type == SHIM_REQUEST_STOP)
+                begin_stop(m);
+        else if (q.type == SHIM_REQUEST_KILL)
+                kill_all(m);
+        shim_request_done(&q);
+}
+
+static void on_started(Shim *m, const InitReport *rep) {
+        ShimEvent e = { .type = SHIM_EVENT_STARTED, .pid = reap_first_child(m->init) ?: m->init };
+
+        m->started = true;
+        close_connector_fds(m);
+        for (int i = 0; i < _SANDBOX_LAYER_MAX; i++)
+                if (rep->missing & SANDBOX_LAYER_BIT(i))
+                        (void) strv_extend(&e.missing, sandbox_layer_to_string((SandboxLayer) i));
+        send_event(m, &e);
+        shim_event_done(&e);
+        if (m->stopping && m->stdin_watch < 0)
+                send_term(m);
+}
+
+static void set_failed(Shim *m, int error, const char *step) {
+        m->last.type = SHIM_EVENT_FAILED;
+        m->last.error = error;
+        m->last.step = strdup(step);
+        if (asprintf(&m->last.message, "Failed to %s: %s", step, strerror(error)) < 0)
+                m->last.message = NULL;
+        m->finished = true;
+}
+
+static void forget_init(Shim *m) {
+        m->init_socket = safe_close(m->init_socket);
+        if (m->init > 0)
+                (void) waitpid(m->init, NULL, 0);
+        m->init = 0;
+}
+
+/* The process inside ended without its last report: we killed it, or somebody else did. */
+static void on_init_gone(Shim *m) {
+        struct rusage usage = {};
+        int status = 0;
+
+        m->init_socket = safe_close(m->init_socket);
+        if (m->init > 0)
+                (void) wait4(m->init, &status, 0, &usage);
+        else
+                (void) getrusage(RUSAGE_CHILDREN, &usage);
+        m->init = 0;
+        if (!m->started && !m->killed) {
+                set_failed(m, ECHILD, "set up the sandbox");
+                return;
+        }
+        m->last = (ShimEvent) {
+                .type = SHIM_EVENT_EXITED,
+                .code = -1,
+                .signal = SIGKILL,
+                .user_usec = (uint64_t) usage.ru_utime.tv_sec * USEC_PER_SEC + (uint64_t) usage.ru_utime.tv_usec,
+                .system_usec = (uint64_t) usage.ru_stime.tv_sec * USEC_PER_SEC + (uint64_t) usage.ru_stime.tv_usec,
+                .max_rss_kib = (uint64_t) usage.ru_maxrss,
+        };
+        m->finished = true;
+}
+
+static void on_init(Shim *m) {
+        InitReport rep = {};
+        ssize_t n = recv(m->init_socket, &rep, sizeof(rep), 0);
+
+        if (n < 0 && errno == EINTR)
+                return;
+        if (n != (ssize_t) sizeof(rep)) {
+                on_init_gone(m);
+                return;
+        }
+        switch (rep.type) {
+        case INIT_STARTED:
+                on_started(m, &rep);
+                break;
+        case INIT_REFUSED:
+                forget_init(m);
+                if (!m->killed && sandbox_degrade(&m->sandbox)) {
+                        if (launch(m) < 0)
+                                set_failed(m, EPERM, strempty(m->sandbox.step));
+                        break;
+                }
+                set_failed(m, rep.error, rep.step);
+                break;
+        case INIT_FAILED:
+                forget_init(m);
+                set_failed(m, rep.error, rep.step);
+                break;
+        case INIT_EXITED:
+                forget_init(m);
+                m->last = (ShimEvent) {
+                        .type = SHIM_EVENT_EXITED,
+                        .code = rep.code,
+                        .signal = rep.signal,
+                        .user_usec = rep.user_usec,
+                        .system_usec = rep.system_usec,
+                        .max_rss_kib = rep.max_rss_kib,
+                };
+                m->finished = true;
+        }
+}
+
+static void on_signal(Shim *m) {
+        struct signalfd_siginfo si;
+
+        if (read(m->signals, &si, sizeof(si)) == sizeof(si))
+                begin_stop(m);
+}
+
+static int poll_timeout(const Shim *m, bool draining) {
+        usec_t now;
+
+        if (!m->stopping || m->killed)
+                return -1;
+        now = now_boottime();
+        if (draining)
+                return DRAIN_INTERVAL_MSEC;
+        return m->kill_at <= now ? 0 : (int) MIN((m->kill_at - now + 999) / 1000, (usec_t) INT32_MAX);
+}
+
+static void loop(Shim *m) {
+        bool draining = false;
+
+        while (!m->finished) {
+                struct pollfd p[] = {
+                        { .fd = m->starter_gone ? -1 : CONTROL_FD, .events = POLLIN },
+                        { .fd = m->signals, .events = POLLIN },
+                        { .fd = m->init_socket, .events = POLLIN },
+                        /* A hang-up that is known already would be told again and again: then the timeout looks. */
+                        { .fd = draining ? -1 : m->stdin_watch, .events = 0 },
+                };
+                int n = poll(p, ELEMENTSOF(p), poll_timeout(m, draining));
+
+                if (n < 0 && errno != EINTR)
+                        break;
+                if (n > 0 && p[0].revents)
+                        on_control(m);
+                if (n > 0 && p[1].revents)
+                        on_signal(m);
+                if (n > 0 && p[2].revents)
+                        on_init(m);
+                draining = m->stdin_watch >= 0 && (draining || (n > 0 && p[3].revents & POLLHUP));
+                if (draining && m->started)
+                        on_stdin_ended(m);
+                if (m->stopping && !m->killed && now_boottime() >= m->kill_at)
+                        kill_all(m);
+        }
+}
+
+static int prepare_process(Shim *m) {
+        sigset_t set;
+
+        (void) sigemptyset(&set);
+        (void) sigaddset(&set, SIGTERM);
+        (void) sigaddset(&set, SIGINT);
+        (void) sigaddset(&set, SIGHUP);
+        m->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+        /* Blocked here and so in what we fork, until it is the connector. */
+        (void) sigaddset(&set, SIGCHLD);
+        if (m->signals < 0 || sigprocmask(SIG_BLOCK, &set, NULL) < 0 || prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
+                return -errno;
+        return 0;
+}
+
+int main(int argc, char *argv[]) {
+        Shim m = {
+                .fds = { -EBADF, -EBADF, -EBADF },
+                .signals = -EBADF, .stdin_path = -EBADF, .stdin_watch = -EBADF, .init_socket = -EBADF,
+        };
+        _cleanup_error_ Error *error = NULL;
+        int r = receive_plan(&m, &error);
+
+        if (r >= 0)
+                r = prepare_process(&m);
+        if (r < 0) {
+                send_failure(&m, -r, "receive the plan", error_message(error, r));
+                return EXIT_FAILURE;
+        }
+        keep_stdin_name(&m);
+        sandbox_init(&m.sandbox, m.plan);
+        r = launch(&m);
+        if (r < 0)
+                set_failed(&m, -r, strempty(m.sandbox.step));
+        loop(&m);
+
+        /* Nothing is left when the starter hears of the end. */
+        close_connector_fds(&m);
+        reap_everything();
+        if (m.plan->scratch_directory)
+                (void) remove_tree(m.plan->scratch_directory);
+        send_event(&m, &m.last);
+        shim_event_done(&m.last);
+        sandbox_done(&m.sandbox);
+        sandbox_plan_free(m.plan);
+        return EXIT_SUCCESS;
+}
