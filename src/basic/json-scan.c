@@ -1,85 +1,72 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#ifdef __SSE2__
+#  include <emmintrin.h>
+#endif
+
 #include "basic/json-scan.h"
+#include "basic/json-skip.h"
 #include "basic/utf8.h"
+
+/* The next quote or backslash, or with `strict` also the next control byte or byte that is not ASCII; else `end`. */
+static inline const char *find_special(const char *p, const char *end, bool strict) {
+#ifdef __SSE2__
+        const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\'), space = _mm_set1_epi8(' ');
+
+        for (; end - p >= 16; p += 16) {
+                __m128i v = _mm_loadu_si128((const __m128i *) p);
+                __m128i special = _mm_or_si128(_mm_cmpeq_epi8(v, quote), _mm_cmpeq_epi8(v, backslash));
+                int mask;
+
+                /* As signed numbers the bytes from 0x80 are less than a space too. */
+                if (strict)
+                        special = _mm_or_si128(special, _mm_cmplt_epi8(v, space));
+                mask = _mm_movemask_epi8(special);
+                if (mask)
+                        return p + __builtin_ctz((unsigned) mask);
+        }
+#endif
+        for (; p < end && *p != '"' && *p != '\\'; p++)
+                if (strict && ((uint8_t) *p < 0x20 || (uint8_t) *p >= 0x80))
+                        break;
+        return p;
+}
 
 const char *json_skip_string(const char *p, const char *end) {
         assert(p < end && *p == '"');
         p++;
         for (;;) {
-                const char *q = memchr(p, '"', (size_t) (end - p));
-                const char *back;
-
-                if (!q)
+                p = find_special(p, end, /* strict= */ false);
+                if (p < end && *p == '"')
+                        return p + 1;
+                if (end - p < 2)
                         return NULL;
-                /* An odd run of backslashes before the quote escapes it. */
-                for (back = q; back > p && back[-1] == '\\'; back--)
-                        ;
-                if ((q - back) % 2 == 0)
-                        return q + 1;
-                p = q + 1;
+                p += 2;
         }
 }
 
+/* A number or a word: all up to what can't be part of one. Behind it stands whatever the caller makes of it. */
 static const char *skip_scalar(const char *p, const char *end) {
         const char *start = p;
 
         while (p < end && *p != ',' && *p != '}' && *p != ']' && *p != ' ' && *p != '\t' && *p != '\n' && *p != '\r' &&
-               *p != '"' && *p != ':' && *p != '{' && *p != '[')
+               *p != '"' && *p != ':' && *p != '{' && *p != '[' && *p != '\\')
                 p++;
         return p > start ? p : NULL;
 }
 
 const char *json_skip_value(const char *p, const char *end) {
-        unsigned depth = 0;
-        uint64_t is_object[JSON_DEPTH_MAX / 64 + 1];
-
-        while (p < end) {
-                switch (*p) {
-                case '"':
-                        p = json_skip_string(p, end);
-                        if (!p)
-                                return NULL;
-                        break;
-                case '{':
-                case '[':
-                        if (depth >= JSON_DEPTH_MAX)
-                                return NULL;
-                        if (*p == '{')
-                                is_object[depth / 64] |= UINT64_C(1) << depth % 64;
-                        else
-                                is_object[depth / 64] &= ~(UINT64_C(1) << depth % 64);
-                        depth++;
-                        p++;
-                        continue;
-                case '}':
-                case ']':
-                        if (depth == 0)
-                                return NULL;
-                        depth--;
-                        if ((is_object[depth / 64] >> depth % 64 & 1) != (*p == '}'))
-                                return NULL;
-                        p++;
-                        break;
-                case ',':
-                case ':':
-                case ' ':
-                case '\t':
-                case '\n':
-                case '\r':
-                        if (depth == 0)
-                                return NULL;
-                        p++;
-                        continue;
-                default:
-                        p = skip_scalar(p, end);
-                        if (!p)
-                                return NULL;
-                }
-                if (depth == 0)
-                        return p;
+        if (p >= end)
+                return NULL;
+        switch (*p) {
+        case '"':
+                return json_skip_string(p, end);
+        case '{':
+        case '[':
+                return json_skip_container(p, end, JSON_DEPTH_MAX);
+        default:
+                return skip_scalar(p, end);
         }
-        return NULL;
 }
 
 JsonType json_slice_type(JsonSlice value) {
@@ -300,9 +287,21 @@ typedef struct Validator {
         const char *p, *end;
 } Validator;
 
+/* Text in other scripts comes in runs: stay here until they end. */
+static int validate_not_ascii(Validator *v) {
+        do {
+                size_t k = utf8_sequence(v->p, v->end);
+
+                if (k == 0)
+                        return -EILSEQ;
+                v->p += k;
+        } while (v->p < v->end && (uint8_t) *v->p >= 0x80);
+        return 0;
+}
+
 static int validate_string(Validator *v) {
         v->p++;
-        while (v->p < v->end) {
+        while ((v->p = find_special(v->p, v->end, /* strict= */ true)) < v->end) {
                 uint8_t c = (uint8_t) *v->p;
 
                 if (c == '"') {
@@ -317,14 +316,11 @@ static int validate_string(Validator *v) {
                                 return r;
                 } else if (c < 0x20)
                         return -EBADMSG;
-                else if (c < 0x80)
-                        v->p++;
                 else {
-                        size_t k = utf8_sequence(v->p, v->end);
+                        int r = validate_not_ascii(v);
 
-                        if (k == 0)
-                                return -EILSEQ;
-                        v->p += k;
+                        if (r < 0)
+                                return r;
                 }
         }
         return -EBADMSG;

@@ -1,9 +1,32 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "protocol/record-scanner.h"
+#include "protocol/record-template.h"
+
+/* Templates are kept for the life of the scanner, so that a shape always means the same form: limits, not eviction,
+ * bound the memory that a connector with ever new forms can take. What comes later is walked. */
+#define TEMPLATES_BYTES_MAX (4U * 1024U * 1024U)
+/* Lines of one stream may come in a few forms (with and without meta, say). */
+#define TEMPLATES_PER_KEY_MAX 4U
+#define PROBES_MAX 16U
+/* At how many places of a line a stream name has been seen to begin. */
+#define STREAM_PLACES_MAX 8U
+#define STREAM_NAME_MAX 256U
+#define CANDIDATES 256U
+
+typedef struct Slot {
+        uint64_t key; /* hash of the bytes up to the end of the stream's name */
+        RecordTemplate *template;
+} Slot;
 
 struct RecordScanner {
-        unsigned unused;
+        RecordTemplate *last; /* the one that recognised the line before */
+        Slot *slots;          /* open addressing, a power of 2 */
+        size_t n_slots, n_templates, n_bytes;
+        uint16_t stream_places[STREAM_PLACES_MAX];
+        unsigned n_stream_places;
+        /* A form earns a template when it is met for the second time: hashes of those met once. */
+        uint64_t candidates[CANDIDATES];
 };
 
 void line_reader_init(LineReader *r, size_t max) {
@@ -216,10 +239,161 @@ RecordScanner *record_scanner_new(void) {
 }
 
 RecordScanner *record_scanner_free(RecordScanner *s) {
+        if (!s)
+                return NULL;
+        for (size_t i = 0; i < s->n_slots; i++)
+                record_template_free(s->slots[i].template);
+        free(s->slots);
         free(s);
         return NULL;
 }
 
+/* Every bit of the input reaches every bit of the output: both halves of the long product count. */
+static inline uint64_t mix(uint64_t h, uint64_t word) {
+        unsigned __int128 product = (unsigned __int128) (h ^ word) * UINT64_C(0xff51afd7ed558ccd);
+
+        return (uint64_t) product ^ (uint64_t) (product >> 64);
+}
+
+/* Hash of the bytes from the start of a line to the quote behind the stream name that begins at `place`; 0 for none. */
+static uint64_t key_of(JsonSlice line, size_t place) {
+        const char *p = line.p, *quote;
+        uint64_t h = UINT64_C(0x9e3779b97f4a7c15), word;
+        size_t n;
+
+        if (place >= line.n)
+                return 0;
+        quote = memchr(p + place, '"', MIN(line.n - place, STREAM_NAME_MAX));
+        if (!quote)
+                return 0;
+        for (n = (size_t) (quote - p); n >= sizeof(word); n -= sizeof(word), p += sizeof(word)) {
+                memcpy(&word, p, sizeof(word));
+                h = mix(h, word);
+        }
+        word = (uint64_t) n << 56; /* fewer than 8 bytes are left: the top one is free */
+        memcpy(&word, p, n);
+        h = mix(h, word);
+        return h ?: 1;
+}
+
+static bool scan_templates(RecordScanner *s, JsonSlice line, Envelope *ret) {
+        for (unsigned i = 0; i < s->n_stream_places; i++) {
+                uint64_t key = key_of(line, s->stream_places[i]);
+                size_t at = (size_t) key;
+
+                for (unsigned k = 0; key != 0 && k < PROBES_MAX; k++, at++) {
+                        const Slot *slot = s->slots + (at & (s->n_slots - 1));
+
+                        if (!slot->template)
+                                break;
+                        if (slot->key == key && record_template_match(slot->template, line, ret)) {
+                                s->last = slot->template;
+                                return true;
+                        }
+                }
+        }
+        return false;
+}
+
+/* The free slot for a new template, NULL where there are enough of its kind or the neighbourhood is full. */
+static Slot *find_free(Slot *slots, size_t n_slots, uint64_t key) {
+        unsigned same = 0;
+
+        for (size_t k = 0; k < PROBES_MAX; k++) {
+                Slot *slot = slots + ((key + k) & (n_slots - 1));
+
+                if (!slot->template)
+                        return slot;
+                if (slot->key == key && ++same >= TEMPLATES_PER_KEY_MAX)
+                        return NULL;
+        }
+        return NULL;
+}
+
+/* Keeps the table at most half full. Templates that find no place in the larger table are dropped: their lines are
+ * walked from then on. */
+static int grow(RecordScanner *s) {
+        size_t n = s->n_slots > 0 ? s->n_slots * 2 : 16;
+        Slot *slots;
+
+        if (s->n_slots > s->n_templates * 2)
+                return 0;
+        slots = calloc(n, sizeof(Slot));
+        if (!slots)
+                return -ENOMEM;
+        for (size_t i = 0; i < s->n_slots; i++) {
+                Slot *old = s->slots + i, *to;
+
+                if (!old->template)
+                        continue;
+                to = find_free(slots, n, old->key);
+                if (to)
+                        *to = *old;
+                else {
+                        if (s->last == old->template)
+                                s->last = NULL;
+                        record_template_free(old->template);
+                }
+        }
+        free(s->slots);
+        s->slots = slots;
+        s->n_slots = n;
+        return 0;
+}
+
+/* Remembers where a stream name begins; false when there are too many such places already. */
+static bool know_place(RecordScanner *s, size_t place) {
+        for (unsigned i = 0; i < s->n_stream_places; i++)
+                if (s->stream_places[i] == place)
+                        return true;
+        if (s->n_stream_places == STREAM_PLACES_MAX)
+                return false;
+        s->stream_places[s->n_stream_places++] = (uint16_t) place;
+        return true;
+}
+
+/* Whether a form was met before; remembers it otherwise. */
+static bool met_before(RecordScanner *s, uint64_t hash) {
+        uint64_t *place = s->candidates + hash % CANDIDATES;
+
+        if (*place == hash)
+                return true;
+        *place = hash;
+        return false;
+}
+
+/* A line was walked: makes its form a template. Running out of memory or room only leaves the scanner slower. */
+static void learn(RecordScanner *s, Envelope *e) {
+        size_t place = (size_t) (e->stream.p - e->line.p);
+        RecordTemplate *t;
+        uint64_t key;
+        Slot *slot;
+
+        if (s->n_templates + 1 >= RECORD_SHAPES_MAX || s->n_bytes >= TEMPLATES_BYTES_MAX ||
+            place > RECORD_TEMPLATE_BYTES_MAX || e->stream.p > e->data.p || e->stream.p > e->emitted_at.p)
+                return;
+        key = key_of(e->line, place);
+        if (key == 0 || !met_before(s, record_template_hash(e)) || grow(s) < 0 || !know_place(s, place))
+                return;
+        slot = find_free(s->slots, s->n_slots, key);
+        if (!slot || record_template_new(e, (unsigned) s->n_templates + 1, &t) < 0)
+                return;
+        *slot = (Slot) { key, t };
+        s->n_templates++;
+        s->n_bytes += record_template_bytes(t);
+        s->last = t;
+        e->shape = (unsigned) s->n_templates;
+}
+
 int record_scanner_scan(RecordScanner *s, JsonSlice line, Envelope *ret) {
-        return envelope_parse(line, ret);
+        int r;
+
+        if (_likely_(s->last && record_template_match(s->last, line, ret)))
+                return 0;
+        if (scan_templates(s, line, ret))
+                return 0;
+        r = envelope_parse(line, ret);
+        if (r >= 0 && ret->type == MESSAGE_RECORD)
+                learn(s, ret);
+        return r;
 }

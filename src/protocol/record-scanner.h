@@ -68,8 +68,11 @@ typedef struct Envelope {
         JsonSlice data;       /* the object, with its braces */
         JsonSlice emitted_at; /* the number */
         JsonSlice meta;       /* the object */
-        unsigned shape;       /* equal for lines that differ in data and emitted_at only; 0 = not recognised */
+        unsigned shape;       /* lines of one shape differ in data and emitted_at only; 0 = not recognised */
 } Envelope;
+
+/* Envelope.shape is less than this, so that it can index an array. A scanner never uses a number for two forms. */
+#define RECORD_SHAPES_MAX 16384U
 
 typedef struct RecordScanner RecordScanner;
 

@@ -122,3 +122,169 @@ TEST(what_is_no_message_says_so) {
         ASSERT_ERROR(parse("{\"type\":\"RECORD\",\"record\":{\"stream\":\"s\",\"data\":{},\"emitted_at\":1,\"meta\":[]}}", &e),
                      EBADMSG);
 }
+
+#define RECORD(stream, data, at) \
+        "{\"type\":\"RECORD\",\"record\":{\"stream\":\"" stream "\",\"data\":" data ",\"emitted_at\":" at "}}"
+
+static bool same_slice(JsonSlice a, JsonSlice b) {
+        return a.p == b.p && a.n == b.n;
+}
+
+/* The scanner and the walker must say the same of a line. Returns the shape that the scanner saw. */
+static unsigned scan_and_compare(RecordScanner *s, const char *p, size_t n) {
+        Envelope fast = {}, slow = {};
+        JsonSlice line = { p, n };
+        int a = record_scanner_scan(s, line, &fast), b = envelope_parse(line, &slow);
+
+        if (a != b)
+                fail_msg("scanner says %d, walker %d: %.*s", a, b, (int) n, p);
+        if (a < 0)
+                return 0;
+        assert_int_equal(fast.type, slow.type);
+        assert_true(same_slice(fast.line, slow.line) && same_slice(fast.payload, slow.payload) &&
+                    same_slice(fast.stream, slow.stream) && same_slice(fast.namespace, slow.namespace) &&
+                    same_slice(fast.data, slow.data) && same_slice(fast.emitted_at, slow.emitted_at) &&
+                    same_slice(fast.meta, slow.meta));
+        assert_int_equal(slow.shape, 0);
+        return fast.shape;
+}
+
+static unsigned scan_text(RecordScanner *s, const char *text) {
+        return scan_and_compare(s, text, strlen(text));
+}
+
+TEST(lines_of_one_form_share_a_shape_and_others_do_not) {
+        _cleanup_(record_scanner_freep) RecordScanner *s = record_scanner_new();
+        unsigned users, orders, meta;
+
+        assert_int_equal(scan_text(s, RECORD("users", "{\"a\":1}", "1700000000000")), 0);
+        users = scan_text(s, RECORD("users", "{\"a\":2}", "1700000000001"));
+        assert_true(users > 0 && users < RECORD_SHAPES_MAX);
+        assert_int_equal(scan_text(s, RECORD("users", "{}", "5")), users);
+        assert_int_equal(scan_text(s, RECORD("users", "{\"b\":{\"c\":\"}\\\"\"}}", "0")), users);
+        scan_text(s, RECORD("orders", "{}", "1"));
+        orders = scan_text(s, RECORD("orders", "{}", "2"));
+        assert_true(orders > 0 && orders != users);
+        scan_text(s, RECORD("orders", "{}", "2,\"meta\":{}"));
+        meta = scan_text(s, RECORD("orders", "{}", "2,\"meta\":{}"));
+        assert_true(meta > 0 && meta != users && meta != orders);
+        for (int i = 0; i < 100; i++) {
+                assert_int_equal(scan_text(s, RECORD("orders", "{\"n\":[{}]}", "1700000000000")), orders);
+                assert_int_equal(scan_text(s, RECORD("users", "{\"n\":[{}]}", "1700000000000")), users);
+                assert_int_equal(scan_text(s, RECORD("orders", "{}", "17,\"meta\":{}")), meta);
+        }
+}
+
+TEST(the_fast_path_knows_a_line_that_only_looks_like_the_last) {
+        static const char *const lines[] = {
+                RECORD("u", "{\"a\":\"x}", "1"),
+                RECORD("u", "{\"a\":\"x}\\", "1"),
+                RECORD("u", "{\"a\":1}", "01"),
+                RECORD("u", "{\"a\":1}", "-1"),
+                RECORD("u", "{\"a\":1}", "1.5"),
+                RECORD("u", "{\"a\":1}", ""),
+                RECORD("u", "{\"a\":1}", "12345678901234567890"),
+                RECORD("u", "{\"a\":1}", "1}"),
+                RECORD("u", "{\"a\":1}", "1 "),
+                RECORD("u", "{\"a\":1},\"data\":{\"b\":2}", "1"),
+                RECORD("u", "{\"a\":1},\"stream\":\"v\"", "1"),
+                RECORD("u", "{\"a\":\"},\\\"emitted_at\\\":1}}\"}", "1"),
+                RECORD("u", "[]", "1"),
+                RECORD("u", "{]", "1"),
+                RECORD("u", "null", "1"),
+                RECORD("u", "{\\\"a\":1}", "1"),
+        };
+        _cleanup_(record_scanner_freep) RecordScanner *s = record_scanner_new();
+
+        for (size_t i = 0; i < ELEMENTSOF(lines); i++) {
+                assert_true(scan_text(s, RECORD("u", "{\"a\":1}", "1")) > 0 || i == 0);
+                assert_true(scan_text(s, RECORD("u", "{\"a\":1}", "1")) > 0);
+                scan_text(s, lines[i]);
+        }
+}
+
+TEST(data_is_as_deep_for_the_fast_path_as_for_the_walker) {
+        _cleanup_(record_scanner_freep) RecordScanner *s = record_scanner_new();
+
+        scan_text(s, RECORD("u", "{}", "1"));
+        assert_true(scan_text(s, RECORD("u", "{}", "1")) > 0);
+        for (unsigned depth = JSON_DEPTH_MAX - 3; depth <= JSON_DEPTH_MAX + 1; depth++) {
+                _cleanup_buffer_ Buffer b = {};
+
+                ASSERT_OK(buffer_append_string(&b, "{\"type\":\"RECORD\",\"record\":{\"stream\":\"u\",\"data\":{\"a\":"));
+                for (unsigned i = 1; i < depth; i++)
+                        ASSERT_OK(buffer_append_char(&b, '['));
+                for (unsigned i = 1; i < depth; i++)
+                        ASSERT_OK(buffer_append_char(&b, ']'));
+                ASSERT_OK(buffer_append_string(&b, "},\"emitted_at\":1}}"));
+                scan_and_compare(s, buffer_bytes(&b), b.len);
+        }
+}
+
+/* Reproducible and good enough to mix test data. */
+static uint32_t next_random(uint64_t *state) {
+        *state = *state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+        return (uint32_t) (*state >> 33);
+}
+
+TEST(scanner_and_walker_agree_on_lines_that_were_damaged) {
+        static const char *const forms[] = {
+                RECORD("users", "{\"id\":1,\"t\":\"some text\"}", "1700000000000"),
+                RECORD("users", "{\"id\":1,\"t\":{\"x\":[1,\"]\\\"\"]}}", "1700000000000"),
+                RECORD("orders", "{}", "17,\"meta\":{\"changes\":[]}"),
+                "{\"record\":{\"emitted_at\":12,\"namespace\":\"n\",\"stream\":\"a\",\"data\":{\"k\":null}},\"type\":\"RECORD\"}",
+                "{\"type\": \"RECORD\", \"record\": {\"stream\": \"a\", \"emitted_at\": 12, \"data\": {\"k\": null}}}\r",
+                "{\"type\":\"STATE\",\"state\":{\"type\":\"STREAM\"}}",
+        };
+        static const char bytes[] = "{}[]\"\\,:0 1x";
+        _cleanup_(record_scanner_freep) RecordScanner *s = record_scanner_new();
+        uint64_t seed = 7;
+        size_t known = 0;
+
+        for (unsigned round = 0; round < 200000; round++) {
+                const char *form = forms[next_random(&seed) % ELEMENTSOF(forms)];
+                size_t n = strlen(form), at;
+                char line[256];
+
+                memcpy(line, form, n);
+                for (unsigned k = next_random(&seed) % 4; k > 0; k--) {
+                        at = next_random(&seed) % n;
+                        switch (next_random(&seed) % 3) {
+                        case 0: /* another byte */
+                                line[at] = bytes[next_random(&seed) % strlen(bytes)];
+                                break;
+                        case 1: /* a byte less */
+                                memmove(line + at, line + at + 1, n - at - 1);
+                                n--;
+                                break;
+                        case 2: /* one more */
+                                memmove(line + at + 1, line + at, n - at);
+                                line[at] = bytes[next_random(&seed) % strlen(bytes)];
+                                n++;
+                        }
+                }
+                known += scan_and_compare(s, line, n) > 0;
+        }
+        assert_true(known > 20000);
+}
+
+TEST(many_streams_in_any_order_are_recognised) {
+        enum { N = 2000 };
+        _cleanup_(record_scanner_freep) RecordScanner *s = record_scanner_new();
+        unsigned shapes[N] = {};
+        uint64_t seed = 3;
+        size_t known = 0;
+
+        for (unsigned round = 0; round < 40000; round++) {
+                unsigned i = round < 2 * N ? round / 2 : next_random(&seed) % N, shape;
+                char line[256];
+                int n = snprintf(line, sizeof(line), RECORD("stream_%u", "{\"a\":%u}", "17"), i, round);
+
+                shape = scan_and_compare(s, line, (size_t) n);
+                known += shape > 0;
+                if (shape > 0 && shapes[i] > 0)
+                        assert_int_equal(shape, shapes[i]);
+                shapes[i] = shape > 0 ? shape : shapes[i];
+        }
+        assert_true(known > 37000);
+}

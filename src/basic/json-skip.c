@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#if defined(__x86_64__) && defined(__GNUC__)
+#  include <immintrin.h>
+#  define HAVE_VECTOR 1
+#else
+#  define HAVE_VECTOR 0
+#endif
+
+#include "basic/json-skip.h"
+
+/* '[' and '{', ']' and '}' differ in this bit only. */
+#define BRACKET_BIT 0x20
+
+static const char *skip_string(const char *p, const char *end) {
+        bool escaped = false;
+
+        for (p++; p < end; p++) {
+                if (escaped)
+                        escaped = false;
+                else if (*p == '"')
+                        return p + 1;
+                else
+                        escaped = *p == '\\';
+        }
+        return NULL;
+}
+
+const char *json_skip_container_portable(const char *p, const char *end, unsigned depth_max) {
+        const char open = *p;
+        unsigned depth = 0;
+
+        while (p < end) {
+                switch (*p) {
+                case '"':
+                        p = skip_string(p, end);
+                        if (!p)
+                                return NULL;
+                        continue;
+                case '\\':
+                        return NULL;
+                case '{':
+                case '[':
+                        if (depth >= depth_max)
+                                return NULL;
+                        depth++;
+                        break;
+                case '}':
+                case ']':
+                        if (--depth == 0)
+                                return *p == open + 2 ? p + 1 : NULL;
+                        break;
+                }
+                p++;
+        }
+        return NULL;
+}
+
+#if HAVE_VECTOR
+
+#define VECTOR_TARGET __attribute__((target("avx2,pclmul,popcnt,bmi")))
+#define BLOCK 64
+
+/* A block of text as four sets of positions: bit i stands for byte i. */
+typedef struct Block {
+        uint64_t quotes, backslashes, opens, closes;
+} Block;
+
+/* What is carried from one block to the next. */
+typedef struct Carry {
+        uint64_t in_string; /* all ones or none */
+        uint64_t escaped;   /* bit 0: the first byte stands behind a backslash that counts */
+        uint64_t depth;
+} Carry;
+
+static inline VECTOR_TARGET uint64_t mask_of(__m256i low, __m256i high) {
+        return (uint32_t) _mm256_movemask_epi8(low) | (uint64_t) (uint32_t) _mm256_movemask_epi8(high) << 32;
+}
+
+static inline VECTOR_TARGET uint64_t positions_of(char c, __m256i low, __m256i high) {
+        const __m256i wanted = _mm256_set1_epi8(c);
+
+        return mask_of(_mm256_cmpeq_epi8(low, wanted), _mm256_cmpeq_epi8(high, wanted));
+}
+
+/* Whether neither half has a bracket or a backslash. With BRACKET_BIT set these are 0x7b to 0x7d ('|' falls among them
+ * and only costs the longer way). */
+static inline VECTOR_TARGET bool is_plain(__m256i low, __m256i high) {
+        const __m256i bit = _mm256_set1_epi8(BRACKET_BIT), base = _mm256_set1_epi8('{'), width = _mm256_set1_epi8(2);
+        __m256i a = _mm256_sub_epi8(_mm256_or_si256(low, bit), base);
+        __m256i b = _mm256_sub_epi8(_mm256_or_si256(high, bit), base);
+        /* The smaller of the two distances, then: is any of them at most `width`? */
+        __m256i least = _mm256_min_epu8(a, b);
+
+        return _mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_min_epu8(least, width), least)) == 0;
+}
+
+/* The bytes that stand behind a backslash that counts. Runs of backslashes are rare and short: one turn an escape. */
+static inline uint64_t escaped_of(uint64_t backslashes, uint64_t *carry) {
+        uint64_t escaped = *carry;
+
+        backslashes &= ~escaped;
+        *carry = 0;
+        while (backslashes) {
+                uint64_t bit = backslashes & -backslashes;
+
+                escaped |= bit << 1;
+                *carry = bit >> 63;
+                backslashes &= ~(bit | bit << 1);
+        }
+        return escaped;
+}
+
+/* Each bit becomes the sum (without carries) of itself and those below: set from an opening quote up to the byte before
+ * its closing one. */
+static inline VECTOR_TARGET uint64_t between_quotes(uint64_t quotes) {
+        const __m128i ones = _mm_set1_epi8((char) 0xff);
+
+        return (uint64_t) _mm_cvtsi128_si64(_mm_clmulepi64_si128(_mm_set_epi64x(0, (int64_t) quotes), ones, 0));
+}
+
+/* One bracket after the other, where the depth may reach its end or its limit in this block. Returns the position of
+ * the last bracket, or -1 when the container is broken; BLOCK when it goes on behind this block. */
+static __attribute__((noinline)) int step_through(Block b, uint64_t bad, unsigned depth_max, uint64_t *depth) {
+        uint64_t all = b.opens | b.closes | bad;
+
+        for (; all; all &= all - 1) {
+                uint64_t bit = all & -all;
+
+                if (bit & bad)
+                        return -1;
+                if (bit & b.opens) {
+                        if (*depth >= depth_max)
+                                return -1;
+                        ++*depth;
+                } else if (--*depth == 0)
+                        return __builtin_ctzll(bit);
+        }
+        return BLOCK;
+}
+
+/* Takes one block into account; returns as step_through(). */
+static inline __attribute__((always_inline)) VECTOR_TARGET int take_block(Block b, unsigned depth_max, Carry *c) {
+        uint64_t inside, bad, n_opens, n_closes, depth;
+        int at;
+
+        if (b.backslashes | c->escaped)
+                b.quotes &= ~escaped_of(b.backslashes, &c->escaped);
+        inside = between_quotes(b.quotes) ^ c->in_string;
+        c->in_string = (uint64_t) ((int64_t) inside >> 63);
+        b.opens &= ~inside;
+        b.closes &= ~inside;
+        bad = b.backslashes & ~inside;
+        n_opens = (uint64_t) __builtin_popcountll(b.opens);
+        n_closes = (uint64_t) __builtin_popcountll(b.closes);
+        /* In whatever order they stand: the depth neither falls to 0 nor passes its limit here. */
+        if (_likely_(!bad && n_closes < c->depth && c->depth + n_opens <= depth_max)) {
+                c->depth += n_opens - n_closes;
+                return BLOCK;
+        }
+        /* The usual end: the one bracket that is open closes before anything else comes. */
+        if (c->depth == 1 && ((b.opens | bad) & (b.closes ^ (b.closes - 1))) == 0)
+                return __builtin_ctzll(b.closes);
+        depth = c->depth; /* a copy, so that the carry can stay in registers */
+        at = step_through(b, bad, depth_max, &depth);
+        c->depth = depth;
+        return at;
+}
+
+static inline VECTOR_TARGET Block block_at(__m256i low, __m256i high) {
+        const __m256i bit = _mm256_set1_epi8(BRACKET_BIT);
+        __m256i folded_low = _mm256_or_si256(low, bit), folded_high = _mm256_or_si256(high, bit);
+
+        return (Block) {
+                .quotes = positions_of('"', low, high),
+                .backslashes = positions_of('\\', low, high),
+                .opens = positions_of('{', folded_low, folded_high),
+                .closes = positions_of('}', folded_low, folded_high),
+        };
+}
+
+static inline VECTOR_TARGET __m256i load(const char *p) {
+        return _mm256_loadu_si256((const __m256i *) p);
+}
+
+/* The last bytes, fewer than a block: read together with the ones before them where there are enough, else from a
+ * copy, so that nothing outside of [start, end) is touched. */
+static inline __attribute__((always_inline)) VECTOR_TARGET Block rest_at(const char *start, const char *p, const char *end) {
+        size_t left = (size_t) (end - p);
+        unsigned shift = (unsigned) (BLOCK - left);
+        char copy[BLOCK];
+        Block b;
+
+        if (end - start < BLOCK) {
+                memset(copy, ' ', sizeof(copy));
+                memcpy(copy, p, left);
+                return block_at(load(copy), load(copy + BLOCK / 2));
+        }
+        b = block_at(load(end - BLOCK), load(end - BLOCK / 2));
+        return (Block) { b.quotes >> shift, b.backslashes >> shift, b.opens >> shift, b.closes >> shift };
+}
+
+/* Passes over blocks in which only quotes matter. */
+static inline __attribute__((always_inline)) VECTOR_TARGET const char *skip_plain(const char *p, const char *end, Carry *c) {
+        uint64_t n_quotes = 0;
+
+        for (; end - p >= BLOCK; p += BLOCK) {
+                __m256i low = load(p), high = load(p + BLOCK / 2);
+
+                if (!is_plain(low, high))
+                        break;
+                n_quotes += (uint64_t) __builtin_popcountll(positions_of('"', low, high));
+        }
+        c->in_string ^= -(n_quotes & 1);
+        return p;
+}
+
+static VECTOR_TARGET const char *skip_vector(const char *p, const char *end, unsigned depth_max) {
+        const char *start = p;
+        const char close = *p + 2;
+        Carry c = { .depth = 1 };
+
+        if (depth_max == 0)
+                return NULL;
+        for (p++; p < end; p += BLOCK) {
+                int at;
+
+                if (!c.escaped)
+                        p = skip_plain(p, end, &c);
+                if (end - p >= BLOCK)
+                        at = take_block(block_at(load(p), load(p + BLOCK / 2)), depth_max, &c);
+                else if (p < end)
+                        at = take_block(rest_at(start, p, end), depth_max, &c);
+                else
+                        return NULL;
+                if (at < 0)
+                        return NULL;
+                if (at < BLOCK)
+                        return p[at] == close ? p + at + 1 : NULL;
+                if (end - p < BLOCK)
+                        return NULL;
+        }
+        return NULL;
+}
+
+static const char *choose(const char *p, const char *end, unsigned depth_max);
+
+/* Which of the two this processor runs: settled at the first call. */
+static const char *(*skip_chosen)(const char *p, const char *end, unsigned depth_max) = choose;
+
+static const char *choose(const char *p, const char *end, unsigned depth_max) {
+        bool able = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("pclmul") &&
+                __builtin_cpu_supports("popcnt") && __builtin_cpu_supports("bmi");
+
+        skip_chosen = able ? skip_vector : json_skip_container_portable;
+        return skip_chosen(p, end, depth_max);
+}
+
+const char *json_skip_container(const char *p, const char *end, unsigned depth_max) {
+        return skip_chosen(p, end, depth_max);
+}
+
+#else
+
+const char *json_skip_container(const char *p, const char *end, unsigned depth_max) {
+        return json_skip_container_portable(p, end, depth_max);
+}
+
+#endif

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#ifdef __SSE2__
+#  include <emmintrin.h>
+#endif
+
+#include "basic/json-skip.h"
+#include "protocol/record-template.h"
+
+/* Digits that a recognised emitted_at has at most: microseconds have 16. */
+#define DIGITS_MAX 16U
+
+/* The three runs of fixed bytes, in their order. */
+enum {
+        HEAD,
+        MIDDLE,
+        TAIL,
+        _PART_MAX,
+};
+
+/* A slice of the envelope that lies in fixed bytes. */
+typedef struct Place {
+        uint8_t part;
+        uint16_t at, n;
+        bool present;
+} Place;
+
+struct RecordTemplate {
+        unsigned shape;
+        bool digits_first; /* emitted_at stands before data */
+        uint16_t n[_PART_MAX];
+        uint8_t n_digits; /* that emitted_at had, a guess for the next; 0 where it had too many */
+        uint16_t payload_at, payload_behind; /* from the start of the head; from the end of the line */
+        Place stream, namespace, meta;
+        char bytes[]; /* head, middle and tail */
+};
+
+/* Where the fixed bytes lie in a line. */
+typedef struct Parts {
+        JsonSlice part[_PART_MAX];
+} Parts;
+
+/* Cuts the line of an envelope at its holes. */
+static Parts parts_of(const Envelope *e, bool *ret_digits_first) {
+        bool digits_first = e->emitted_at.p < e->data.p;
+        JsonSlice first = digits_first ? e->emitted_at : e->data, second = digits_first ? e->data : e->emitted_at;
+        const char *end = e->line.p + e->line.n;
+
+        *ret_digits_first = digits_first;
+        return (Parts) { {
+                [HEAD] = { e->line.p, (size_t) (first.p - e->line.p) },
+                [MIDDLE] = { first.p + first.n, (size_t) (second.p - first.p) - first.n },
+                [TAIL] = { second.p + second.n, (size_t) (end - second.p) - second.n },
+        } };
+}
+
+static Place place_of(const Parts *parts, JsonSlice s) {
+        if (!s.p)
+                return (Place) {};
+        /* From the last part on: of an empty slice at a border any would do. */
+        for (unsigned i = _PART_MAX; i-- > 0;)
+                if (s.p >= parts->part[i].p)
+                        return (Place) {
+                                .part = (uint8_t) i,
+                                .at = (uint16_t) (s.p - parts->part[i].p),
+                                .n = (uint16_t) s.n,
+                                .present = true,
+                        };
+        assert(false);
+        return (Place) {};
+}
+
+static JsonSlice slice_at(const Place *place, const char *const start[static _PART_MAX]) {
+        return place->present ? (JsonSlice) { start[place->part] + place->at, place->n } : (JsonSlice) {};
+}
+
+int record_template_new(const Envelope *e, unsigned shape, RecordTemplate **ret) {
+        bool digits_first;
+        Parts parts = parts_of(e, &digits_first);
+        RecordTemplate *t;
+        size_t n = 0;
+        char *to;
+
+        for (unsigned i = 0; i < _PART_MAX; i++)
+                n += parts.part[i].n;
+        if (n > RECORD_TEMPLATE_BYTES_MAX)
+                return -ENOENT;
+        t = malloc(sizeof(*t) + n);
+        if (!t)
+                return -ENOMEM;
+        *t = (RecordTemplate) {
+                .shape = shape,
+                .digits_first = digits_first,
+                .n_digits = e->emitted_at.n <= DIGITS_MAX ? (uint8_t) e->emitted_at.n : 0,
+                .payload_at = (uint16_t) (e->payload.p - e->line.p),
+                .payload_behind = (uint16_t) (e->line.p + e->line.n - (e->payload.p + e->payload.n)),
+                .stream = place_of(&parts, e->stream),
+                .namespace = place_of(&parts, e->namespace),
+                .meta = place_of(&parts, e->meta),
+        };
+        to = t->bytes;
+        for (unsigned i = 0; i < _PART_MAX; i++) {
+                t->n[i] = (uint16_t) parts.part[i].n;
+                memcpy(to, parts.part[i].p, parts.part[i].n);
+                to += parts.part[i].n;
+        }
+        *ret = t;
+        return 0;
+}
+
+RecordTemplate *record_template_free(RecordTemplate *t) {
+        free(t);
+        return NULL;
+}
+
+size_t record_template_bytes(const RecordTemplate *t) {
+        return sizeof(*t) + t->n[HEAD] + t->n[MIDDLE] + t->n[TAIL];
+}
+
+uint64_t record_template_hash(const Envelope *e) {
+        bool digits_first;
+        Parts parts = parts_of(e, &digits_first);
+        uint64_t h = UINT64_C(0xcbf29ce484222325);
+
+        for (unsigned i = 0; i < _PART_MAX; i++)
+                for (size_t k = 0; k <= parts.part[i].n; k++)
+                        /* one turn more than there are bytes: the borders count */
+                        h = (h ^ (k < parts.part[i].n ? (uint8_t) parts.part[i].p[k] : 0x100)) * UINT64_C(0x100000001b3);
+        return h;
+}
+
+static inline uint64_t word_at(const char *p) {
+        uint64_t w;
+
+        memcpy(&w, p, sizeof(w));
+        return w;
+}
+
+/* memcmp() == 0 without the call: these runs are short. The last step of each width overlaps the one before. */
+static inline bool bytes_equal(const char *a, const char *b, size_t n) {
+        size_t i = 0;
+
+        if (n >= sizeof(uint64_t)) {
+#ifdef __SSE2__
+                for (; n - i >= 16; i += 16) {
+                        __m128i x = _mm_loadu_si128((const __m128i *) (a + i));
+                        __m128i y = _mm_loadu_si128((const __m128i *) (b + i));
+
+                        if (_mm_movemask_epi8(_mm_cmpeq_epi8(x, y)) != 0xffff)
+                                return false;
+                }
+#endif
+                for (; n - i > sizeof(uint64_t); i += sizeof(uint64_t))
+                        if (word_at(a + i) != word_at(b + i))
+                                return false;
+                i = n - sizeof(uint64_t);
+                return word_at(a + i) == word_at(b + i);
+        }
+        for (; i < n; i++)
+                if (a[i] != b[i])
+                        return false;
+        return true;
+}
+
+/* Whether eight bytes are digits: their upper halves are 3, and still are when 6 is added. */
+static inline bool eight_digits(const char *p) {
+        const uint64_t upper = UINT64_C(0xf0f0f0f0f0f0f0f0), threes = UINT64_C(0x3030303030303030);
+        uint64_t w = word_at(p);
+
+        return (w & upper) == threes && ((w + UINT64_C(0x0606060606060606)) & upper) == threes;
+}
+
+/* Length of the whole number at `p`, written as JSON wants it; 0 when there is none or it is too long for here.
+ * `expected` is how long it was in the line before. */
+static inline size_t count_digits(const char *p, const char *end, size_t expected) {
+        size_t n = 0;
+
+        if (p >= end)
+                return 0;
+        if (*p == '0')
+                return 1;
+        if (expected >= 8 && expected <= 16 && (size_t) (end - p) > expected && eight_digits(p) &&
+            eight_digits(p + expected - 8))
+                n = expected;
+        while (n <= DIGITS_MAX && p + n < end && p[n] >= '0' && p[n] <= '9')
+                n++;
+        return n <= DIGITS_MAX ? n : 0;
+}
+
+/* Behind the data object at `p`, as the walk from the record's own bracket would find it: one level is taken. */
+static inline const char *skip_data(const char *p, const char *end) {
+        return p < end && *p == '{' ? json_skip_container(p, end, JSON_DEPTH_MAX - 1) : NULL;
+}
+
+/* One hole: moves `*p` behind it. */
+static inline bool take_hole(const RecordTemplate *t, bool digits, const char **p, const char *end, JsonSlice *ret) {
+        const char *start = *p, *behind;
+
+        if (digits) {
+                size_t n = count_digits(start, end, t->n_digits);
+
+                behind = n > 0 ? start + n : NULL;
+        } else
+                behind = skip_data(start, end);
+        if (!behind)
+                return false;
+        *ret = (JsonSlice) { start, (size_t) (behind - start) };
+        *p = behind;
+        return true;
+}
+
+/* One run of fixed bytes, in the same way. */
+static inline bool take_fixed(const char *bytes, size_t n, const char **p, const char *end) {
+        if ((size_t) (end - *p) < n || !bytes_equal(*p, bytes, n))
+                return false;
+        *p += n;
+        return true;
+}
+
+bool record_template_match(const RecordTemplate *t, JsonSlice line, Envelope *ret) {
+        const char *p = line.p, *end = p + line.n, *start[_PART_MAX] = { p };
+        const char *middle = t->bytes + t->n[HEAD], *tail = middle + t->n[MIDDLE];
+        JsonSlice first, second;
+
+        if (!take_fixed(t->bytes, t->n[HEAD], &p, end) || !take_hole(t, t->digits_first, &p, end, &first))
+                return false;
+        start[MIDDLE] = p;
+        if (!take_fixed(middle, t->n[MIDDLE], &p, end) || !take_hole(t, !t->digits_first, &p, end, &second))
+                return false;
+        start[TAIL] = p;
+        if (!take_fixed(tail, t->n[TAIL], &p, end) || p != end)
+                return false;
+
+        *ret = (Envelope) {
+                .type = MESSAGE_RECORD,
+                .line = line,
+                .payload = { line.p + t->payload_at, line.n - t->payload_at - t->payload_behind },
+                .stream = slice_at(&t->stream, start),
+                .namespace = slice_at(&t->namespace, start),
+                .meta = slice_at(&t->meta, start),
+                .data = t->digits_first ? second : first,
+                .emitted_at = t->digits_first ? first : second,
+                .shape = t->shape,
+        };
+        return true;
+}
