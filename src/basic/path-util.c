@@ -63,6 +63,10 @@ char *path_absolute(const char *path) {
         return buffer_steal_string(&b);
 }
 
+bool path_exists(const char *path) {
+        return access(path, F_OK) >= 0;
+}
+
 bool path_is_under(const char *path, const char *prefix) {
         size_t n = strlen(prefix);
 

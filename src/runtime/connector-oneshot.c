@@ -315,3 +315,7 @@ ConnectorOneshot *connector_oneshot_free(ConnectorOneshot *o) {
 const OneshotResult *connector_oneshot_result(const ConnectorOneshot *o) {
         return &o->result;
 }
+
+Catalog *connector_oneshot_take_catalog(ConnectorOneshot *o) {
+        return TAKE_PTR(o->result.catalog);
+}

@@ -37,3 +37,5 @@ ConnectorOneshot *connector_oneshot_free(ConnectorOneshot *o);
 DEFINE_CLEANUP(ConnectorOneshot, connector_oneshot_free);
 
 const OneshotResult *connector_oneshot_result(const ConnectorOneshot *o);
+/* The catalog, handed over; NULL when there is none. */
+Catalog *connector_oneshot_take_catalog(ConnectorOneshot *o);

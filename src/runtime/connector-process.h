@@ -24,6 +24,7 @@ typedef struct ConnectorStart {
         char *const *read_paths;  /* host paths it may read */
         char *const *write_paths; /* host paths it may write */
         bool want_stdin;
+        const int *fds; /* NULL: pipes. Else three descriptors of ours that become its stdin, stdout and stderr. */
         bool network;
         uint64_t memory_max; /* 0 = the default limits */
         usec_t stop_grace;

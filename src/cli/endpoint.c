@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <sys/stat.h>
+
+#include "basic/file-util.h"
+#include "basic/path-util.h"
+#include "cli/config-file.h"
+#include "cli/endpoint.h"
+#include "cli/oneshots.h"
+#include "runtime/connector-config.h"
+#include "runtime/spec-cache.h"
+
+static const char *role_name(ConnectorRole role) {
+        return role == CONNECTOR_SOURCE ? "source" : "destination";
+}
+
+static int fetch_spec(Endpoint *e, bool verbose, Error **reterr_error) {
+        OneshotJob job = { .endpoint = e, .verb = "spec" };
+        const OneshotResult *result;
+        int r;
+
+        r = spec_cache_get(e->connector, &e->spec);
+        if (r != 0)
+                return r;
+        r = oneshots_run(&job, 1, verbose, NULL, reterr_error);
+        if (r >= 0) {
+                result = connector_oneshot_result(job.oneshot);
+                if (result->error)
+                        r = error_set(reterr_error, -EIO, "%s", result->error->message);
+                else
+                        r = connector_spec_from_json(result->spec, &e->spec, reterr_error);
+                if (r >= 0)
+                        r = spec_cache_put(e->connector, result->spec, NULL) < 0 ? 0 : r;
+        }
+        oneshot_jobs_done(&job, 1);
+        if (r < 0)
+                return error_prefix(reterr_error, r, "Spec of '%s'", e->connector->reference);
+        return 0;
+}
+
+/* The directory that must be visible for `path`: for a glob, the part before the first wildcard. */
+static char *visible_directory(const char *path, bool write) {
+        size_t plain = strcspn(path, "*?[{");
+        _cleanup_free_ char *head = strndup(path, plain);
+        struct stat st;
+
+        if (!head)
+                return NULL;
+        if (!path[plain] && stat(path, &st) >= 0 && (S_ISDIR(st.st_mode) || !write))
+                return strdup(path);
+        /* To write a file is to make others beside it: journals, temporary files that are renamed. */
+        return path_dirname(head);
+}
+
+static bool is_remote(const char *path) {
+        return strstr(path, "://") && strncmp(path, "file://", 7) != 0;
+}
+
+static int on_path(const char *pointer, const char *path, bool write, void *userdata) {
+        Endpoint *e = userdata;
+        _cleanup_free_ char *absolute = NULL;
+        const char *local = strncmp(path, "file://", 7) == 0 ? path + 7 : path;
+
+        if (is_remote(path)) {
+                e->network = true;
+                return 0;
+        }
+        absolute = path_absolute(local);
+        if (!absolute)
+                return -ENOMEM;
+        return strv_consume(write ? &e->write_paths : &e->read_paths, visible_directory(absolute, write));
+}
+
+/* Second walk, over a copy: puts the absolute names in. The walk may not change what it walks. */
+static int on_relative_path(const char *pointer, const char *path, bool write, void *userdata) {
+        _cleanup_free_ char *absolute = NULL;
+        const char *local = strncmp(path, "file://", 7) == 0 ? path + 7 : path;
+        JsonObject *text, *config = userdata;
+
+        if (is_remote(path) || local[0] == '/')
+                return 0;
+        absolute = path_absolute(local);
+        text = absolute ? json_object_new_string(absolute) : NULL;
+        if (!text)
+                return -ENOMEM;
+        if (json_pointer_set(&config, pointer, text) < 0) {
+                json_object_put(text);
+                return -errno;
+        }
+        return 0;
+}
+
+static int grant_paths(Endpoint *e, const EndpointRequest *q, Error **reterr_error) {
+        _cleanup_json_ JsonObject *walked = json_clone(e->config);
+        int r = 0;
+
+        if (!walked)
+                return -ENOMEM;
+        STRV_FOREACH(p, q->read_paths)
+                if (r >= 0)
+                        r = strv_extend(&e->read_paths, *p);
+        STRV_FOREACH(p, q->write_paths)
+                if (r >= 0)
+                        r = strv_extend(&e->write_paths, *p);
+        if (r >= 0)
+                r = connector_spec_foreach_path(e->spec, walked, on_path, e);
+        if (r >= 0)
+                r = connector_spec_foreach_path(e->spec, walked, on_relative_path, e->config);
+        STRV_FOREACH(p, e->write_paths)
+                if (r >= 0 && !path_exists(*p))
+                        return error_set(reterr_error, -ENOENT, "Directory '%s', where the %s is to write, doesn't exist",
+                                         *p, role_name(e->role));
+        return r;
+}
+
+/* What the file says wins over what the shorthand says, member by member. */
+static int merge_config(Endpoint *e, const char *file, Error **reterr_error) {
+        _cleanup_json_ JsonObject *loaded = NULL;
+        int r;
+
+        e->config = e->ref->config ? json_object_get(e->ref->config) : json_object_new_object();
+        if (!e->config)
+                return -ENOMEM;
+        /* A reference is text: only there "5" may mean the number. */
+        r = connector_config_coerce(e->spec, e->config);
+        if (r < 0)
+                return r;
+        if (!file)
+                return 0;
+        r = config_file_load(file, &loaded, reterr_error);
+        if (r < 0)
+                return r;
+        if (!json_object_is_type(loaded, json_type_object))
+                return error_set(reterr_error, -EINVAL, "'%s' holds a list, not a configuration", file);
+        json_object_object_foreach(loaded, key, value) {
+                r = json_add(e->config, key, json_object_get(value));
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int check_config(Endpoint *e, bool unchecked, Error **reterr_error) {
+        int r;
+
+        r = connector_config_resolve(e->config, reterr_error);
+        if (r >= 0 && !unchecked)
+                r = connector_spec_check_config(e->spec, e->config, reterr_error);
+        if (r < 0)
+                return error_prefix(reterr_error, r, "Configuration of the %s '%s'", role_name(e->role),
+                                    e->connector->reference);
+        return connector_spec_secret_strings(e->spec, e->config, &e->secrets);
+}
+
+static int open_connector(const EndpointRequest *q, Endpoint **ret, Error **reterr_error) {
+        _cleanup_(endpoint_freep) Endpoint *e = calloc(1, sizeof(*e));
+        int r;
+
+        if (!e)
+                return -ENOMEM;
+        e->role = q->role;
+        r = connector_ref_parse(q->reference, q->role, &e->ref, reterr_error);
+        if (r >= 0)
+                r = connector_store_find(e->ref, &e->connector, reterr_error);
+        if (r < 0)
+                return r;
+        e->network = e->connector->needs_network;
+        *ret = TAKE_PTR(e);
+        return 0;
+}
+
+int endpoint_open_bare(const EndpointRequest *q, Endpoint **ret, Error **reterr_error) {
+        _cleanup_(endpoint_freep) Endpoint *e = NULL;
+        int r;
+
+        r = open_connector(q, &e, reterr_error);
+        if (r < 0)
+                return r;
+        r = fetch_spec(e, q->verbose, reterr_error);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(e);
+        return 0;
+}
+
+int endpoint_open(const EndpointRequest *q, Endpoint **ret, Error **reterr_error) {
+        _cleanup_(endpoint_freep) Endpoint *e = NULL;
+        int r;
+
+        r = endpoint_open_bare(q, &e, reterr_error);
+        if (r >= 0)
+                r = merge_config(e, q->config_file, reterr_error);
+        if (r >= 0)
+                r = check_config(e, q->unchecked, reterr_error);
+        if (r >= 0)
+                r = grant_paths(e, q, reterr_error);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(e);
+        return 0;
+}
+
+Endpoint *endpoint_free(Endpoint *e) {
+        if (!e)
+                return NULL;
+        connector_ref_free(e->ref);
+        installed_connector_free(e->connector);
+        connector_spec_free(e->spec);
+        json_object_put(e->config);
+        strv_free(e->secrets);
+        strv_free(e->read_paths);
+        strv_free(e->write_paths);
+        free(e);
+        return NULL;
+}
+
+ConnectorStart endpoint_start(const Endpoint *e, const char *verb, const char *config, const char *catalog,
+                              const char *state) {
+        bool spec = streq(verb, "spec");
+
+        return (ConnectorStart) {
+                .connector = e->connector,
+                .role = e->role,
+                .verb = verb,
+                .config = config,
+                .catalog = catalog,
+                .state = state,
+                .read_paths = spec ? NULL : e->read_paths,
+                .write_paths = spec ? NULL : e->write_paths,
+                .want_stdin = streq(verb, "write"),
+                .network = e->network && !spec,
+                .stop_grace = STOP_GRACE_USEC,
+                .hold_term_until_stdin_ends = streq(verb, "write"),
+        };
+}
+
+char *endpoint_config_text(const Endpoint *e) {
+        return json_to_string(e->config);
+}
+
+uint64_t endpoint_fingerprint(const Endpoint *e) {
+        _cleanup_free_ char *config = e->config ? json_to_string(e->config) : NULL;
+        uint64_t h = hash64(0, e->connector->reference, strlen(e->connector->reference));
+        struct stat st;
+
+        h = hash64(h, strempty(e->connector->version), strlen(strempty(e->connector->version)));
+        if (e->connector->kind == CONNECTOR_EXEC && stat(e->connector->command[0], &st) >= 0)
+                h = hash64(h, &st.st_mtim, sizeof(st.st_mtim));
+        return config ? hash64(h, config, strlen(config)) : h;
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "cli/config-file.h"
+#include "cli/mapper-option.h"
+#include "runtime/connector-config.h"
+
+/* "hashing:targetField=email,…" as Airbyte's JSON. */
+static int parse_short(const char *text, JsonObject **ret, Error **reterr_error) {
+        _cleanup_json_ JsonObject *mapper = json_object_new_object();
+        _cleanup_strv_ char **pairs = NULL;
+        const char *colon = strchr(text, ':');
+        _cleanup_free_ char *type = colon ? strndup(text, (size_t) (colon - text)) : strdup(text);
+        JsonObject *configuration;
+        int r;
+
+        if (!mapper || !type)
+                return -ENOMEM;
+        configuration = json_object_new_object();
+        r = json_add(mapper, "mapperConfiguration", configuration);
+        if (r >= 0)
+                r = json_add_string(mapper, "type", type);
+        pairs = colon ? strv_split(colon + 1, ",") : NULL;
+        STRV_FOREACH(p, pairs) {
+                char *equal = strchr(*p, '=');
+
+                if (!equal)
+                        return error_set(reterr_error, -EINVAL, "'%s' is not KEY=VALUE", *p);
+                *equal = 0;
+                if (r >= 0)
+                        r = json_add_string(configuration, *p, equal + 1);
+        }
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(mapper);
+        return 0;
+}
+
+static int append_mapper(JsonObject *o, Mapper ***mappers, Error **reterr_error) {
+        _cleanup_(mapper_freep) Mapper *m = NULL;
+        Mapper **l;
+        size_t n = 0;
+        int r;
+
+        r = mapper_from_json(o, &m, reterr_error);
+        if (r < 0)
+                return r;
+        while (*mappers && (*mappers)[n])
+                n++;
+        l = reallocarray(*mappers, n + 2, sizeof(*l));
+        if (!l)
+                return -ENOMEM;
+        l[n] = TAKE_PTR(m);
+        l[n + 1] = NULL;
+        *mappers = l;
+        return 0;
+}
+
+int mapper_option_parse(const char *text, Mapper ***mappers, Error **reterr_error) {
+        _cleanup_json_ JsonObject *o = NULL;
+        int r;
+
+        if (text[0] == '@')
+                r = config_file_load(text + 1, &o, reterr_error);
+        else if (text[0] == '{' || text[0] == '[')
+                r = json_parse(text, strlen(text), &o, reterr_error);
+        else
+                r = parse_short(text, &o, reterr_error);
+        if (r >= 0)
+                r = connector_config_resolve(o, reterr_error);
+        if (r < 0)
+                return r;
+        if (!json_object_is_type(o, json_type_array))
+                return append_mapper(o, mappers, reterr_error);
+        for (size_t i = 0; i < json_object_array_length(o); i++) {
+                r = append_mapper(json_object_array_get_idx(o, i), mappers, reterr_error);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
