@@ -430,6 +430,18 @@ int state_set_put(StateSet *s, const StateMessage *m, Error **reterr_error) {
         return 0;
 }
 
+int state_set_merge(StateSet *s, const StateSet *from, Error **reterr_error) {
+        void *m;
+        int r;
+
+        for (size_t i = 0; hashmap_iterate(from->messages, &i, NULL, NULL, &m);) {
+                r = state_set_put(s, m, reterr_error);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
 static StateMessage *find_single(const StateSet *s) {
         return hashmap_get(s->messages, "", 0);
 }

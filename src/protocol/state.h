@@ -57,6 +57,9 @@ DEFINE_CLEANUP(StateSet, state_set_free);
  * copied. */
 int state_set_put(StateSet *s, const StateMessage *m, Error **reterr_error);
 
+/* Puts every state of `from` into `s`. */
+int state_set_merge(StateSet *s, const StateSet *from, Error **reterr_error);
+
 /* Removes a stream's state; with a GLOBAL state, that stream's entry in it. */
 int state_set_remove(StateSet *s, const char *namespace, const char *name);
 bool state_set_is_empty(const StateSet *s);
