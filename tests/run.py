@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What ./run-tests does once its packages are there: builds, runs the suites of a tier, adds up what they say.
+
+Tiers: ci (the default: everything that this machine can prove in 20 minutes), compat (real connectors from PyPI and npm),
+soak (long runs), full (all of them). A suite is a function below that returns (passed, failed, skipped)."""
+
+import argparse
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+LOGS = ROOT / "build" / "test-logs"
+JOBS = f"-j{os.cpu_count() or 1}"
+STRICT = ["--enable-strict", "-q"]
+
+
+def log_tail(path, count=40):
+    return "\n".join(path.read_text(errors="replace").splitlines()[-count:])
+
+
+def call(name, argv, cwd=ROOT, env=None):
+    """Runs a command with its output in a log file; 0 or its exit code. The log's end is shown on failure."""
+    LOGS.mkdir(parents=True, exist_ok=True)
+    path = LOGS / f"{name}.log"
+    with path.open("wb") as out:
+        code = subprocess.run([str(a) for a in argv], cwd=cwd, env=dict(os.environ, **(env or {})), stdout=out,
+                              stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, check=False).returncode
+    if code != 0:
+        print(log_tail(path))
+        print(f"(exit {code}; whole log: {path.relative_to(ROOT)})")
+    return code
+
+
+def configure(directory, *options, env=None):
+    """Makes or renews a build tree."""
+    path = ROOT / directory
+    path.mkdir(exist_ok=True)
+    if not (ROOT / "configure").exists() and call("autogen", [ROOT / "autogen.sh"]) != 0:
+        return False
+    if (path / "Makefile").exists():
+        return True
+    return call(f"{directory}-configure", [ROOT / "configure", *STRICT, *options], cwd=path, env=env) == 0
+
+
+def one(ok):
+    return (1, 0, 0) if ok else (0, 1, 0)
+
+
+def make_check(directory, env=None, target="check"):
+    """Counts the TAP results of `make check`."""
+    code = call(f"{directory}-{target}", ["make", JOBS, target], cwd=ROOT / directory, env=env)
+    text = (LOGS / f"{directory}-{target}.log").read_text(errors="replace")
+    count = {key: sum(int(n) for n in re.findall(rf"^# {key}: +(\d+)$", text, re.M))
+             for key in ("PASS", "FAIL", "ERROR", "SKIP", "XPASS")}
+    for line in re.findall(r"^(?:FAIL|ERROR|SKIP): .*$", text, re.M):
+        print(f"  {line}")
+    failed = count["FAIL"] + count["ERROR"] + count["XPASS"]
+    if code != 0 and failed == 0:
+        failed = 1
+    return count["PASS"], failed, count["SKIP"]
+
+
+def pytest(name, *arguments, env=None):
+    """Runs pytest and reads its JUnit report; skips are shown with their reasons."""
+    report = LOGS / f"{name}.xml"
+    LOGS.mkdir(parents=True, exist_ok=True)
+    report.unlink(missing_ok=True)
+    code = call(name, ["/usr/bin/python3", "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", "--tb=short",
+                       f"--junitxml={report}", *arguments], env=env)
+    if code == 5:
+        return 0, 0, 0
+    if not report.exists():
+        return 0, 1, 0
+    passed = failed = skipped = 0
+    for case in xml.etree.ElementTree.parse(report).iter("testcase"):
+        skip = case.find("skipped")
+        if skip is not None:
+            skipped += 1
+            print(f"  SKIP {case.get('name')}: {skip.get('message')}")
+        elif case.find("failure") is not None or case.find("error") is not None:
+            failed += 1
+            print(f"  FAIL {case.get('classname')}::{case.get('name')}")
+        else:
+            passed += 1
+    return passed, failed or (1 if code not in (0, 1) else 0), skipped
+
+
+def build():
+    """gcc, every warning an error"""
+    return one(configure("build") and call("build", ["make", JOBS], cwd=ROOT / "build") == 0)
+
+
+def unit():
+    """unit tests, the tree's own checks, fuzz corpora"""
+    return make_check("build")
+
+
+def scenario():
+    """real programs against the scenarios of the reliability list"""
+    return pytest("scenario", "tests/scenario")
+
+
+def asan():
+    """unit tests and scenarios under AddressSanitizer and UndefinedBehaviorSanitizer"""
+    if not configure("build-asan", "--enable-sanitizers", "CFLAGS=-O1 -g"):
+        return one(False)
+    if call("asan-build", ["make", JOBS], cwd=ROOT / "build-asan") != 0:
+        return one(False)
+    env = {"ASAN_OPTIONS": "detect_leaks=1:halt_on_error=1", "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1"}
+    first = make_check("build-asan", env=env)
+    second = pytest("asan-scenario", "tests/scenario", "-m", "not slow and not sandbox", env=dict(env, GANTRY_BUILD=str(ROOT / "build-asan")))
+    return tuple(a + b for a, b in zip(first, second))
+
+
+def valgrind():
+    """unit tests under valgrind's memcheck"""
+    return make_check("build", target="check-valgrind")
+
+
+def clang():
+    """clang, every warning an error"""
+    return one(configure("build-clang", "CC=clang") and call("clang", ["make", JOBS], cwd=ROOT / "build-clang") == 0)
+
+
+def analysis():
+    """cppcheck and shellcheck"""
+    cppcheck = call("cppcheck", ["cppcheck", "--quiet", "--std=c11", "--error-exitcode=1", "--inline-suppr",
+                                 "--enable=warning,performance,portability", f"--suppressions-list={ROOT}/tools/cppcheck.txt",
+                                 JOBS, "-Isrc", "-D_GNU_SOURCE", "src"])
+    scripts = ["autogen.sh", "quickstart", "run-tests", ".ci/run", "tools/setup"]
+    shell = call("shellcheck", ["shellcheck", *scripts])
+    return tuple(a + b for a, b in zip(one(cppcheck == 0), one(shell == 0)))
+
+
+def distcheck():
+    """the tarball builds, tests, installs and uninstalls"""
+    return one(configure("build") and call("distcheck", ["make", JOBS, "distcheck"], cwd=ROOT / "build") == 0)
+
+
+def compat():
+    """Airbyte's own connectors from PyPI beside ours"""
+    return pytest("compat", "tests/compat")
+
+
+def soak():
+    """the slow scenarios, many times over"""
+    return pytest("soak", "tests/scenario", "-m", "slow", env={"GANTRY_SOAK": "1"})
+
+
+# Suite and the seconds that it takes on a quiet machine of two cores.
+CI = [(build, 90), (unit, 60), (scenario, 300), (clang, 60), (analysis, 60), (valgrind, 120), (asan, 400), (distcheck, 150)]
+TIERS = {"ci": CI, "compat": [(build, 90), (compat, 1200)], "soak": [(build, 90), (soak, 3600)],
+         "full": CI + [(compat, 1200), (soak, 3600)]}
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="run-tests", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--tier", choices=TIERS, default="ci")
+    parser.add_argument("suite", nargs="*", help="only these: " + ", ".join(s.__name__ for s, _ in TIERS["full"]))
+    arguments = parser.parse_args()
+    suites = [(s, b) for s, b in TIERS["full" if arguments.suite else arguments.tier]
+              if not arguments.suite or s.__name__ in arguments.suite]
+    if not suites:
+        parser.error(f"no suite is called {' '.join(arguments.suite)}")
+    total = [0, 0, 0]
+    for suite, budget in suites:
+        print(f"== {suite.__name__}: {suite.__doc__}", flush=True)
+        start = time.monotonic()
+        counts = suite()
+        print(f"   {counts[0]} passed, {counts[1]} failed, {counts[2]} skipped; "
+              f"{time.monotonic() - start:.0f} s (budget {budget} s)", flush=True)
+        total = [a + b for a, b in zip(total, counts)]
+        if suite is build and counts[1]:
+            break
+    others = [t for t in TIERS if t not in (arguments.tier, "full")]
+    if not arguments.suite and arguments.tier != "full":
+        print(f"Not run: --tier={', --tier='.join(others)} (by hand; see HACKING.md)")
+    print(f"{total[0]} passed, {total[1]} failed, {total[2]} skipped")
+    return 1 if total[1] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
