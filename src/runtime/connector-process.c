@@ -241,14 +241,16 @@ static int send_plan(ConnectorProcess *p, const ConnectorStart *start, Error **r
         size_t n = 0;
         int r = connector_plan_new(start, p->scratch, &plan, reterr_error);
 
-        if (r >= 0)
+        if (r >= 0 && !start->fds)
                 r = make_pipes(p, start->want_stdin, theirs, reterr_error);
         if (r >= 0) {
+                const int *fds = start->fds ?: theirs;
+
                 q.plan = plan;
                 for (size_t i = 0; i < 3; i++)
-                        if (theirs[i] >= 0) {
+                        if (fds[i] >= 0) {
                                 q.fds[i] = true;
-                                send[n++] = theirs[i];
+                                send[n++] = fds[i];
                         }
                 r = send_request(p, &q, send, n);
                 if (r < 0)
