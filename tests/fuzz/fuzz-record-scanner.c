@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The first two bytes say how the rest is cut into pieces and how long a line may be; the rest is what a connector
+ * wrote. Lines must be the same whatever the pieces, and the scanner's fast path must say of every line what the walker
+ * says. */
+
+#include "fuzz/fuzz.h"
+#include "protocol/record-scanner.h"
+
+static bool same_slice(JsonSlice a, JsonSlice b) {
+        return a.p == b.p && a.n == b.n;
+}
+
+static void scan_and_compare(RecordScanner *s, JsonSlice line) {
+        Envelope fast = {}, slow = {};
+        int a = record_scanner_scan(s, line, &fast), b = envelope_parse(line, &slow);
+
+        FUZZ_CHECK(a == b);
+        FUZZ_CHECK(a == 0 || a == -EBADMSG || a == -ENOMSG);
+        if (a < 0)
+                return;
+        FUZZ_CHECK(fast.type == slow.type && fast.shape < RECORD_SHAPES_MAX);
+        FUZZ_CHECK(same_slice(fast.line, slow.line) && same_slice(fast.payload, slow.payload));
+        FUZZ_CHECK(same_slice(fast.stream, slow.stream) && same_slice(fast.namespace, slow.namespace));
+        FUZZ_CHECK(same_slice(fast.data, slow.data) && same_slice(fast.emitted_at, slow.emitted_at));
+        FUZZ_CHECK(same_slice(fast.meta, slow.meta));
+        if (fast.type != MESSAGE_RECORD)
+                return;
+        FUZZ_CHECK(fast.data.p[0] == '{' && fast.data.p[fast.data.n - 1] == '}');
+        /* Where the whole line is sound JSON, so are its parts: the extents were right. */
+        if (json_validate(line.p, line.n, NULL) == 0) {
+                FUZZ_CHECK(json_validate(fast.data.p, fast.data.n, NULL) == 0);
+                FUZZ_CHECK(json_validate(fast.payload.p, fast.payload.n, NULL) == 0);
+        }
+}
+
+/* What the reader must say of `text`, found the plain way: the position behind the line, and its result. */
+static int expect(const char *text, size_t size, size_t max, size_t *at, JsonSlice *ret) {
+        const char *newline = memchr(text + *at, '\n', size - *at);
+        size_t n = newline ? (size_t) (newline - text) - *at : size - *at;
+
+        if (*at == size)
+                return 0;
+        *ret = (JsonSlice) { text + *at, n };
+        *at += n + (newline != NULL);
+        return n >= max ? -EMSGSIZE : 1;
+}
+
+static void check_line(int r, JsonSlice line, const char *text, size_t size, size_t max, size_t *at) {
+        JsonSlice expected = {};
+
+        FUZZ_CHECK(r == expect(text, size, max, at, &expected));
+        if (r > 0)
+                FUZZ_CHECK(line.n == expected.n && (line.n == 0 || memcmp(line.p, expected.p, line.n) == 0));
+}
+
+static void read_in_pieces(const char *text, size_t size, uint8_t piece, size_t max, RecordScanner *s) {
+        LineReader reader;
+        JsonSlice line = {};
+        size_t at = 0;
+        int r;
+
+        line_reader_init(&reader, max);
+        for (size_t i = 0, n; i < size; i += n) {
+                char *to;
+
+                n = MIN((size_t) piece % 64 + 1 + (piece >= 128 ? i % 7 : 0), size - i);
+                to = line_reader_reserve(&reader, n);
+                FUZZ_CHECK(to);
+                memcpy(to, text + i, n);
+                line_reader_commit(&reader, n);
+                while ((r = line_reader_next(&reader, &line)) != 0) {
+                        check_line(r, line, text, size, max, &at);
+                        if (r > 0)
+                                scan_and_compare(s, line);
+                }
+        }
+        r = line_reader_rest(&reader, &line);
+        if (r > 0) {
+                check_line(r, line, text, size, max, &at);
+                scan_and_compare(s, line);
+        }
+        FUZZ_CHECK(at == size);
+        line_reader_done(&reader);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+        _cleanup_(record_scanner_freep) RecordScanner *s = record_scanner_new();
+        const char *text = (const char *) data + 2;
+
+        FUZZ_CHECK(s);
+        if (size < 2)
+                return 0;
+        /* Twice: in the second round the scanner knows the forms of the first. */
+        for (int round = 0; round < 2; round++) {
+                read_in_pieces(text, size - 2, data[0], (size_t) data[1] * 8 + 1, s);
+                read_in_pieces(text, size - 2, (uint8_t) ~data[0], PROTOCOL_LINE_MAX, s);
+        }
+        return 0;
+}
