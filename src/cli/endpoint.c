@@ -248,3 +248,20 @@ uint64_t endpoint_fingerprint(const Endpoint *e) {
                 h = hash64(h, &st.st_mtim, sizeof(st.st_mtim));
         return config ? hash64(h, config, strlen(config)) : h;
 }
+
+static int on_secret(const char *pointer, JsonObject *value, void *userdata) {
+        JsonObject *config = userdata;
+
+        return json_pointer_set(&config, pointer, NULL) < 0 ? -errno : 0;
+}
+
+uint64_t endpoint_identity(const Endpoint *e) {
+        _cleanup_json_ JsonObject *config = json_clone(e->config);
+        _cleanup_free_ char *text = NULL;
+        uint64_t h = hash64(0, e->connector->name, strlen(e->connector->name));
+
+        if (!config || connector_spec_foreach_secret(e->spec, e->config, on_secret, config) < 0)
+                return h;
+        text = json_to_string(config);
+        return text ? hash64(h, text, strlen(text)) : h;
+}

@@ -46,3 +46,5 @@ char *endpoint_config_text(const Endpoint *e);
 
 /* A number that changes when the connector's version or the configuration does. */
 uint64_t endpoint_fingerprint(const Endpoint *e);
+/* A number that stays when a version or a secret changes: what a sync is known by. */
+uint64_t endpoint_identity(const Endpoint *e);

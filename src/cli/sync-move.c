@@ -5,6 +5,7 @@
 #include <signal.h>
 
 #include "basic/log.h"
+#include "cli/config-update.h"
 #include "cli/sync-run.h"
 
 static int flush_state(const StateSet *changed, void *userdata, Error **reterr_error) {
@@ -13,9 +14,23 @@ static int flush_state(const StateSet *changed, void *userdata, Error **reterr_e
         return sync_store_put_states(run->store, changed, reterr_error);
 }
 
+/* Kept at once, so that a rotated token survives whatever happens next. */
 static int on_control(FailureOrigin from, JsonObject *config, void *userdata, Error **reterr_error) {
-        log_warning("The %s has a new configuration; without a daemon it can't be kept, see CONTROL in gantry(1)",
-                    failure_origin_to_string(from));
+        SyncRun *run = userdata;
+        bool source = from == ORIGIN_SOURCE;
+        const Endpoint *e = source ? run->source : run->destination;
+        const char *file = source ? run->options->source_config : run->options->destination_config;
+        _cleanup_error_ Error *why = NULL;
+        int r;
+
+        r = config_update(e, file, config, &why);
+        sync_progress_clear(run->progress);
+        if (r < 0)
+                log_warning("The new configuration of the %s is not kept: %s", failure_origin_to_string(from),
+                            error_message(why, r));
+        else if (r > 0)
+                log_info("The %s has changed secrets of its configuration; '%s' is updated",
+                         failure_origin_to_string(from), file);
         return 0;
 }
 

@@ -40,18 +40,17 @@ static int open_endpoints(SyncRun *run, Error **reterr_error) {
 static int open_store(SyncRun *run, Error **reterr_error) {
         const SyncOptions *o = run->options;
         _cleanup_free_ char *name = NULL;
-        uint64_t key = endpoint_fingerprint(run->source) * 31 + endpoint_fingerprint(run->destination);
+        uint64_t key = endpoint_identity(run->source) * 31 + endpoint_identity(run->destination);
         int r;
 
         if (!o->name) {
-                r = sync_store_default_name(run->source->connector->reference, run->destination->connector->reference,
-                                            key, &name);
+                r = sync_store_default_name(run->source->connector->name, run->destination->connector->name, key, &name);
                 if (r < 0)
                         return r;
         }
-        r = sync_store_open(run->env, o->name ?: name, run->source->connector->reference,
-                            run->destination->connector->reference, o->state_file, !o->no_state, &run->store,
-                            reterr_error);
+        /* By name, not by version: an upgraded connector goes on where the old one was. */
+        r = sync_store_open(run->env, o->name ?: name, run->source->connector->name, run->destination->connector->name,
+                            o->state_file, !o->no_state, &run->store, reterr_error);
         if (r < 0)
                 return blame(run, ORIGIN_PERSISTENCE, r == -EBUSY ? FAILURE_TRANSIENT_ERROR : FAILURE_CONFIG_ERROR, r);
         log_debug("State of this sync: %s", run->store->directory);

@@ -244,6 +244,25 @@ def test_a_secret_comes_from_the_environment(gantry, put, tiny):
     assert bad.code == 78 and b"TINY_PASSWORD" in bad.stderr, bad
 
 
+def test_T28_a_control_message_changes_secrets_only(gantry, put, tiny):
+    config = put("c.json", {"streams": {"a": 1}, "password": "old-password",
+                            "control": {"password": "new-password", "state_every": 5}})
+    result = gantry("sync", tiny, "native:destination-devnull", "--source-config", config)
+    assert result.code == 0, result
+    stored = json.loads(config.read_text())
+    assert stored["password"] == "new-password"
+    assert "state_every" not in stored
+    assert b"state_every" in result.stderr
+
+
+def test_a_changed_secret_keeps_the_syncs_state(gantry, put, tiny):
+    for password, expected in (("first-one", 30), ("second-one", 0)):
+        config = put("c.json", {"streams": {"a": 30}, "password": password})
+        told = report(gantry("sync", tiny, "sqlite:out.db", "--source-config", config, "--mode", "incremental_append",
+                             "--json"))
+        assert told["records_emitted"] == expected
+
+
 def test_streams_fields_names_and_mappers_are_the_persons(gantry, put, tiny):
     config = put("c.json", {"streams": {"a": 3, "b": 2, "c": 1}})
     result = gantry("sync", tiny, "sqlite:out.db", "--source-config", config, "--exclude", "c", "--prefix", "p_",
