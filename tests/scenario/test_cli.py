@@ -355,3 +355,51 @@ def test_help_and_version_are_on_standard_output(gantry):
         assert all(len(line) <= 100 for line in result.stdout.decode().splitlines())
     assert gantry("synk").code == 2
     assert gantry().code == 2
+
+
+def test_D29_a_full_disk_fails_the_sync_and_the_next_run_completes_it(gantry, put, tiny, workspace):
+    """The destination's directory is a file system of 1 MiB; then the same sync with room."""
+    config = put("c.json", {"streams": {"a": 40000}, "state_every": 1000})
+    (workspace / "small").mkdir()
+    arguments = [str(program("gantry")), "sync", tiny, "sqlite:small/out.db", "--source-config", str(config), "--mode",
+                 "incremental_append", "--name", "full", "--json"]
+    script = ('mount -t tmpfs -o size=1m tmpfs small && { "$@"; code=$?; mkdir -p saved; cp -a small/. saved/; exit $code; }')
+    probe = subprocess.run(["unshare", "-rm", "true"], check=False)
+    if probe.returncode != 0:
+        pytest.skip("no user namespaces here: a small file system can't be mounted")
+    full = subprocess.run(["unshare", "-rm", "sh", "-c", script, "sh", *arguments], capture_output=True, timeout=TIMEOUT,
+                          check=False)
+    assert full.returncode in (1, 3), full
+    told = json.loads(full.stdout)
+    assert told["status"] in ("failed", "partial")
+    assert "full" in json.dumps(told["failures"]).lower(), told
+    shutil.copytree("saved", "small", dirs_exist_ok=True)
+    again = gantry(*arguments[1:])
+    assert again.code == 0, again
+    assert rows("small/out.db", "SELECT count(DISTINCT id), max(id) FROM a") == [(40000, 40000)]
+    # A run that had committed does not read everything again.
+    if told["records_committed"] > 0:
+        assert report(again)["records_emitted"] < 40000
+
+
+def test_a_closed_standard_output_is_an_error_and_no_hang(put, tiny, workspace):
+    config = put("c.json", {"streams": {"a": 100000}})
+    catalog = put("catalog.json", {"streams": [{"stream": {"name": "a", "json_schema": {"type": "object"},
+                                                           "supported_sync_modes": ["full_refresh"]},
+                                                "sync_mode": "full_refresh", "destination_sync_mode": "append"}]})
+    process = subprocess.Popen([str(program("gantry")), "read", tiny, "--config", str(config), "--catalog", str(catalog)],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process.stdout.readline()
+    process.stdout.close()
+    process.stderr.read()
+    assert process.wait(TIMEOUT) != 0
+
+
+def test_T31_hostile_names_cannot_steer_the_terminal(gantry, put, tiny):
+    name = "evil\u001b]52;c;aGk=\u0007\u202e"
+    config = put("c.json", {"streams": {name: 2}})
+    result = gantry("sync", tiny, "native:destination-devnull", "--source-config", config)
+    assert result.code == 0, result
+    assert b"\x1b" not in result.stderr + result.stdout and b"\x07" not in result.stderr
+    assert "\u202e".encode() not in result.stderr
+    assert b"evil" in result.stderr
