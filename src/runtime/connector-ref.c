@@ -67,7 +67,7 @@ static bool is_npm_name(const char *s) {
 }
 
 /* PyPI's rule (PEP 503): letters in lower case, runs of "-", "_" and "." are one "-". */
-static void normalize_pypi_name(char *name) {
+void pypi_normalize_name(char *name) {
         char *to = name;
 
         for (const char *p = name; *p; p++) {
@@ -103,7 +103,7 @@ static int parse_pypi(ConnectorRef *ref, Error **reterr_error) {
                 return error_set(reterr_error, -EINVAL, "'pypi:%s': a version is written NAME==VERSION", ref->name);
         if (!is_name(ref->name, "-._"))
                 return error_set(reterr_error, -EINVAL, "'%s' is no name of a Python package", ref->name);
-        normalize_pypi_name(ref->name);
+        pypi_normalize_name(ref->name);
         return 0;
 }
 

@@ -41,3 +41,5 @@ DEFINE_CLEANUP(ConnectorRef, connector_ref_free);
 int connector_ref_parse(const char *s, ConnectorRole role, ConnectorRef **ret, Error **reterr_error);
 /* "pypi:airbyte-source-faker==7.2.1" */
 char *connector_ref_to_string(const ConnectorRef *r);
+/* A Python package's name as the index compares it: "Airbyte_Source.X" becomes "airbyte-source-x", in place. */
+void pypi_normalize_name(char *name);
