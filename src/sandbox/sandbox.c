@@ -1,22 +1,54 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <fcntl.h>
+#include <net/if.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "basic/fd-util.h"
+#include "sandbox/sandbox-landlock.h"
+#include "sandbox/sandbox-privileges.h"
+#include "sandbox/sandbox-root.h"
+#include "sandbox/sandbox-seccomp.h"
 #include "sandbox/sandbox.h"
+
+/* Inside, the machine has this name: the host's is nobody's business there. */
+#define HOST_NAME "gantry"
+
+/* What is given up, in this order, when the kernel refuses. */
+enum {
+        LEVEL_USER_NAMESPACE, /* everything, in a user namespace of its own */
+        LEVEL_PRIVILEGED,     /* root where user namespaces are switched off: all the others */
+        LEVEL_PLAIN,          /* no namespaces: Landlock, seccomp, limits */
+};
+
+static const struct {
+        SandboxLayer layer;
+        uint64_t flag;
+} namespaces[] = {
+        { SANDBOX_USER_NAMESPACE, CLONE_NEWUSER },
+        { SANDBOX_MOUNT_NAMESPACE, CLONE_NEWNS },
+        { SANDBOX_PID_NAMESPACE, CLONE_NEWPID },
+        { SANDBOX_IPC_NAMESPACE, CLONE_NEWIPC },
+        { SANDBOX_UTS_NAMESPACE, CLONE_NEWUTS },
+        { SANDBOX_CGROUP_NAMESPACE, CLONE_NEWCGROUP },
+        { SANDBOX_NETWORK_NAMESPACE, CLONE_NEWNET },
+};
 
 void sandbox_init(Sandbox *s, SandboxPlan *plan) {
         *s = (Sandbox) { .plan = plan, .uid = geteuid(), .gid = getegid() };
 }
 
 void sandbox_done(Sandbox *s) {
-        for (size_t i = 0; s->trees && i < s->plan->n_mounts; i++)
-                (void) safe_close(s->trees[i]);
-        free(s->trees);
+        sandbox_root_close_sources(s);
         free(s->step);
-        s->trees = NULL;
         s->step = NULL;
 }
 
@@ -31,19 +63,121 @@ int sandbox_fail(Sandbox *s, int r, const char *format, ...) {
         return r;
 }
 
-pid_t sandbox_clone(Sandbox *s) {
-        s->missing = SANDBOX_LAYER_BIT(_SANDBOX_LAYER_MAX) - 1;
-        return RET_NERRNO(fork());
+/* Sets flags and the layers that are missing because of them. */
+static void choose_namespaces(Sandbox *s) {
+        s->flags = 0;
+        s->missing = 0;
+        for (size_t i = 0; i < ELEMENTSOF(namespaces); i++) {
+                SandboxLayer l = namespaces[i].layer;
+
+                /* With a network, its namespace is not missing: it isn't meant to be there. */
+                if (l == SANDBOX_NETWORK_NAMESPACE && s->plan->network != NETWORK_NONE)
+                        continue;
+                if (!sandbox_wants(s, l) || s->level == LEVEL_PLAIN ||
+                    (l == SANDBOX_USER_NAMESPACE && s->level == LEVEL_PRIVILEGED))
+                        sandbox_miss(s, l);
+                else
+                        s->flags |= namespaces[i].flag;
+        }
+        if (!(s->flags & CLONE_NEWPID) || !(s->flags & CLONE_NEWNS))
+                sandbox_miss(s, SANDBOX_PROC);
 }
 
 bool sandbox_degrade(Sandbox *s) {
-        return false;
+        s->refused = false;
+        if (s->level == LEVEL_USER_NAMESPACE && s->uid == 0)
+                s->level = LEVEL_PRIVILEGED;
+        else if (s->level < LEVEL_PLAIN)
+                s->level = LEVEL_PLAIN;
+        else
+                return false;
+        return true;
+}
+
+pid_t sandbox_clone(Sandbox *s) {
+        for (;;) {
+                pid_t pid;
+
+                choose_namespaces(s);
+                if (s->flags & CLONE_NEWNS && s->uid == 0)
+                        sandbox_root_open_sources_early(s);
+                else
+                        sandbox_root_close_sources(s);
+                /* The C library has no fork() with flags. Both of us have one thread, and all other arguments are
+                 * null, so their order, which differs between machines, doesn't matter. */
+                pid = (pid_t) syscall(SYS_clone, s->flags | SIGCHLD, NULL, NULL, NULL, NULL);
+                if (pid >= 0)
+                        return pid;
+                if (errno == EAGAIN || errno == ENOMEM || !sandbox_degrade(s))
+                        return -errno;
+        }
+}
+
+static int write_proc(const char *path, const char *text) {
+        _cleanup_close_ int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+        return fd < 0 ? -errno : write_full(fd, text, strlen(text));
+}
+
+/* Inside we are who we are outside, and nobody else exists: files that the connector writes belong to the caller. */
+static int map_identity(Sandbox *s) {
+        char uid[64], gid[64];
+        int r;
+
+        snprintf(uid, sizeof(uid), "%u %u 1\n", s->uid, s->uid);
+        snprintf(gid, sizeof(gid), "%u %u 1\n", s->gid, s->gid);
+        r = write_proc("/proc/self/setgroups", "deny");
+        if (r >= 0 || r == -ENOENT)
+                r = write_proc("/proc/self/gid_map", gid);
+        if (r >= 0)
+                r = write_proc("/proc/self/uid_map", uid);
+        if (r < 0) {
+                s->refused = true;
+                return sandbox_fail(s, r, "map user and group");
+        }
+        return 0;
+}
+
+/* A loopback that is down is no leak, but programs expect one: failure changes nothing. */
+static void raise_loopback(void) {
+        struct ifreq ifr = { .ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING };
+        _cleanup_close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+        if (fd >= 0)
+                (void) ioctl(fd, SIOCSIFFLAGS, &ifr);
 }
 
 int sandbox_enter(Sandbox *s) {
-        return sandbox_plan_flatten(s->plan);
+        int r = 0;
+
+        if (s->flags & CLONE_NEWUSER)
+                r = map_identity(s);
+        if (r >= 0 && s->flags & CLONE_NEWNET)
+                raise_loopback();
+        if (r >= 0 && s->flags & CLONE_NEWUTS)
+                r = RET_NERRNO(sethostname(HOST_NAME, STRLEN(HOST_NAME)));
+        if (r >= 0 && s->flags & CLONE_NEWNS)
+                r = sandbox_root_enter(s);
+        else if (r >= 0) {
+                r = sandbox_plan_flatten(s->plan);
+                if (r < 0)
+                        r = sandbox_fail(s, r, "make private directories");
+        }
+        sandbox_root_close_sources(s);
+        if (r < 0)
+                return r;
+        /* The connector must not look into this process, which is of the same user. */
+        (void) prctl(PR_SET_DUMPABLE, 0);
+        return sandbox_drop_privileges(s);
 }
 
 int sandbox_confine(Sandbox *s) {
-        return 0;
+        int r = sandbox_set_limits(s);
+
+        if (r >= 0)
+                r = sandbox_landlock_apply(s);
+        /* Last: it forbids what the steps before it need. */
+        if (r >= 0)
+                r = sandbox_seccomp_apply(s);
+        return r;
 }
