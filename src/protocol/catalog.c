@@ -134,7 +134,7 @@ ConfiguredCatalog *configured_catalog_free(ConfiguredCatalog *c) {
         return NULL;
 }
 
-/* A name that goes into C strings and file names: text without a NUL in it. 1, 0 absent, -EINVAL. */
+/* A copy of a string member. 1, 0 absent, -EINVAL. */
 static int get_name(JsonObject *o, const char *key, char **ret, const char *what, Error **reterr_error) {
         const char *s = NULL;
         int r;
@@ -142,8 +142,6 @@ static int get_name(JsonObject *o, const char *key, char **ret, const char *what
         r = json_get_string(o, key, &s, what, reterr_error);
         if (r <= 0)
                 return r;
-        if (strlen(s) != (size_t) json_object_get_string_len(json_member(o, key)))
-                return error_set(reterr_error, -EINVAL, "%s: '%s' has a NUL character in it", what, key);
         *ret = strdup(s);
         return *ret ? 1 : -ENOMEM;
 }

@@ -78,6 +78,19 @@ static int require_string(JsonObject *o, const char *key, const char **ret, cons
         return r == 0 ? error_set(reterr_error, -EINVAL, "%s: '%s' is missing", what, key) : r;
 }
 
+/* Text for people: cut at a NUL character, where a name with one is refused, for half a message is better than none. */
+static int get_text(JsonObject *o, const char *key, bool required, const char **ret, const char *what,
+                    Error **reterr_error) {
+        JsonObject *v = json_member(o, key);
+
+        if (!v)
+                return required ? error_set(reterr_error, -EINVAL, "%s: '%s' is missing", what, key) : 0;
+        if (!json_object_is_type(v, json_type_string))
+                return error_set(reterr_error, -EINVAL, "%s: '%s' is not a string", what, key);
+        *ret = json_object_get_string(v);
+        return 1;
+}
+
 static int get_descriptor(JsonObject *o, bool required, TraceMessage *m, const char *what, Error **reterr_error) {
         JsonObject *descriptor = NULL;
         int r;
@@ -98,9 +111,10 @@ static int parse_trace_error(JsonObject *o, TraceMessage *m, Error **reterr_erro
         const char *type = NULL;
         int r;
 
-        if ((r = require_string(o, "message", &m->message, what, reterr_error)) < 0 ||
-            (r = json_get_string(o, "internal_message", &m->internal_message, what, reterr_error)) < 0 ||
-            (r = json_get_string(o, "stack_trace", &m->stack_trace, what, reterr_error)) < 0 ||
+        if ((r = get_text(o, "message", /* required= */ true, &m->message, what, reterr_error)) < 0 ||
+            (r = get_text(o, "internal_message", /* required= */ false, &m->internal_message, what,
+                          reterr_error)) < 0 ||
+            (r = get_text(o, "stack_trace", /* required= */ false, &m->stack_trace, what, reterr_error)) < 0 ||
             (r = json_get_string(o, "failure_type", &type, what, reterr_error)) < 0 ||
             (r = get_descriptor(o, /* required= */ false, m, what, reterr_error)) < 0)
                 return r;
@@ -225,8 +239,8 @@ int log_message_parse(JsonSlice payload, LogMessage *ret, Error **reterr_error) 
 
         if ((r = parse_payload(payload, "LOG", &o, reterr_error)) < 0 ||
             (r = json_get_string(o, "level", &level, "LOG", reterr_error)) < 0 ||
-            (r = require_string(o, "message", &m.message, "LOG", reterr_error)) < 0 ||
-            (r = json_get_string(o, "stack_trace", &m.stack_trace, "LOG", reterr_error)) < 0)
+            (r = get_text(o, "message", /* required= */ true, &m.message, "LOG", reterr_error)) < 0 ||
+            (r = get_text(o, "stack_trace", /* required= */ false, &m.stack_trace, "LOG", reterr_error)) < 0)
                 return r;
         r = table_find(log_level_table, ELEMENTSOF(log_level_table), level);
         m.level = r < 0 ? "INFO" : log_level_table[r];
@@ -267,7 +281,7 @@ int connection_status_parse(JsonSlice payload, ConnectionStatus *ret, Error **re
 
         if ((r = parse_payload(payload, "CONNECTION_STATUS", &o, reterr_error)) < 0 ||
             (r = require_string(o, "status", &status, "CONNECTION_STATUS", reterr_error)) < 0 ||
-            (r = json_get_string(o, "message", &message, "CONNECTION_STATUS", reterr_error)) < 0)
+            (r = get_text(o, "message", /* required= */ false, &message, "CONNECTION_STATUS", reterr_error)) < 0)
                 return r;
         succeeded = streq(status, "SUCCEEDED");
         if (!succeeded && !streq(status, "FAILED"))

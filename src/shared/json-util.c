@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include "basic/decimal.h"
 #include "basic/file-util.h"
 #include "basic/json-scan.h"
 #include "shared/json-util.h"
@@ -215,13 +216,21 @@ static int get_typed(JsonObject *o, const char *key, json_type type, const char 
         return 1;
 }
 
+/* A name that is cut short at a NUL would be another name: such strings are refused, not shortened. */
+static bool has_nul(JsonObject *v) {
+        return strlen(json_object_get_string(v)) != (size_t) json_object_get_string_len(v);
+}
+
 int json_get_string(JsonObject *o, const char *key, const char **ret, const char *what, Error **reterr_error) {
         JsonObject *v = NULL;
         int r = get_typed(o, key, json_type_string, "a string", &v, what, reterr_error);
 
-        if (r > 0)
-                *ret = json_object_get_string(v);
-        return r;
+        if (r <= 0)
+                return r;
+        if (has_nul(v))
+                return error_set(reterr_error, -EINVAL, "%s: '%s' has a NUL character in it", what, key);
+        *ret = json_object_get_string(v);
+        return 1;
 }
 
 int json_get_bool(JsonObject *o, const char *key, bool *ret, const char *what, Error **reterr_error) {
@@ -287,6 +296,8 @@ int json_get_strv(JsonObject *o, const char *key, char ***ret, const char *what,
                 if (!json_object_is_type(v, json_type_string))
                         return error_set(reterr_error, -EINVAL, "%s: '%s' holds something that is not a string", what,
                                          key);
+                if (has_nul(v))
+                        return error_set(reterr_error, -EINVAL, "%s: '%s' has a NUL character in it", what, key);
                 r = strv_extend(&l, json_object_get_string(v));
                 if (r < 0)
                         return r;
@@ -309,12 +320,20 @@ int json_add_string(JsonObject *o, const char *key, const char *value) {
         return v ? json_add(o, key, v) : -ENOMEM;
 }
 
+/* By value and exactly: doubles would make neighbours beyond 2^53 equal. */
 static bool number_equal(JsonObject *a, JsonObject *b) {
+        const char *s, *t;
+        Decimal x, y;
+
         if (json_object_is_type(a, json_type_int) && json_object_is_type(b, json_type_int))
                 return json_object_get_int64(a) == json_object_get_int64(b);
-        if (streq(json_object_get_string(a), json_object_get_string(b)))
-                return true;
-        return json_object_get_double(a) == json_object_get_double(b);
+        s = json_object_get_string(a);
+        t = json_object_get_string(b);
+        if (!s || !t)
+                return false;
+        if (decimal_parse(s, strlen(s), &x) < 0 || decimal_parse(t, strlen(t), &y) < 0)
+                return streq(s, t); /* NaN and Infinity, which no JSON text can bring */
+        return decimal_compare(&x, &y) == 0;
 }
 
 static bool is_number(JsonObject *o) {

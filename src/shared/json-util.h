@@ -29,7 +29,7 @@ int json_append(Buffer *b, JsonObject *o);
 char *json_to_string(JsonObject *o);
 
 /* Members by name. Each returns 1 found and of that type, 0 absent or null, -EINVAL of another type (message names
- * `what` and the key). Strings are borrowed from `o`. */
+ * `what` and the key). Strings are borrowed from `o`; one with a NUL character in it is -EINVAL. */
 int json_get_string(JsonObject *o, const char *key, const char **ret, const char *what, Error **reterr_error);
 int json_get_bool(JsonObject *o, const char *key, bool *ret, const char *what, Error **reterr_error);
 int json_get_i64(JsonObject *o, const char *key, int64_t *ret, const char *what, Error **reterr_error);
@@ -46,7 +46,7 @@ JsonObject *json_member(JsonObject *o, const char *key);
 int json_add(JsonObject *o, const char *key, JsonObject *value);
 int json_add_string(JsonObject *o, const char *key, const char *value);
 
-/* Deep equality that ignores the order of members and compares numbers by text, then by value. */
+/* Deep equality that ignores the order of members and compares numbers by value, exactly. */
 bool json_equal(JsonObject *a, JsonObject *b);
 
 /* An independent copy; NULL for NULL or when out of memory. */
