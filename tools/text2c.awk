@@ -6,7 +6,7 @@ BEGIN {
         printf "extern const char text_%s[];\nconst char text_%s[] =\n", name, name
 }
 {
-        gsub(/\\/, "\\\\")
+        gsub(/\\/, "\\\\\\\\")
         gsub(/"/, "\\\"")
         gsub(/\?\?/, "?\"\"?")
         printf "        \"%s\\n\"\n", $0

@@ -173,7 +173,7 @@ static int verb_read(Invocation *i, Error **reterr_error) {
         if (r >= 0)
                 r = load_state(i, reterr_error);
         if (r >= 0)
-                r = i->info->discover(i->config, i->out, &found, reterr_error);
+                r = (i->info->list_streams ?: i->info->discover)(i->config, i->out, &found, reterr_error);
         if (r < 0)
                 return r;
         for (size_t k = 0; k < i->catalog->n_streams; k++) {

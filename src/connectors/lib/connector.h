@@ -21,7 +21,9 @@ typedef struct ConnectorInfo {
 
         /* sources */
         int (*discover)(JsonObject *config, Emitter *out, Catalog **ret, Error **reterr_error);
-        /* Emits records and states; the frame has checked catalog against discover() (unknown stream, unsupported mode:
+        /* Optional: the catalog with names and modes alone, where discover() has to look at the data for more. */
+        int (*list_streams)(JsonObject *config, Emitter *out, Catalog **ret, Error **reterr_error);
+        /* Emits records and states; the frame has checked catalog against these (unknown stream, unsupported mode:
          * config_error) and emits a TRACE ERROR when this fails. Stream statuses are the connector's own. */
         int (*read)(JsonObject *config, const ConfiguredCatalog *catalog, const StateSet *state, Emitter *out,
                     Error **reterr_error);

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <fcntl.h>
+#include <glob.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "basic/path-util.h"
+#include "connectors/source-file/file-list.h"
+#include "fetch/fetch.h"
+
+void file_list_done(FileList *l) {
+        for (size_t i = 0; i < l->n; i++)
+                free(l->entries[i].url);
+        free(l->entries);
+        strv_free(l->streams);
+        *l = (FileList) {};
+}
+
+static bool has_glob(const char *s) {
+        return strpbrk(s, "*?[") != NULL;
+}
+
+static int add_entry(FileList *l, const FileEntry *entry, Error **reterr_error) {
+        if (l->n >= FILES_MAX)
+                return error_set(reterr_error, -E2BIG, "path: the pattern matches more than %u files",
+                                 FILES_MAX);
+        if ((l->n & (l->n - 1)) == 0) { /* grows at 0, 1, 2, 4, 8, … */
+                FileEntry *more = reallocarray(l->entries, MAX(l->n * 2, (size_t) 1), sizeof(FileEntry));
+
+                if (!more)
+                        return -ENOMEM;
+                l->entries = more;
+        }
+        l->entries[l->n] = *entry;
+        l->entries[l->n].url = strdup(entry->url);
+        if (!l->entries[l->n].url)
+                return -ENOMEM;
+        l->n++;
+        return 0;
+}
+
+static int add_file(FileList *l, const char *path, const struct stat *st, Error **reterr_error) {
+        FileEntry entry = {
+                .url = (char *) path,
+                .modified = (int64_t) st->st_mtim.tv_sec * 1000000 + st->st_mtim.tv_nsec / 1000,
+                .size = st->st_size,
+        };
+
+        return add_entry(l, &entry, reterr_error);
+}
+
+static int add_exact(FileList *l, const char *path, Error **reterr_error) {
+        struct stat st;
+
+        if (stat(path, &st) < 0)
+                return error_set_errno(reterr_error, -errno, "The file '%s' cannot be read", path);
+        if (S_ISDIR(st.st_mode))
+                return error_set(reterr_error, -EISDIR, "'%s' is a directory; name files in it, as in '%s/*.csv'", path,
+                                 path);
+        if (!S_ISREG(st.st_mode))
+                return error_set(reterr_error, -EINVAL, "'%s' is not a regular file", path);
+        if (access(path, R_OK) < 0)
+                return error_set_errno(reterr_error, -errno, "The file '%s' cannot be read", path);
+        return add_file(l, path, &st, reterr_error);
+}
+
+static void glob_done(glob_t *g) {
+        globfree(g);
+}
+
+static int add_glob(FileList *l, const char *pattern, Error **reterr_error) {
+        _cleanup_(glob_done) glob_t found = {};
+        int r;
+
+        r = glob(pattern, 0, NULL, &found);
+        if (r == GLOB_NOSPACE)
+                return -ENOMEM;
+        for (size_t i = 0; i < found.gl_pathc; i++) {
+                struct stat st;
+
+                /* A link that lies in the directory may point anywhere; whoever put it there need not be
+                 * who named the pattern. FIFOs and devices would hang or never end. */
+                if (lstat(found.gl_pathv[i], &st) < 0 || !S_ISREG(st.st_mode))
+                        continue;
+                r = add_file(l, found.gl_pathv[i], &st, reterr_error);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int add_location(FileList *l, const char *location, Error **reterr_error) {
+        if (fetch_is_url(location)) {
+                FileEntry entry = { .url = (char *) location, .remote = true, .modified = -1, .size = -1 };
+
+                return add_entry(l, &entry, reterr_error);
+        }
+        if (strncmp(location, "file://", STRLEN("file://")) == 0) {
+                location += STRLEN("file://");
+                if (*location != '/')
+                        return error_set(reterr_error, -EINVAL,
+                                         "path: 'file://%s' names another host; use file:///path",
+                                         location);
+                /* In a URL nothing is a pattern. */
+                return add_exact(l, location, reterr_error);
+        }
+        if (strstr(location, "://"))
+                return error_set(reterr_error, -EINVAL, "path: '%s' is not an http, https or file URL",
+                                 location);
+        if (!has_glob(location) || access(location, F_OK) == 0)
+                return add_exact(l, location, reterr_error);
+        return add_glob(l, location, reterr_error);
+}
+
+static bool is_name_byte(char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+                c == '-' ||
+               (c & 0x80);
+}
+
+/* "dir/orders-2024.csv.gz" → "orders-2024", "in/part-*.csv" → "part": the last component up to its
+ * suffixes, runs of other characters as one "_", none at the ends. */
+static char *name_from_location(const char *location) {
+        const char *base = path_basename(location);
+        const char *end = base + strcspn(base, fetch_is_url(location) ? "?#" : "");
+        static const char *const suffixes[] = { ".gz", ".zst", ".csv", ".tsv", ".tab", ".txt", ".json",
+                                               ".jsonl", ".ndjson" };
+        _cleanup_free_ char *name = NULL;
+        bool again = true;
+        size_t n = 0;
+
+        while (again) {
+                again = false;
+                for (size_t i = 0; i < ELEMENTSOF(suffixes); i++) {
+                        size_t k = strlen(suffixes[i]);
+
+                        if ((size_t) (end - base) > k && strncasecmp(end - k, suffixes[i], k) == 0) {
+                                end -= k;
+                                again = true;
+                        }
+                }
+        }
+        name = malloc((size_t) (end - base) + 1);
+        if (!name)
+                return NULL;
+        for (const char *p = base; p < end; p++) {
+                if (is_name_byte(*p) || (*p == '.' && n > 0 && p + 1 < end))
+                        name[n++] = *p;
+                else if (n > 0 && name[n - 1] != '_')
+                        name[n++] = '_';
+        }
+        while (n > 0 && (name[n - 1] == '_' || name[n - 1] == '-' || name[n - 1] == '.'))
+                n--;
+        name[n] = '\0';
+        return n > 0 ? TAKE_PTR(name) : strdup("file");
+}
+
+static int add_stream(FileList *l, const char *name) {
+        _cleanup_free_ char *candidate = strdup(name);
+        int r;
+
+        for (unsigned suffix = 2; candidate && strv_contains(l->streams, candidate); suffix++) {
+                free(TAKE_PTR(candidate));
+                if (asprintf(&candidate, "%s_%u", name, suffix) < 0)
+                        candidate = NULL;
+        }
+        if (!candidate)
+                return -ENOMEM;
+        r = strv_consume(&l->streams, TAKE_PTR(candidate));
+        if (r >= 0)
+                l->n_streams++;
+        return r;
+}
+
+static int name_streams(FileList *l, const FileConfig *config, Error **reterr_error) {
+        int r;
+
+        if (!config->stream_per_file) {
+                _cleanup_free_ char *name = config->stream_name ? strdup(config->stream_name) :
+                                                                 name_from_location(config->locations[0]);
+
+                return name ? add_stream(l, name) : -ENOMEM;
+        }
+        if (l->n > STREAMS_MAX)
+                return error_set(reterr_error, -E2BIG, "stream_per_file: %zu files are more than %u streams",
+                                 l->n,
+                                 STREAMS_MAX);
+        for (size_t i = 0; i < l->n; i++) {
+                _cleanup_free_ char *name = name_from_location(l->entries[i].url);
+
+                if (!name)
+                        return -ENOMEM;
+                l->entries[i].stream = l->n_streams;
+                r = add_stream(l, name);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+int file_list_make(const FileConfig *config, FileList *ret, Error **reterr_error) {
+        _cleanup_(file_list_done) FileList l = {};
+        int r;
+
+        STRV_FOREACH(location, config->locations) {
+                r = add_location(&l, *location, reterr_error);
+                if (r < 0)
+                        return r;
+        }
+        if (l.n == 0)
+                return error_set(reterr_error, -ENOENT, "No file matches '%s'", config->locations[0]);
+        r = name_streams(&l, config, reterr_error);
+        if (r < 0)
+                return r;
+        *ret = l;
+        l = (FileList) {};
+        return 0;
+}
