@@ -87,6 +87,7 @@ typedef struct ReplicationOptions {
         const StreamOptions *streams;
         const StateSet *initial_state; /* may be NULL */
         char *const *secrets;          /* masked in everything that is logged or reported */
+        /* 0 = the default, USEC_INFINITY = never */
         usec_t flush_interval, heartbeat_timeout, destination_timeout, stop_grace;
         bool tolerate_count_mismatch; /* Airbyte's way: log, don't fail */
         bool fail_on_heartbeat;       /* default true with us */
@@ -127,6 +128,9 @@ int replication_destination_exited(Replication *r, const EnvExit *status, const 
 int replication_cancel(Replication *r, const char *reason);
 /* Something outside failed (launch, persistence): ends as failed. */
 int replication_fail(Replication *r, FailureOrigin origin, FailureType type, const char *message);
+
+/* More to mask from now on: the secrets of a configuration that came by CONTROL. May be called from the sink. */
+int replication_add_secrets(Replication *r, char *const *secrets);
 
 ReplicationStatus replication_status(const Replication *r);
 const char *replication_status_to_string(ReplicationStatus s);
