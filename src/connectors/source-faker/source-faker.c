@@ -96,6 +96,8 @@ static int find_start(const Reader *reader, const ConfiguredStream *c, const Sta
                 return -ENOMEM;
         s.state = s.text;
         r = json_parse(json, n, &o, reterr_error);
+        if (r >= 0 && !json_object_is_type(o, json_type_object))
+                r = -EINVAL;
         if (r >= 0)
                 r = json_get_string(o, "updated_at", &updated_at, "state", reterr_error);
         if (r < 0)
