@@ -361,7 +361,8 @@ static int finish(Replication *r) {
                 return k;
         if (n_pending > 0 && !r->failing && r->failures.n == 0) {
                 k = replication_fault(r, ORIGIN_DESTINATION, FAILURE_SYSTEM_ERROR, NULL,
-                                      "The destination ended without confirming %zu states", n_pending);
+                                      "The destination ended without confirming %zu of %" PRIu64 " states", n_pending,
+                                      state_tracker_n_given(r->tracker));
                 if (k < 0)
                         return k;
         }

@@ -221,6 +221,10 @@ const StateMessage *state_tracker_last(const StateTracker *t, size_t stream) {
         return q->last ? &q->last->message : NULL;
 }
 
+uint64_t state_tracker_n_given(const StateTracker *t) {
+        return (uint64_t) t->last_id;
+}
+
 size_t state_tracker_n_pending(const StateTracker *t) {
         return t->n_pending;
 }

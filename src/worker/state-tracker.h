@@ -55,6 +55,7 @@ int state_tracker_echo(StateTracker *t, const StateMessage *echo, size_t stream,
 /* The message of a waiting state, for writing it; NULL when there is none. Valid until it is echoed. */
 const StateMessage *state_tracker_last(const StateTracker *t, size_t stream);
 
-/* How many wait; of one stream, or in all with n_pending(). */
+/* How many states there were, how many wait, and whether one of this stream does. */
+uint64_t state_tracker_n_given(const StateTracker *t);
 size_t state_tracker_n_pending(const StateTracker *t);
 bool state_tracker_is_pending(const StateTracker *t, size_t stream);
