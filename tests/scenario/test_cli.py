@@ -403,3 +403,12 @@ def test_T31_hostile_names_cannot_steer_the_terminal(gantry, put, tiny):
     assert b"\x1b" not in result.stderr + result.stdout and b"\x07" not in result.stderr
     assert "\u202e".encode() not in result.stderr
     assert b"evil" in result.stderr
+
+
+def test_every_option_stands_in_the_man_page(gantry):
+    page = (HERE.parents[1] / "man/gantry.1").read_text().replace("\\-", "-")
+    for verb in ("sync", "read", "connector"):
+        for word in gantry(verb, "--help").stdout.decode().split():
+            option = word.strip("[],")
+            if option.startswith("--"):
+                assert option in page, f"{option} of 'gantry {verb}' is not in gantry(1)"
