@@ -114,30 +114,49 @@ static int grant_paths(Endpoint *e, const EndpointRequest *q, Error **reterr_err
 }
 
 /* What the file says wins over what the shorthand says, member by member. */
-static int merge_config(Endpoint *e, const char *file, Error **reterr_error) {
-        _cleanup_json_ JsonObject *loaded = NULL;
+static int merge_config(Endpoint *e, JsonObject *loaded) {
         int r;
 
-        e->config = e->ref->config ? json_object_get(e->ref->config) : json_object_new_object();
-        if (!e->config)
-                return -ENOMEM;
         /* A reference is text: only there "5" may mean the number. */
         r = connector_config_coerce(e->spec, e->config);
-        if (r < 0)
+        if (r < 0 || !loaded)
                 return r;
-        if (!file)
-                return 0;
-        r = config_file_load(file, &loaded, reterr_error);
-        if (r < 0)
-                return r;
-        if (!json_object_is_type(loaded, json_type_object))
-                return error_set(reterr_error, -EINVAL, "'%s' holds a list, not a configuration", file);
         json_object_object_foreach(loaded, key, value) {
                 r = json_add(e->config, key, json_object_get(value));
                 if (r < 0)
                         return r;
         }
         return 0;
+}
+
+static int load_config(Endpoint *e, const char *file, JsonObject **ret, Error **reterr_error) {
+        int r;
+
+        e->config = e->ref->config ? json_object_get(e->ref->config) : json_object_new_object();
+        if (!e->config)
+                return -ENOMEM;
+        if (!file)
+                return 0;
+        r = config_file_load(file, ret, reterr_error);
+        if (r >= 0 && !json_object_is_type(*ret, json_type_object))
+                r = error_set(reterr_error, -EINVAL, "'%s' holds a list, not a configuration", file);
+        return r;
+}
+
+/* Airbyte's runner of manifests has no spec of its own: the manifest in its configuration brings it. */
+static int spec_from_manifest(Endpoint *e, JsonObject *config) {
+        JsonObject *manifest = json_member(config, "__injected_declarative_manifest");
+        JsonObject *connection = json_member(json_member(manifest, "spec"), "connection_specification");
+        _cleanup_json_ JsonObject *spec = json_object_new_object();
+        int r;
+
+        if (!manifest)
+                return -ENODATA;
+        if (!spec)
+                return -ENOMEM;
+        r = json_add(spec, "connectionSpecification",
+                     connection ? json_object_get(connection) : json_object_new_object());
+        return r < 0 ? r : connector_spec_from_json(spec, &e->spec, NULL);
 }
 
 static int check_config(Endpoint *e, bool unchecked, Error **reterr_error) {
@@ -185,11 +204,16 @@ int endpoint_open_bare(const EndpointRequest *q, Endpoint **ret, Error **reterr_
 
 int endpoint_open(const EndpointRequest *q, Endpoint **ret, Error **reterr_error) {
         _cleanup_(endpoint_freep) Endpoint *e = NULL;
+        _cleanup_json_ JsonObject *loaded = NULL;
         int r;
 
-        r = endpoint_open_bare(q, &e, reterr_error);
+        r = open_connector(q, &e, reterr_error);
         if (r >= 0)
-                r = merge_config(e, q->config_file, reterr_error);
+                r = load_config(e, q->config_file, &loaded, reterr_error);
+        if (r >= 0 && spec_from_manifest(e, loaded ?: e->config) < 0)
+                r = fetch_spec(e, q->verbose, reterr_error);
+        if (r >= 0)
+                r = merge_config(e, loaded);
         if (r >= 0)
                 r = check_config(e, q->unchecked, reterr_error);
         if (r >= 0)
