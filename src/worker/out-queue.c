@@ -3,8 +3,10 @@
 #include "worker/out-queue.h"
 
 #define IOV_BATCH 64
-/* A span this small costs less as a copy behind our own bytes than as an entry of its own. */
+/* A span this small costs less as a copy behind our own bytes than as an entry of its own; but not many in a row, for
+ * neighbours join to one entry: behind a state come a thousand records. */
 #define SPAN_COPY_MAX 512U
+#define SPAN_COPIES_IN_ROW_MAX 2U
 
 void out_queue_done(OutQueue *q) {
         free(q->segments);
@@ -39,11 +41,15 @@ int out_queue_add_span(OutQueue *q, const char *p, size_t n) {
                 q->pending += n;
                 return 0;
         }
-        if (n <= SPAN_COPY_MAX && last && !last->span) {
+        if (n <= SPAN_COPY_MAX && last && !last->span && q->n_copied < SPAN_COPIES_IN_ROW_MAX) {
+                unsigned n_copied = q->n_copied + 1;
                 size_t from = q->own.len;
                 int r = buffer_append(&q->own, p, n);
 
-                return r < 0 ? r : out_queue_commit(q, from);
+                if (r >= 0)
+                        r = out_queue_commit(q, from);
+                q->n_copied = n_copied;
+                return r;
         }
         return push_segment(q, (OutSegment) { .span = p, .n = n });
 }
@@ -52,6 +58,7 @@ int out_queue_commit(OutQueue *q, size_t from) {
         OutSegment *last = last_segment(q);
         size_t n = q->own.len - from;
 
+        q->n_copied = 0;
         if (n == 0)
                 return 0;
         if (last && !last->span && last->offset + last->n == from) {

@@ -19,6 +19,7 @@ typedef struct OutQueue {
         size_t n_segments, first, allocated;
         Buffer own;
         size_t pending; /* bytes in all */
+        unsigned n_copied; /* spans copied into `own` since bytes of our own came last */
 } OutQueue;
 
 void out_queue_done(OutQueue *q);

@@ -39,9 +39,9 @@ static void put_id(char *to, uint64_t id) {
                 to[i] = (char) ('0' + id % 10);
 }
 
-static int block_init(Block *b, const char *stream) {
+static int block_init(Block *b, const char *stream, uint64_t records) {
         buffer_reset(&b->bytes);
-        for (unsigned i = 0; i < BLOCK_RECORDS; i++) {
+        for (unsigned i = 0; i < BLOCK_RECORDS && i < records; i++) {
                 int r = buffer_appendf(&b->bytes, RECORD_HEAD, stream);
 
                 b->id_at[i] = b->bytes.len;
@@ -72,7 +72,7 @@ static int write_stream(Block *b, Buffer *state, const char *stream, uint64_t re
         uint64_t done = 0;
         int r;
 
-        r = block_init(b, stream);
+        r = block_init(b, stream, records);
         buffer_reset(state);
         if (r >= 0)
                 r = message_write_stream_status(state, 1767323045000, stream, NULL, STREAM_STATUS_STARTED);

@@ -9,9 +9,11 @@
  *   prefix   … with a prefix and a namespace for every record
  *   mappers  … with hashing, renaming and filtering (SHA-256 of one field, one renamed, one left out)
  *
- * Prints one JSON object: wall time, the CPU time and the peak memory of this process alone, the bytes that it read. */
+ * Prints one JSON object: wall time, the CPU time and the peak memory of this process alone, the bytes that it read; and
+ * what is allocated when the catalogs are made and when all records have passed. */
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -35,8 +37,15 @@ typedef struct Bench {
         Env *env;
         Replication *replication;
         uint64_t bytes;
+        size_t heap_catalog, heap_end;
         int result;
 } Bench;
+
+static size_t heap_now(void) {
+        struct mallinfo2 m = mallinfo2();
+
+        return m.uordblks + m.hblkhd;
+}
 
 typedef struct Child {
         pid_t pid;
@@ -98,7 +107,7 @@ static pid_t start(const char *path, char *const *argv, int in, int out) {
         return pid;
 }
 
-static int run_copy(const char *generator, char **generator_argv, const char *sink, char **sink_argv, uint64_t *bytes) {
+static int run_copy(const char *generator, char **generator_argv, const char *sink, char **sink_argv, Bench *ret) {
         int in[2], out[2], r, status;
         pid_t children[2];
 
@@ -108,7 +117,7 @@ static int run_copy(const char *generator, char **generator_argv, const char *si
         children[1] = start(sink, sink_argv, out[0], -1);
         close(in[1]);
         close(out[0]);
-        r = copy_loop(in[0], out[1], bytes);
+        r = copy_loop(in[0], out[1], &ret->bytes);
         close(in[0]);
         close(out[1]);
         for (size_t i = 0; i < 2; i++)
@@ -139,6 +148,7 @@ static void on_done(Replication *r, void *userdata) {
         const FailureReason *failures;
         size_t n;
 
+        b->heap_end = heap_now();
         replication_totals(r, &totals);
         failures = replication_failures(r, &n);
         b->bytes = totals.bytes_emitted;
@@ -230,7 +240,7 @@ static int make_catalog(uint64_t streams, ConfiguredCatalog **ret) {
 }
 
 static int run_worker(const char *mode, uint64_t streams, const char *generator, char **generator_argv,
-                      const char *sink, char **sink_argv, uint64_t *ret_bytes) {
+                      const char *sink, char **sink_argv, Bench *ret) {
         _cleanup_configured_catalog_ ConfiguredCatalog *catalog = NULL, *mapped = NULL;
         _cleanup_free_ StreamOptions *options = NULL;
         _cleanup_free_ Mapper ***lists = NULL;
@@ -267,13 +277,14 @@ static int run_worker(const char *mode, uint64_t streams, const char *generator,
                         .validate_records = true,
                 };
 
+                b.heap_catalog = heap_now();
                 r = replication_new(b.env, &o, &events, &b.replication, &e);
         }
         if (r >= 0)
                 r = run_replication(&b, generator, generator_argv, sink, sink_argv);
         if (r < 0)
                 fprintf(stderr, "bench-worker: %s\n", error_message(e, r));
-        *ret_bytes = b.bytes;
+        *ret = b;
         replication_free(b.replication);
         env_event_free(b.env);
         mappers_free(mappers);
@@ -282,7 +293,8 @@ static int run_worker(const char *mode, uint64_t streams, const char *generator,
 
 int main(int argc, char *argv[]) {
         _cleanup_free_ char *generator = tool_path(argv[0], "bench-generate"), *sink = tool_path(argv[0], "bench-sink");
-        uint64_t streams = 1, bytes = 0, records;
+        uint64_t streams = 1, records;
+        Bench result = {};
         struct rusage usage;
         double started = wall_now();
         int r;
@@ -296,14 +308,15 @@ int main(int argc, char *argv[]) {
                 char *sink_argv[] = { sink, NULL };
 
                 r = streq(argv[1], "copy")
-                        ? run_copy(generator, generator_argv, sink, sink_argv, &bytes)
-                        : run_worker(argv[1], streams, generator, generator_argv, sink, sink_argv, &bytes);
+                        ? run_copy(generator, generator_argv, sink, sink_argv, &result)
+                        : run_worker(argv[1], streams, generator, generator_argv, sink, sink_argv, &result);
         }
         (void) getrusage(RUSAGE_SELF, &usage);
         printf("{\"mode\":\"%s\",\"ok\":%s,\"seconds\":%.6f,\"bytes\":%llu,\"cpu_user\":%.6f,\"cpu_system\":%.6f,"
-               "\"peak_kib\":%ld}\n",
+               "\"peak_kib\":%ld,\"heap_catalog\":%zu,\"heap_end\":%zu}\n",
                argv[1], r < 0 ? "false" : "true", wall_now() - started,
-               (unsigned long long) bytes, (double) usage.ru_utime.tv_sec + (double) usage.ru_utime.tv_usec / 1e6,
-               (double) usage.ru_stime.tv_sec + (double) usage.ru_stime.tv_usec / 1e6, usage.ru_maxrss);
+               (unsigned long long) result.bytes, (double) usage.ru_utime.tv_sec + (double) usage.ru_utime.tv_usec / 1e6,
+               (double) usage.ru_stime.tv_sec + (double) usage.ru_stime.tv_usec / 1e6, usage.ru_maxrss,
+               result.heap_catalog, result.heap_end);
         return r < 0;
 }
