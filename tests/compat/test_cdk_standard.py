@@ -117,13 +117,16 @@ def test_standard_tests_pass(cdk, tmp_path, name, configs):
 
 
 @pytest.mark.parametrize("lie,caught_by", [
-    # The image suite doesn't hold records against the schema.
-    ("s/\"data\":{\"id\":\\([0-9]*\\)/\"data\":{\"id\":\"\\1x\"/", ["test_basic_read"]),
-    ("/\"type\":\"RECORD\"/d", ["test_basic_read", "test_docker_image_build_and_read"])])
+    # The image suite doesn't look at records; what it finds is a failing program.
+    ('PROGRAM "$@" | sed \'s/"data":{"id":\\([0-9]*\\)/"data":{"id":"\\1x"/\'', ["test_basic_read"]),
+    ('PROGRAM "$@" | sed \'/"type":"RECORD"/d\'', ["test_basic_read"]),
+    ('PROGRAM "$@"; test "$1" != read', ["test_basic_read", "test_docker_image_build_and_read"]),
+    ('PROGRAM "$@" | sed \'s/SUCCEEDED/FAILED/\'', ["test_check", "test_docker_image_build_and_check"])],
+    ids=["type", "no-records", "exit", "check"])
 def test_standard_tests_find_a_lie(cdk, tmp_path, lie, caught_by):
-    """The positive control: ids of the wrong type, and no records at all."""
+    """Positive controls."""
     liar = tmp_path / "liar"
-    liar.write_text(f"#!/bin/sh\n{scenario.program('connectors/source-faker')} \"$@\" | sed '{lie}'\n")
+    liar.write_text("#!/bin/sh\n" + lie.replace("PROGRAM", str(scenario.program("connectors/source-faker"))) + "\n")
     liar.chmod(0o755)
     good, bad = configs_faker(tmp_path)
     outcomes = run_suite(cdk, tmp_path / "source-faker", "source-faker", liar, good, bad)
