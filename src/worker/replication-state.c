@@ -8,6 +8,9 @@
 #include "worker/replication-internal.h"
 
 
+/* Whole numbers are exact up to here. */
+#define REJECTED_MAX 9007199254740992.0
+
 static const char *name_of(const ReplicationStream *s) {
         return s ? s->stats.name : "(all streams)";
 }
@@ -125,7 +128,10 @@ static void add_committed(Replication *r, const StagedCount *c) {
         st->bytes_committed += c->bytes - c->filtered_bytes;
 }
 
-static void subtract_rejected(Replication *r, ReplicationStream *s, uint64_t rejected) {
+static void subtract_rejected(Replication *r, ReplicationStream *s, double told) {
+        /* With counts tolerated, a destination may say anything. */
+        uint64_t rejected = told > 0 && told < REJECTED_MAX ? (uint64_t) told : 0;
+
         if (s) {
                 s->stats.records_rejected += rejected;
                 s->stats.records_committed -= MIN(rejected, s->stats.records_committed);
@@ -157,8 +163,8 @@ static int commit(Replication *r, ReplicationStream *s, const StateCommit *c, co
                 return k;
         for (size_t i = 0; i < c->n_counts; i++)
                 add_committed(r, &c->counts[i]);
-        if (echo->destination_stats.present && echo->destination_stats.rejected_record_count > 0)
-                subtract_rejected(r, s, (uint64_t) echo->destination_stats.rejected_record_count);
+        if (echo->destination_stats.present)
+                subtract_rejected(r, s, echo->destination_stats.rejected_record_count);
         if (s)
                 s->stats.states_committed += c->n_states;
         else
