@@ -163,6 +163,8 @@ static int check_config(Endpoint *e, bool unchecked, Error **reterr_error) {
         int r;
 
         r = connector_config_resolve(e->config, reterr_error);
+        if (r == -ENOENT || r == -EACCES)
+                r = -EINVAL; /* what a configuration refers to is part of it */
         if (r >= 0 && !unchecked)
                 r = connector_spec_check_config(e->spec, e->config, reterr_error);
         if (r < 0)

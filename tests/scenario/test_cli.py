@@ -48,17 +48,28 @@ CSV = "id,name,born\n1,Ada,1815-12-10\n2,Grace,1906-12-09\n3,Jean,1903-12-28\n"
 
 def test_a_csv_lands_in_sqlite_and_the_second_run_reads_nothing(gantry, workspace, put):
     put("people.csv", CSV)
-    first = gantry("sync", "csv:people.csv", "sqlite:out.db", "--json")
+    arguments = ["sync", "csv:people.csv", "sqlite:out.db", "--mode", "incremental_append", "--json"]
+    first = gantry(*arguments)
     assert first.code == 0, first
     told = report(first)
     assert told["status"] == "completed"
     assert told["records_emitted"] == told["records_committed"] == 3
     assert [s["name"] for s in told["streams"]] == ["people"]
     assert rows("out.db", 'SELECT id, name, born FROM people ORDER BY id')[1] == (2, "Grace", "1906-12-09")
-    second = gantry("sync", "csv:people.csv", "sqlite:out.db", "--json")
+    second = gantry(*arguments)
     assert second.code == 0, second
     assert report(second)["records_emitted"] == 0
     assert rows("out.db", "SELECT count(*) FROM people") == [(3,)]
+
+
+def test_a_file_without_a_key_is_mirrored(gantry, workspace, put):
+    """Without --mode the best that is possible is chosen, and said: the table is what the file is."""
+    put("people.csv", CSV)
+    first = gantry("sync", "csv:people.csv", "sqlite:out.db")
+    assert first.code == 0 and b"full_refresh_overwrite" in first.stderr, first
+    put("people.csv", CSV.replace("3,Jean,1903-12-28\n", "4,Kay,1921-02-12\n"))
+    assert gantry("sync", "csv:people.csv", "sqlite:out.db").code == 0
+    assert rows("out.db", "SELECT id FROM people ORDER BY id") == [(1,), (2,), (4,)]
 
 
 def test_the_json_report_has_all_the_promised_members(gantry, put, tiny):
@@ -157,7 +168,7 @@ def test_a_non_zero_exit_is_never_a_success(gantry, put, tiny):
     (["native:source-fake", "sqlite:y.db"], 4, "source-fake"),
     (["pypi:airbyte-source-nowhere", "sqlite:y.db"], 4, "install"),
     (["exec:./missing", "sqlite:y.db"], 4, "missing"),
-    (["image:airbyte/source-faker", "sqlite:y.db"], 1, "image"),
+    (["image:airbyte/source-faker", "sqlite:y.db"], 78, "image"),
 ])
 def test_wrong_command_lines_get_one_clear_sentence(gantry, workspace, arguments, code, words):
     result = gantry("sync", *arguments)
@@ -409,6 +420,6 @@ def test_every_option_stands_in_the_man_page(gantry):
     page = (HERE.parents[1] / "man/gantry.1").read_text().replace("\\-", "-")
     for verb in ("sync", "read", "connector"):
         for word in gantry(verb, "--help").stdout.decode().split():
-            option = word.strip("[],")
+            option = word.strip("[],:")
             if option.startswith("--"):
                 assert option in page, f"{option} of 'gantry {verb}' is not in gantry(1)"

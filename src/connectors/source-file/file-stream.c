@@ -79,6 +79,10 @@ static int report_file(StreamReader *s, const RowReader *r, const RecordWriter *
         if (n_bad > 0)
                 q = emitter_log(s->out, "WARN", "'%s': %llu malformed rows left out of %llu", r->url,
                                 (unsigned long long) n_bad, (unsigned long long) (n_bad + n_good));
+        if (q >= 0 && r->n_short > 0)
+                q = emitter_log(s->out, "WARN", "'%s': %llu rows have fewer cells than there are columns; the missing ones "
+                                "are null (the first in line %llu)", r->url, (unsigned long long) r->n_short,
+                                (unsigned long long) r->first_short);
         if (q >= 0 && w->n_misfits > 0)
                 q = emitter_log(s->out, "WARN",
                                 "'%s': %llu values are not of their column's type and were emitted as text; the first is in "

@@ -206,7 +206,10 @@ static int next_csv(RowReader *r, Error **reterr_error) {
                 if (q < 0)
                         return q;
         }
-        if (r->csv.n_cells != r->n_names) {
+        /* A row cut short loses nothing: what isn't there is null. A cell without a column would be lost. */
+        if (r->csv.n_cells < r->n_names && r->n_short++ == 0)
+                r->first_short = r->line;
+        if (r->csv.n_cells > r->n_names) {
                 (void) snprintf(r->problem, sizeof(r->problem), "it has %zu cells, there are %zu columns",
                                 r->csv.n_cells,
                                 r->n_names);

@@ -21,6 +21,7 @@ typedef struct RowReader {
         /* the current row */
         JsonSlice json;
         uint64_t line;
+        uint64_t n_short, first_short; /* rows with fewer cells than columns; line of the first */
         char problem[160]; /* of a malformed row */
 } RowReader;
 
