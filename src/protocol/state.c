@@ -355,10 +355,12 @@ int state_message_write(Buffer *b, const StateMessage *m, int64_t id, const Stat
                         return r;
                 splices[n++] = (Splice) { "destinationStats", buffer_slice(&stats_text) };
         }
-        r = buffer_appendf(&id_text, "%lld", (long long) id);
-        if (r < 0)
-                return r;
-        splices[n++] = (Splice) { "id", buffer_slice(&id_text) };
+        if (id >= 0) {
+                r = buffer_appendf(&id_text, "%lld", (long long) id);
+                if (r < 0)
+                        return r;
+                splices[n++] = (Splice) { "id", buffer_slice(&id_text) };
+        }
         if ((r = buffer_append_string(&line, "{\"type\":\"STATE\",\"state\":")) < 0 ||
             (r = splice_object(&line, (JsonSlice) { m->json, m->n_json }, splices, n)) < 0 ||
             (r = buffer_append_string(&line, "}\n")) < 0)

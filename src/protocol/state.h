@@ -39,9 +39,9 @@ void state_message_done(StateMessage *m);
 /* Reads a STATE payload. Errors say what is wrong: unknown type, STREAM without descriptor, GLOBAL without states. */
 int state_message_parse(JsonSlice payload, StateMessage *ret, Error **reterr_error);
 
-/* Appends a STATE line: the payload of `m` with the id and (where present) the destination's counts put in. Counts are
- * written with a decimal point, as the protocol wants. With `name` given, the descriptor's stream name and namespace are
- * replaced (namespace mapping); NULL keeps them. */
+/* Appends a STATE line: the payload of `m` with the id and (where present) the destination's counts put in (a negative id:
+ * none). Counts are written with a decimal point, as the protocol wants. With `name` given, the descriptor's stream name
+ * and namespace are replaced (namespace mapping); NULL keeps them. */
 int state_message_write(Buffer *b, const StateMessage *m, int64_t id, const StateStats *destination_stats,
                         const char *name, const char *namespace);
 
