@@ -67,9 +67,10 @@ int target_journal_write(int fd, TargetJournal *j) {
 
         j->sequence++;
         n = snprintf(slot, sizeof(slot), SLOT_FORMAT, j->sequence, j->length, j->new_length, j->rewrite_length,
-                     j->rewrite_is_new, j->clean, h->has_final, h->has_new, h->final_has_generation, h->new_has_generation, h->final_generation_id,
-                     h->new_generation_id);
-        n += snprintf(slot + n, sizeof(slot) - (size_t) n, " sum %016llx", (unsigned long long) checksum(slot, (size_t) n));
+                     j->rewrite_is_new, j->clean, h->has_final, h->has_new, h->final_has_generation,
+                     h->new_has_generation, h->final_generation_id, h->new_generation_id);
+        n += snprintf(slot + n, sizeof(slot) - (size_t) n, " sum %016llx",
+                      (unsigned long long) checksum(slot, (size_t) n));
         memset(slot + n, ' ', sizeof(slot) - (size_t) n);
         slot[sizeof(slot) - 1] = '\n';
         k = pwrite(fd, slot, sizeof(slot), (off_t) (j->sequence % 2 * SLOT_SIZE));
