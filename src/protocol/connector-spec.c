@@ -333,7 +333,7 @@ static int add_strings(JsonObject *value, size_t min, char ***l) {
                 for (size_t i = 0; r >= 0 && i < json_object_array_length(value); i++)
                         r = add_strings(json_object_array_get_idx(value, i), min, l);
                 return r;
-        case json_type_object: {
+        case json_type_object:
                 json_object_object_foreach(value, key, part) {
                         (void) key;
                         r = add_strings(part, min, l);
@@ -341,7 +341,6 @@ static int add_strings(JsonObject *value, size_t min, char ***l) {
                                 return r;
                 }
                 return 0;
-        }
         default:
                 return 0;
         }

@@ -73,7 +73,7 @@ static int add_paths(SandboxPlan *p, char *const *paths, bool writable, Error **
 /* Nothing of the caller's environment comes along but the way to the network, if it has one. */
 static int add_environment(SandboxPlan *p) {
         static const char *const fixed[] = {
-                "PATH=/usr/local/bin:/usr/bin:/bin", "LANG=C.UTF-8", ("HOME=" CONNECTOR_HOME), "TMPDIR=/tmp",
+                "PATH=/usr/local/bin:/usr/bin:/bin", "LANG=C.UTF-8", "HOME=" CONNECTOR_HOME, "TMPDIR=/tmp",
         };
         static const char *const network[] = {
                 "http_proxy", "https_proxy", "all_proxy", "no_proxy", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY",

@@ -44,7 +44,8 @@ static char *csv_text(const char *text, size_t n, const CsvDialect *dialect, siz
                 if (q < 0)
                         ASSERT_OK(buffer_append_string(&b, "!"));
                 for (size_t i = 0; q > 0 && i < r.n_cells; i++)
-                        ASSERT_OK(buffer_appendf(&b, r.cells[i].quoted ? "«%.*s»" : "<%.*s>", (int) r.cells[i].n,
+                        ASSERT_OK(buffer_appendf(&b, r.cells[i].quoted ? "«%.*s»" : "<%.*s>",
+                                                 (int) r.cells[i].n,
                                                  r.cells[i].p));
         }
         return buffer_steal_string(&b);
@@ -149,7 +150,8 @@ static char *json_text(const char *text, bool by_line, const char *pointer, size
                 *ret_end = q;
                 if (q == 0 || (q < 0 && q != -EBADMSG))
                         return buffer_steal_string(&b);
-                ASSERT_OK(buffer_appendf(&b, "%s%llu:%.*s", b.len > 0 ? " " : "", (unsigned long long) r.line,
+                ASSERT_OK(buffer_appendf(&b, "%s%llu:%.*s", b.len > 0 ? " " : "",
+                                         (unsigned long long) r.line,
                                          q > 0 ? (int) row.n : 1, q > 0 ? row.p : "!"));
         }
 }
@@ -222,14 +224,19 @@ static void check_kind(const char *text, ValueKind kind) {
 }
 
 TEST(kinds_of_texts) {
-        static const char *const integers[] = { "0", "-0", "7", "-12", "9223372036854775807", "-9223372036854775808" };
-        static const char *const numbers[] = { "0.5", "-1.25", "1e5", "1E-7", "0.00012345678901234567", "1.0" };
-        static const char *const strings[] = { "007", "+1", ".5", "1.", "1e", "0x1F", "--1", "-", "1 ", " 1", "NaN", "inf",
-                                               "yes", "tru", "2024-02-30", "2024-13-01", "0000-01-01", "2024-1-1",
+        static const char *const integers[] = { "0", "-0", "7", "-12", "9223372036854775807",
+                                               "-9223372036854775808" };
+        static const char *const numbers[] = { "0.5", "-1.25", "1e5", "1E-7", "0.00012345678901234567",
+                                              "1.0" };
+        static const char *const strings[] = { "007", "+1", ".5", "1.", "1e", "0x1F", "--1", "-", "1 ", " 1",
+                                              "NaN", "inf",
+                                               "yes", "tru", "2024-02-30", "2024-13-01", "0000-01-01",
+                                                       "2024-1-1",
                                                "2024-01-01T25:00", "2024-01-01T10", "2024-01-01 10:00:60",
                                                "2024-01-01 10:00:00+1", "2024-01-01X10:00" };
         static const char *const times[] = { "2024-01-01 10:00", "2024-01-01T10:00:00.123456789" };
-        static const char *const zoned[] = { "2024-01-01T10:00:00Z", "2024-01-01 10:00:00+00", "2024-01-01T10:00-0530",
+        static const char *const zoned[] = { "2024-01-01T10:00:00Z", "2024-01-01 10:00:00+00",
+                                            "2024-01-01T10:00-0530",
                                              "2024-01-01 10:00:00.5 +01:00" };
 
         for (size_t i = 0; i < ELEMENTSOF(integers); i++)
@@ -289,7 +296,8 @@ TEST(values_are_written_as_their_columns_type) {
         check_value(COLUMN_BIG_INTEGER, "92233720368547758080", "\"92233720368547758080\"", true);
         check_value(COLUMN_BOOLEAN, "True", "true", true);
         check_value(COLUMN_TIMESTAMP, "2024-01-01 10:00", "\"2024-01-01T10:00:00\"", true);
-        check_value(COLUMN_TIMESTAMP_TZ, "2024-01-01 10:00:01.5+01", "\"2024-01-01T10:00:01.5+01:00\"", true);
+        check_value(COLUMN_TIMESTAMP_TZ, "2024-01-01 10:00:01.5+01", "\"2024-01-01T10:00:01.5+01:00\"",
+                    true);
         check_value(COLUMN_TIMESTAMP_TZ, "2024-01-01t10:00z", "\"2024-01-01T10:00:00Z\"", true);
         check_value(COLUMN_DATE, "x\"\\\n\x01\xff", "\"x\\\"\\\\\\n\\u0001\xef\xbf\xbd\"", false);
 }
@@ -307,7 +315,8 @@ static void check_names(size_t n, const char *const *cells, const char *const *e
 
 TEST(header_names_are_unique) {
         check_names(6, (const char *const[]) { " a ", "a", "a_2", "", "a", "_ab_source_file_url" },
-                    (const char *const[]) { "a", "a_2", "a_2_2", "column_4", "a_3", "_ab_source_file_url_2" });
+                    (const char *const[]) { "a", "a_2", "a_2_2", "column_4", "a_3",
+                                           "_ab_source_file_url_2" });
 }
 
 static char *decode(const char *name, const char *text, size_t n, size_t step) {
@@ -413,7 +422,8 @@ TEST(times_are_parsed) {
         ASSERT_ERROR(parse_rfc3339("2026-01-02", &t), EINVAL);
 }
 
-static int decompress_all(FileCompression kind, const void *p, size_t n, const FileConfig *limits, uint64_t *ret_total,
+static int decompress_all(FileCompression kind, const void *p, size_t n, const FileConfig *limits,
+                          uint64_t *ret_total,
                           uint8_t *ret_first) {
         _cleanup_(decompressor_freep) Decompressor *d = NULL;
         Text source = { p, n, 7 };
@@ -447,9 +457,11 @@ TEST(gzip_members_follow_each_other) {
         assert_int_equal(total, 2);
         assert_int_equal(first, 'x');
         for (size_t cut = 4; cut < n; cut++)
-                assert_int_equal(decompress_all(FILE_COMPRESSION_GZIP, two, cut, &limits, &total, &first), -EBADMSG);
+                assert_int_equal(decompress_all(FILE_COMPRESSION_GZIP, two, cut, &limits, &total, &first),
+                                 -EBADMSG);
         two[2 * n] = 'z';
-        assert_int_equal(decompress_all(FILE_COMPRESSION_AUTO, two, 2 * n + 1, &limits, &total, &first), -EBADMSG);
+        assert_int_equal(decompress_all(FILE_COMPRESSION_AUTO, two, 2 * n + 1, &limits, &total, &first),
+                         -EBADMSG);
         assert_int_equal(decompress_all(FILE_COMPRESSION_AUTO, "plain", 5, &limits, &total, &first), 0);
         assert_int_equal(total, 5);
         assert_int_equal(decompress_all(FILE_COMPRESSION_AUTO, "", 0, &limits, &total, &first), 0);
