@@ -223,9 +223,14 @@ static const struct {
         { "purchases", read_purchases, 1.3, 230 },
 };
 
-/* Rounded; beyond what the protocol's integers hold, the largest they do. */
+/* Rounded, halves to even as Python's round(); beyond what the protocol's integers hold, the largest they do. */
 static int64_t to_estimate(double v) {
-        return v < 9e18 ? (int64_t) (v + 0.5) : INT64_MAX;
+        int64_t n;
+
+        if (v >= 9e18)
+                return INT64_MAX;
+        n = (int64_t) (v + 0.5);
+        return (double) n - v == 0.5 && n % 2 != 0 ? n - 1 : n;
 }
 
 static int read_new(Reader *r, size_t t, uint64_t start) {
