@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* The floor for csv → sqlite: one loop that reads a CSV, makes typed values of its cells and inserts rows of the form that
- * destination-sqlite writes (four _airbyte_ columns and the file's own), 100,000 rows a transaction, with the same
- * settings of the database. No protocol, no checks, no schema change, no second process.
+ * destination-sqlite writes of what source-file reads (four _airbyte_ columns, the file's own, two that name the file),
+ * 100,000 rows a transaction, with the same settings of the database. No protocol, no type inference, no checks, no second
+ * process.
  *
  *   bench-csv-sqlite FILE.csv OUT.db TYPES     a letter a column: i integer, r real, b boolean, t text */
 
@@ -18,6 +19,8 @@
 #define ROWS_PER_TRANSACTION 100000U
 /* destination-sqlite's settings of a new file. */
 #define SETTINGS "PRAGMA page_size=16384; PRAGMA synchronous=EXTRA; PRAGMA cache_size=-12288"
+
+#define META "{\"sync_id\":1795416167260,\"changes\":[]}"
 
 typedef struct Cell {
         const char *p;
@@ -83,11 +86,13 @@ static int create(sqlite3 *db, const char **p, const char *end, const char *type
 
                 *p = read_cell(*p, end, &name) + 1;
                 r = buffer_appendf(&table, ", \"%.*s\" %s", (int) name.n, name.p,
-                                   types[i] == 't' ? "TEXT" : types[i] == 'r' ? "REAL" : "INTEGER");
+                                   types[i] == 't' ? "TEXT" : types[i] == 'b' ? "BOOLEAN" : "");
                 if (r >= 0)
                         r = buffer_append_string(&insert, ", ?");
         }
-        if (r < 0 || buffer_append_char(&table, ')') < 0 || buffer_append_char(&insert, ')') < 0)
+        if (r < 0 ||
+            buffer_append_string(&table, ", _ab_source_file_last_modified TEXT, _ab_source_file_url TEXT)") < 0 ||
+            buffer_append_string(&insert, ", ?, ?)") < 0)
                 return -ENOMEM;
         if (sqlite3_exec(db, buffer_string(&table), NULL, NULL, NULL) != SQLITE_OK ||
             sqlite3_prepare_v2(db, buffer_string(&insert), -1, ret, NULL) != SQLITE_OK)
@@ -95,9 +100,10 @@ static int create(sqlite3 *db, const char **p, const char *end, const char *type
         return 0;
 }
 
-static int load(sqlite3 *db, const char *p, const char *end, const char *types) {
+static int load(sqlite3 *db, const char *path, const char *p, const char *end, const char *types) {
         uint64_t state[2] = { 88172645463325252ULL, 362436069ULL };
         sqlite3_stmt *insert = NULL;
+        int n = (int) strlen(types);
         unsigned rows = 0;
         int r = create(db, &p, end, types, &insert);
 
@@ -108,7 +114,7 @@ static int load(sqlite3 *db, const char *p, const char *end, const char *types) 
                 make_id(state, id);
                 sqlite3_bind_text(insert, 1, id, 36, SQLITE_STATIC);
                 sqlite3_bind_text(insert, 2, "2026-01-02T03:04:05.000Z", 24, SQLITE_STATIC);
-                sqlite3_bind_text(insert, 3, "{\"changes\":[]}", 14, SQLITE_STATIC);
+                sqlite3_bind_text(insert, 3, META, sizeof(META) - 1, SQLITE_STATIC);
                 sqlite3_bind_int64(insert, 4, 1);
                 for (size_t i = 0; types[i]; i++) {
                         Cell c;
@@ -116,6 +122,8 @@ static int load(sqlite3 *db, const char *p, const char *end, const char *types) 
                         p = read_cell(p, end, &c) + 1;
                         bind_cell(insert, (int) i + 5, types[i], c);
                 }
+                sqlite3_bind_text(insert, n + 5, "2026-01-02T03:04:05.123456Z", 27, SQLITE_STATIC);
+                sqlite3_bind_text(insert, n + 6, path, -1, SQLITE_STATIC);
                 if (sqlite3_step(insert) != SQLITE_DONE || sqlite3_reset(insert) != SQLITE_OK)
                         r = -EIO;
                 if (++rows % ROWS_PER_TRANSACTION == 0)
@@ -144,7 +152,7 @@ int main(int argc, char *argv[]) {
         if (text == MAP_FAILED || sqlite3_open(argv[2], &db) != SQLITE_OK)
                 return 1;
         sqlite3_exec(db, SETTINGS, NULL, NULL, NULL);
-        r = load(db, text, text + st.st_size, argv[3]);
+        r = load(db, argv[1], text, text + st.st_size, argv[3]);
         if (r < 0)
                 fprintf(stderr, "bench-csv-sqlite: %s\n", sqlite3_errmsg(db));
         sqlite3_close(db);
