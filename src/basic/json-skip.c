@@ -183,19 +183,22 @@ static inline VECTOR_TARGET __m256i load(const char *p) {
         return _mm256_loadu_si256((const __m256i *) p);
 }
 
+static __attribute__((noinline)) VECTOR_TARGET Block rest_copied(const char *p, size_t left) {
+        char copy[BLOCK];
+
+        memset(copy, ' ', sizeof(copy));
+        memcpy(copy, p, left);
+        return block_at(load(copy), load(copy + BLOCK / 2));
+}
+
 /* The last bytes, fewer than a block: read together with the ones before them where there are enough, else from a
  * copy, so that nothing outside of [start, end) is touched. */
 static inline __attribute__((always_inline)) VECTOR_TARGET Block rest_at(const char *start, const char *p, const char *end) {
-        size_t left = (size_t) (end - p);
-        unsigned shift = (unsigned) (BLOCK - left);
-        char copy[BLOCK];
+        unsigned shift = (unsigned) (BLOCK - (end - p));
         Block b;
 
-        if (end - start < BLOCK) {
-                memset(copy, ' ', sizeof(copy));
-                memcpy(copy, p, left);
-                return block_at(load(copy), load(copy + BLOCK / 2));
-        }
+        if (_unlikely_(end - start < BLOCK))
+                return rest_copied(p, (size_t) (end - p));
         b = block_at(load(end - BLOCK), load(end - BLOCK / 2));
         return (Block) { b.quotes >> shift, b.backslashes >> shift, b.opens >> shift, b.closes >> shift };
 }

@@ -156,10 +156,10 @@ static inline bool bytes_equal(const char *a, const char *b, size_t n) {
                 i = n - sizeof(uint64_t);
                 return word_at(a + i) == word_at(b + i);
         }
-        for (; i < n; i++)
-                if (a[i] != b[i])
+        for (; n - i >= sizeof(uint16_t); i += sizeof(uint16_t))
+                if (memcmp(a + i, b + i, sizeof(uint16_t)) != 0)
                         return false;
-        return true;
+        return i == n || a[i] == b[i];
 }
 
 /* Whether eight bytes are digits: their upper halves are 3, and still are when 6 is added. */
@@ -228,7 +228,7 @@ bool record_template_match(const RecordTemplate *t, JsonSlice line, Envelope *re
         if (!take_fixed(middle, t->n[MIDDLE], &p, end) || !take_hole(t, !t->digits_first, &p, end, &second))
                 return false;
         start[TAIL] = p;
-        if (!take_fixed(tail, t->n[TAIL], &p, end) || p != end)
+        if ((size_t) (end - p) != t->n[TAIL] || !bytes_equal(p, tail, t->n[TAIL]))
                 return false;
 
         *ret = (Envelope) {

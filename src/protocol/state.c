@@ -277,7 +277,13 @@ static int keep_payload(JsonSlice payload, StateMessage *m) {
                 return r;
         m->n_json = b.len;
         m->json = buffer_steal_string(&b);
-        return m->json ? 0 : -ENOMEM;
+        if (!m->json)
+                return -ENOMEM;
+        /* A message is one line. A state out of a file may have been laid out over many; in valid JSON a newline is
+         * nothing but space between tokens. */
+        for (char *p = m->json; (p = memchr(p, '\n', (size_t) (m->json + m->n_json - p))); p++)
+                *p = ' ';
+        return 0;
 }
 
 int state_message_parse(JsonSlice payload, StateMessage *ret, Error **reterr_error) {

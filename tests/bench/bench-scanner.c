@@ -21,7 +21,7 @@ typedef struct Sample {
 #define FLAT_DATA                                                                                                  \
         "{\"id\":%u,\"email\":\"person%u@example.org\",\"name\":\"Some One\",\"created_at\":\"2026-01-02T03:04:05Z\","  \
         "\"country\":\"NL\",\"score\":12.5,\"active\":true,\"note\":\"a note of the usual length, without much in it\"," \
-        "\"amount\":%u,\"currency\":\"EUR\"}"
+        "\"amount\":%u,\"currency\":\"EUR\",\"tier\":\"gold\",\"visits\":42}"
 #define NESTED_DATA                                                                                                  \
         "{\"id\":%u,\"user\":{\"name\":\"Some \\\"One\\\"\",\"tags\":[\"a\",\"b\"],\"address\":{\"city\":\"Utrecht\"}}," \
         "\"items\":[{\"sku\":\"x%u\",\"n\":1},{\"sku\":\"y%u\",\"n\":2}],\"text\":\"braces } and ] in a string\"," \

@@ -296,3 +296,10 @@ TEST(any_state_comes_back_byte_for_byte) {
                         is_text(state_set_get_stream(reread, m.stream_namespace, "s", &n), &n, buffer_string(&value));
         }
 }
+
+/* Found by the fuzz target "state". */
+TEST(a_state_that_was_laid_out_over_lines_is_written_as_one) {
+        _cleanup_free_ char *text = write_text("{\n \"data\" : {\n\"a\":\"\\n\"}\n}", 1, NULL, NULL, NULL);
+
+        assert_string_equal(text, "{\"type\":\"STATE\",\"state\":{\"data\" : { \"a\":\"\\n\"},\"id\":1}}\n");
+}
