@@ -95,8 +95,9 @@ int sandbox_set_limits(Sandbox *s) {
                 sandbox_miss(s, SANDBOX_LIMITS);
                 return 0;
         }
-        /* A core would hold the connector's secrets. */
-        r = limit(RLIMIT_CORE, 0);
+        /* A core would hold the connector's secrets. One byte, not none: a core_pattern with a pipe ignores a limit of
+         * 0 and takes 1 as a ban (core(5), fs/coredump.c). */
+        r = limit(RLIMIT_CORE, 1);
         if (r >= 0 && p->files_max > 0)
                 r = limit(RLIMIT_NOFILE, p->files_max);
         if (r >= 0 && p->file_size_max > 0)

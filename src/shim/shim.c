@@ -34,10 +34,11 @@ typedef struct Shim {
         Sandbox sandbox;
         int fds[3];      /* the connector's, until they are handed on */
         int signals;     /* signalfd */
-        int stdin_path;  /* O_PATH: names the connector's stdin without being a reader of it */
+        int stdin_name;  /* O_PATH: names the connector's stdin without being a reader of it */
         int stdin_watch; /* opened when a stop waits for its end */
         int init_socket;
         pid_t init;
+        bool stdin_is_reader; /* … or, where that isn't possible, a reader after all */
         bool started, starter_gone, stopping, term_sent, killed, finished;
         usec_t kill_at;
         ShimEvent last; /* failed or exited */
@@ -134,20 +135,33 @@ static int receive_plan(Shim *m, Error **reterr_error) {
         return 0;
 }
 
-static void keep_stdin_name(Shim *m) {
+static int open_fd_again(int fd, int flags) {
         char path[64];
+
+        snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+        return open(path, flags | O_CLOEXEC);
+}
+
+/* Remembers the connector's stdin, to see its end later. A name is best: a reader of ours would keep the writer from
+ * seeing that the connector has closed it. A pipe that another user made can't be opened by name: then a reader it is. */
+static void keep_stdin(Shim *m) {
+        _cleanup_close_ int trial = -EBADF;
 
         if (m->fds[0] < 0 || !m->plan->hold_term_until_stdin_ends)
                 return;
-        snprintf(path, sizeof(path), "/proc/self/fd/%d", m->fds[0]);
-        m->stdin_path = open(path, O_PATH | O_CLOEXEC);
+        trial = open_fd_again(m->fds[0], O_RDONLY | O_NONBLOCK);
+        if (trial >= 0)
+                m->stdin_name = open_fd_again(m->fds[0], O_PATH);
+        else
+                m->stdin_name = fcntl(m->fds[0], F_DUPFD_CLOEXEC, 3);
+        m->stdin_is_reader = trial < 0;
 }
 
 /* In the new process: everything of the shim's goes, the starter's socket first of all. */
 static _noreturn_ void enter_child(Shim *m, int socket) {
         (void) close(CONTROL_FD);
         (void) safe_close(m->signals);
-        (void) safe_close(m->stdin_path);
+        (void) safe_close(m->stdin_name);
         shim_init_run(&m->sandbox, m->fds, socket);
 }
 
@@ -197,16 +211,14 @@ static void send_term(Shim *m) {
 
 /* A destination is told to stop only when it has been given everything; see the header on `stop`. */
 static void begin_stop(Shim *m) {
-        char path[64];
-
         if (m->stopping)
                 return;
         m->stopping = true;
         m->kill_at = now_boottime() + m->plan->stop_grace_usec;
-        if (m->stdin_path >= 0) {
-                snprintf(path, sizeof(path), "/proc/self/fd/%d", m->stdin_path);
-                m->stdin_watch = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-        }
+        if (m->stdin_is_reader)
+                m->stdin_watch = TAKE_FD(m->stdin_name);
+        else if (m->stdin_name >= 0)
+                m->stdin_watch = open_fd_again(m->stdin_name, O_RDONLY | O_NONBLOCK);
         /* Before it runs, the signal waits with the stop; STARTED comes back here. */
         if (m->stdin_watch < 0 && m->started)
                 send_term(m);
@@ -402,7 +414,7 @@ static int prepare_process(Shim *m) {
 int main(int argc, char *argv[]) {
         Shim m = {
                 .fds = { -EBADF, -EBADF, -EBADF },
-                .signals = -EBADF, .stdin_path = -EBADF, .stdin_watch = -EBADF, .init_socket = -EBADF,
+                .signals = -EBADF, .stdin_name = -EBADF, .stdin_watch = -EBADF, .init_socket = -EBADF,
         };
         _cleanup_error_ Error *error = NULL;
         int r = receive_plan(&m, &error);
@@ -413,7 +425,7 @@ int main(int argc, char *argv[]) {
                 send_failure(&m, -r, "receive the plan", error_message(error, r));
                 return EXIT_FAILURE;
         }
-        keep_stdin_name(&m);
+        keep_stdin(&m);
         sandbox_init(&m.sandbox, m.plan);
         r = launch(&m);
         if (r < 0)
