@@ -243,3 +243,12 @@ def test_S22_S23_every_slice_has_a_state_with_its_count(faker):
             counts[name].append(m["state"]["stream"]["stream_state"].get("loop_offset"))
     assert counts == {"products": [None], "users": [10, 20, 25], "purchases": [10, 20, 25]}
     assert not open_records
+
+
+def test_a_source_is_not_asked_about_primary_keys(faker, put):
+    """Deduplication is the destination's; the CDK's standard tests read like this."""
+    stream = dict(faker.discover()["users"])
+    del stream["source_defined_primary_key"]
+    catalog = {"streams": [{"stream": stream, "sync_mode": "full_refresh", "destination_sync_mode": "append_dedup"}]}
+    result = faker.run("read", {"count": 3}, "--catalog", put("c.json", catalog))
+    assert result.code == 0 and len(result.records) == 3, result
