@@ -11,6 +11,7 @@
 
 typedef struct Compiler {
         JsonSchema *schema;
+        bool formats;
         Error **reterr_error;
 } Compiler;
 
@@ -233,7 +234,7 @@ static int compile_value(Compiler *c, SchemaNode *node, SchemaKeyword *k) {
                 return compile_type(c, k);
         if (streq(k->type->name, "pattern"))
                 return compile_patterns(c, k);
-        if (streq(k->type->name, "format"))
+        if (streq(k->type->name, "format") && c->formats)
                 k->format = schema_format_find(json_object_get_string(k->value),
                                                json_object_is_type(airbyte_type, json_type_string)
                                                        ? json_object_get_string(airbyte_type)
@@ -504,9 +505,9 @@ static int refuse_loops(Compiler *c) {
         return 0;
 }
 
-int json_schema_compile(JsonObject *schema, JsonSchema **ret, Error **reterr_error) {
+static int compile(JsonObject *schema, bool formats, JsonSchema **ret, Error **reterr_error) {
         _cleanup_(json_schema_freep) JsonSchema *s = calloc(1, sizeof(JsonSchema));
-        Compiler c = { .schema = s, .reterr_error = reterr_error };
+        Compiler c = { .schema = s, .formats = formats, .reterr_error = reterr_error };
         int r;
 
         if (!s)
@@ -531,6 +532,14 @@ int json_schema_compile(JsonObject *schema, JsonSchema **ret, Error **reterr_err
                 return r;
         *ret = TAKE_PTR(s);
         return 0;
+}
+
+int json_schema_compile(JsonObject *schema, JsonSchema **ret, Error **reterr_error) {
+        return compile(schema, /* formats= */ true, ret, reterr_error);
+}
+
+int json_schema_compile_without_formats(JsonObject *schema, JsonSchema **ret, Error **reterr_error) {
+        return compile(schema, /* formats= */ false, ret, reterr_error);
 }
 
 const SchemaKeyword *schema_node_keyword(const SchemaNode *node, const char *name) {

@@ -10,6 +10,10 @@ typedef struct JsonSchema JsonSchema;
 
 /* `schema` is kept alive by reference. Errors: not a schema, unresolvable or remote $ref, bad pattern, $ref loop. */
 int json_schema_compile(JsonObject *schema, JsonSchema **ret, Error **reterr_error);
+
+/* The same, with "format" as an annotation, which draft-7 leaves open. */
+int json_schema_compile_without_formats(JsonObject *schema, JsonSchema **ret, Error **reterr_error);
+
 JsonSchema *json_schema_free(JsonSchema *s);
 DEFINE_CLEANUP(JsonSchema, json_schema_free);
 

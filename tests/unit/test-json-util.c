@@ -103,7 +103,7 @@ TEST(numbers_are_equal_by_value_and_exactly) {
 TEST(members_are_found_absent_or_of_the_wrong_type) {
         _cleanup_json_ JsonObject *o = parse("{\"s\":\"x\",\"i\":3,\"f\":3.0,\"g\":3.5,\"n\":null,\"b\":true,\"l\":[\"a\"],"
                                              "\"m\":[1],\"z\":\"a\\u0000b\",\"y\":[\"\\u0000\"],\"big\":1e300}");
-        _cleanup_strv_ char **l = NULL;
+        _cleanup_strv_ char **l = NULL, **none = NULL;
         _cleanup_error_ Error *error = NULL;
         const char *s = NULL;
         int64_t i = 0;
@@ -127,7 +127,7 @@ TEST(members_are_found_absent_or_of_the_wrong_type) {
         assert_true(b);
         assert_int_equal(json_get_strv(o, "l", &l, "T", NULL), 1);
         assert_string_equal(l[0], "a");
-        ASSERT_ERROR(json_get_strv(o, "m", &l, "T", NULL), EINVAL);
-        ASSERT_ERROR(json_get_strv(o, "y", &l, "T", NULL), EINVAL);
+        ASSERT_ERROR(json_get_strv(o, "m", &none, "T", NULL), EINVAL);
+        ASSERT_ERROR(json_get_strv(o, "y", &none, "T", NULL), EINVAL);
         assert_null(json_member(NULL, "x"));
 }
