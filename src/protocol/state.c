@@ -607,6 +607,31 @@ static int put_payload(StateSet *s, JsonSlice payload, Error **reterr_error) {
         return r < 0 ? r : state_set_put(s, &m, reterr_error);
 }
 
+/* What Airbyte's UI and API show of a stream: {"streamDescriptor": {…}, "streamState": …}, without a type. People who
+ * move over paste it. 1 and the bytes of a STREAM message, 0 it isn't that, negative errno. */
+static int convert_bare(JsonSlice element, Buffer *b) {
+        static const char *const names[][2] = { { "streamDescriptor", "streamState" },
+                                                { "stream_descriptor", "stream_state" } };
+        JsonSlice descriptor, state, type;
+        int r;
+
+        if (json_slice_type(element) != JSON_OBJECT || json_find_member(element, "type", &type) > 0)
+                return 0;
+        for (size_t i = 0; i < ELEMENTSOF(names); i++) {
+                if (json_find_member(element, names[i][0], &descriptor) <= 0)
+                        continue;
+                if (json_find_member(element, names[i][1], &state) <= 0)
+                        state = (JsonSlice) { "null", STRLEN("null") };
+                if ((r = buffer_append_string(b, "{\"type\":\"STREAM\",\"stream\":{\"stream_descriptor\":")) < 0 ||
+                    (r = buffer_append(b, descriptor.p, descriptor.n)) < 0 ||
+                    (r = buffer_append_string(b, ",\"stream_state\":")) < 0 ||
+                    (r = buffer_append(b, state.p, state.n)) < 0 || (r = buffer_append_string(b, "}}")) < 0)
+                        return r;
+                return 1;
+        }
+        return 0;
+}
+
 static int parse_elements(StateSet *s, JsonSlice array, Error **reterr_error) {
         JsonSlice element;
         size_t n = 0;
@@ -615,7 +640,11 @@ static int parse_elements(StateSet *s, JsonSlice array, Error **reterr_error) {
 
         r = json_iter_array(&it, array);
         while (r >= 0 && (r = json_iter_element(&it, &element)) > 0) {
-                r = put_payload(s, unwrap(element), reterr_error);
+                _cleanup_buffer_ Buffer converted = {};
+
+                r = convert_bare(element, &converted);
+                if (r >= 0)
+                        r = put_payload(s, r > 0 ? buffer_slice(&converted) : unwrap(element), reterr_error);
                 if (r < 0)
                         return error_prefix(reterr_error, r, "State number %zu", n + 1);
                 n++;

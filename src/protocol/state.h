@@ -70,6 +70,7 @@ const char *state_set_get_stream(const StateSet *s, const char *namespace, const
 const char *state_set_get_shared(const StateSet *s, size_t *ret_n);
 StateType state_set_type(const StateSet *s); /* _STATE_TYPE_INVALID while empty */
 
-/* The array of AirbyteStateMessage that `read --state` takes. A LEGACY blob (an object without "type") is taken too. */
+/* The array of AirbyteStateMessage that `read --state` takes; elements may be whole STATE messages, or have the form
+ * that Airbyte's UI shows. A single message and a LEGACY blob (an object without a state's "type") are taken too. */
 int state_set_parse(const char *p, size_t n, StateSet **ret, Error **reterr_error);
 int state_set_append(const StateSet *s, Buffer *b);

@@ -196,6 +196,9 @@ TEST(all_forms_of_a_state_file_are_taken) {
                   "[" STREAM("a", "1") "," STREAM("b", "2") "]" },
                 { "{\"users\": {\"at\":1.0}} ", "[{\"type\":\"LEGACY\",\"data\":{\"users\": {\"at\":1.0}}}]" },
                 { "{\"type\":{\"at\":1}}", "[{\"type\":\"LEGACY\",\"data\":{\"type\":{\"at\":1}}}]" },
+                { "[{\"streamDescriptor\":{\"name\":\"a\"},\"streamState\":1},"
+                  "{\"stream_descriptor\":{\"name\":\"b\"},\"stream_state\":2}]",
+                  "[" STREAM("a", "1") "," STREAM("b", "2") "]" },
                 { "[{\"data\":{\"a\":1}}]", "[{\"data\":{\"a\":1}}]" },
         };
 
@@ -216,6 +219,7 @@ TEST(a_corrupt_state_file_is_an_error_and_never_an_empty_state) {
                 { "\"text\"", "neither an array" },
                 { "3", "neither an array" },
                 { "[null]", "State number 1" },
+                { "[{\"streamDescriptor\":{},\"streamState\":1}]", "no 'name'" },
                 { "[" STREAM("a", "1") ",{\"type\":\"STREAM\"}]", "State number 2" },
                 { "[" STREAM("a", "1") ",{\"data\":1}]", "LEGACY among states of type STREAM" },
                 { "{\"type\":\"STREAM\"}", "'stream' is missing" },
