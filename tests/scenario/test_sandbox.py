@@ -194,6 +194,21 @@ def test_layers_left_out_are_named_and_it_still_runs(who):
     assert set(everything) <= set(run.missing) | {"tasks-limit"}
 
 
+def test_root_without_user_namespaces_keeps_all_other_layers(who):
+    if who.uid != 0:
+        pytest.skip("only root can go on without a user namespace")
+    run = inside(who, script(READ, "/etc/shadow", "/root", "/home", "/proc/sys/kernel/core_pattern"),
+                 without=["user-namespace"])
+    assert set(run.missing) <= {"user-namespace", "tasks-limit"}, run
+    results = errno_lines(run.text)
+    assert results.pop("/proc/sys/kernel/core_pattern") == "ok"
+    assert set(results.values()) == {"ENOENT"}, run
+    writes = "for f in /proc/sys/kernel/hostname /proc/sysrq-trigger; do (: >>$f) 2>/dev/null && echo $f; done; true"
+    assert inside(who, ["/bin/sh", "-c", writes], without=["user-namespace"]).text == ""
+    assert inside(who, ["/bin/sh", "-c", writes], without=["user-namespace", "landlock"]).text == ""
+    assert "hostname" in who.run(["/bin/sh", "-c", writes]).stdout, "outside root may open it for writing"
+
+
 def test_files_that_it_writes_belong_to_the_caller(who):
     work = who.directory("owned")
     run = inside(who, ["/bin/sh", "-c", f"echo x >{work}/new && id -u"], mounts=[mount(work, writable=True)])
