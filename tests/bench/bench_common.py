@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What run-bench.py and run-peers.py share: running a command and knowing what it cost, interleaved rounds, tables."""
 
+import ctypes
 import datetime
 import os
 import pathlib
@@ -16,6 +17,23 @@ CSV_COLUMNS = ["id", "name", "email", "city", "amount", "active", "created_at", 
 CSV_TYPES = "itttrbtrti"
 
 
+# What a command leaves behind comes to us, so that its cost is counted too.
+PR_SET_CHILD_SUBREAPER = 36
+ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def reap_orphans():
+    """CPU seconds and peak memory of processes that outlived their parent; waits for them."""
+    cpu = peak = 0
+    while True:
+        try:
+            _, _, usage = os.wait4(-1, 0)
+        except ChildProcessError:
+            return cpu, peak
+        cpu += usage.ru_utime + usage.ru_stime
+        peak = max(peak, usage.ru_maxrss)
+
+
 class Run:
     """One finished command: wall seconds, CPU seconds of its whole process tree, peak memory of its largest process."""
 
@@ -23,7 +41,7 @@ class Run:
         self.seconds, self.cpu, self.peak_kib, self.output = seconds, cpu, peak_kib, output
 
 
-def run(argv, stdin=None, env=None, check=True, keep_output=False):
+def run(argv, stdin=None, env=None, check=True, keep_output=False, reap=True):
     start = time.monotonic()
     child = subprocess.Popen([str(a) for a in argv], stdin=stdin or subprocess.DEVNULL,
                              stdout=subprocess.PIPE if keep_output else subprocess.DEVNULL,
@@ -33,9 +51,10 @@ def run(argv, stdin=None, env=None, check=True, keep_output=False):
     _, status, usage = os.wait4(child.pid, 0)
     child.returncode = os.waitstatus_to_exitcode(status)
     seconds = time.monotonic() - start
+    cpu, peak = reap_orphans() if reap else (0, 0)
     if check and child.returncode != 0:
         raise RuntimeError(f"{' '.join(map(str, argv))}: exit {child.returncode}\n{errors[-2000:]}")
-    return Run(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss, output)
+    return Run(seconds, usage.ru_utime + usage.ru_stime + cpu, max(usage.ru_maxrss, peak), output)
 
 
 def interleave(steps, rounds):

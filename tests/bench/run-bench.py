@@ -143,7 +143,7 @@ class Bench:
         import subprocess
         with subprocess.Popen([str(self.tool / "bench-generate"), str(records)], stdout=subprocess.PIPE) as generator:
             result = run([self.build / "connectors/destination-sqlite", "write", "--config", config, "--catalog", catalog],
-                         stdin=generator.stdout)
+                         stdin=generator.stdout, reap=False)
         out.unlink(missing_ok=True)
         return result
 
