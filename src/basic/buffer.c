@@ -62,18 +62,26 @@ int buffer_append_char(Buffer *b, char c) {
 
 int buffer_appendv(Buffer *b, const char *format, va_list ap) {
         va_list copy;
+        size_t space;
         char *to;
         int n;
 
+        /* Mostly it fits what is there already; only where it doesn't is it formatted twice. */
+        to = buffer_reserve(b, 1);
+        if (!to)
+                return -ENOMEM;
+        space = buffer_space(b);
         va_copy(copy, ap);
-        n = vsnprintf(NULL, 0, format, copy);
+        n = vsnprintf(to, space, format, copy);
         va_end(copy);
         if (n < 0)
                 return -EINVAL;
-        to = buffer_reserve(b, (size_t) n + 1);
-        if (!to)
-                return -ENOMEM;
-        (void) vsnprintf(to, (size_t) n + 1, format, ap);
+        if ((size_t) n >= space) {
+                to = buffer_reserve(b, (size_t) n + 1);
+                if (!to)
+                        return -ENOMEM;
+                (void) vsnprintf(to, (size_t) n + 1, format, ap);
+        }
         b->len += n;
         return 0;
 }

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include <inttypes.h>
-
 #include "basic/json-write.h"
 #include "basic/utf8.h"
 
@@ -85,16 +83,28 @@ int json_write_member_string(Buffer *b, const char *key, const char *value) {
         return value ? json_write_cstring(b, value) : buffer_append_string(b, "null");
 }
 
+/* Numbers are written for every record, so not through printf(). */
+static int write_u64(Buffer *b, uint64_t value, bool negative) {
+        char text[21], *p = text + sizeof(text);
+
+        do
+                *--p = (char) ('0' + value % 10);
+        while (value /= 10);
+        if (negative)
+                *--p = '-';
+        return buffer_append(b, p, (size_t) (text + sizeof(text) - p));
+}
+
 int json_write_member_u64(Buffer *b, const char *key, uint64_t value) {
         int r = json_write_key(b, key);
 
-        return r < 0 ? r : buffer_appendf(b, "%" PRIu64, value);
+        return r < 0 ? r : write_u64(b, value, false);
 }
 
 int json_write_member_i64(Buffer *b, const char *key, int64_t value) {
         int r = json_write_key(b, key);
 
-        return r < 0 ? r : buffer_appendf(b, "%" PRIi64, value);
+        return r < 0 ? r : write_u64(b, value < 0 ? 0 - (uint64_t) value : (uint64_t) value, value < 0);
 }
 
 int json_write_member_bool(Buffer *b, const char *key, bool value) {

@@ -190,7 +190,7 @@ def main():
     p.add_argument("--build", default=str(ROOT / "build"))
     p.add_argument("--rounds", type=int, default=5)
     p.add_argument("--records", type=int, default=2000000)
-    p.add_argument("--csv-rows", type=int, default=300000)
+    p.add_argument("--csv-rows", type=int, default=1000000)
     p.add_argument("--faker-users", type=int, default=20000)
     p.add_argument("--source-faker")
     p.add_argument("--large", action="store_true", help="memory at 10^7 rows too")

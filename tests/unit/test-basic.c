@@ -109,3 +109,27 @@ TEST(json_depth_is_limited_without_recursion) {
         ASSERT_ERROR(json_validate(buffer_bytes(&b), b.len, NULL), ELOOP);
         assert_null(json_skip_value(buffer_bytes(&b), buffer_bytes(&b) + b.len));
 }
+
+TEST(numbers_are_written_as_they_are) {
+        _cleanup_buffer_ Buffer b = {};
+
+        ASSERT_OK(buffer_append_char(&b, '{'));
+        ASSERT_OK(json_write_member_i64(&b, "min", INT64_MIN));
+        ASSERT_OK(json_write_member_i64(&b, "max", INT64_MAX));
+        ASSERT_OK(json_write_member_i64(&b, "zero", 0));
+        ASSERT_OK(json_write_member_u64(&b, "u", UINT64_MAX));
+        assert_string_equal(buffer_string(&b), "{\"min\":-9223372036854775808,\"max\":9223372036854775807,\"zero\":0,"
+                                               "\"u\":18446744073709551615");
+}
+
+TEST(formatted_text_of_any_length_is_appended_whole) {
+        _cleanup_buffer_ Buffer b = {};
+
+        for (int width = 0; width < 600; width += 7) {
+                size_t before = b.len;
+
+                ASSERT_OK(buffer_appendf(&b, "%*d|", width, 1));
+                assert_int_equal(b.len - before, MAX(width, 1) + 1);
+                assert_int_equal(strlen(buffer_string(&b)), b.len);
+        }
+}
