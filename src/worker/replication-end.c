@@ -261,6 +261,7 @@ int on_destination_end_timer(EnvSource *s, usec_t now, void *userdata) {
 int on_heartbeat_timer(EnvSource *s, usec_t now, void *userdata) {
         Replication *r = userdata;
         usec_t timeout = r->options.heartbeat_timeout;
+        char span[FORMAT_SPAN_MAX];
 
         if (r->failing || r->source.eof || timeout == USEC_INFINITY)
                 return 0;
@@ -269,12 +270,11 @@ int on_heartbeat_timer(EnvSource *s, usec_t now, void *userdata) {
                 r->last_beat = now;
         if (now < r->last_beat + timeout)
                 return replication_timer_set(r, TIMER_HEARTBEAT, r->last_beat + timeout);
+        (void) format_span(timeout, span);
         if (r->options.fail_on_heartbeat)
                 return replication_fault(r, ORIGIN_SOURCE, FAILURE_HEARTBEAT_TIMEOUT, NULL,
-                                         "The source sent no record or state for %" PRIu64 " seconds",
-                                         timeout / USEC_PER_SEC);
-        replication_log(r, ORIGIN_REPLICATION, "WARN", "The source sent no record or state for %" PRIu64 " seconds",
-                        timeout / USEC_PER_SEC);
+                                         "The source sent no record or state for %s", span);
+        replication_log(r, ORIGIN_REPLICATION, "WARN", "The source sent no record or state for %s", span);
         r->last_beat = now;
         return replication_timer_set(r, TIMER_HEARTBEAT, now + timeout);
 }
@@ -286,6 +286,7 @@ int replication_watch_destination(Replication *r) {
 int on_destination_timer(EnvSource *s, usec_t now, void *userdata) {
         Replication *r = userdata;
         usec_t since = r->blocked_since > 0 ? r->blocked_since : r->closed_since;
+        char span[FORMAT_SPAN_MAX];
         int k;
 
         if (since == 0 || r->destination.exited || !replication_is_live(r))
@@ -293,10 +294,9 @@ int on_destination_timer(EnvSource *s, usec_t now, void *userdata) {
         if (now < since + r->options.destination_timeout)
                 return replication_timer_set(r, TIMER_DESTINATION, since + r->options.destination_timeout);
         k = replication_fault(r, ORIGIN_DESTINATION, FAILURE_DESTINATION_TIMEOUT, NULL,
-                              r->blocked_since > 0 ? "The destination read nothing for %" PRIu64 " seconds"
-                                                   : "The destination did not end within %" PRIu64
-                                                     " seconds after its input did",
-                              r->options.destination_timeout / USEC_PER_SEC);
+                              r->blocked_since > 0 ? "The destination read nothing for %s"
+                                                   : "The destination did not end within %s after its input did",
+                              format_span(r->options.destination_timeout, span));
         if (k >= 0)
                 k = side_stop(&r->destination);
         return k < 0 ? k : replication_advance(r);
