@@ -196,7 +196,7 @@ int state_tracker_echo(StateTracker *t, const StateMessage *echo, size_t stream,
         if (echo->type != t->type)
                 return error_set(reterr_error, -EBADMSG, "it sent back a state of type %s, it was given %s",
                                  state_type_to_string(echo->type), state_type_to_string(t->type));
-        if (echo->has_id && echo->id == q->committed_id)
+        if (echo->has_id && echo->id > 0 && echo->id == q->committed_id)
                 return 0;
         p = find(t, q, echo, reterr_error);
         if (!p)

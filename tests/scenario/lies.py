@@ -50,7 +50,7 @@ DESTINATION_LIES = {
     "count-high": (True, COUNTED, ()),
     "rejects-too": (True, COUNTED, ()),
     "forge-id": (True, ALL, ()),
-    "negative-id": (True, ALL, ()),
+    "zero-id": (True, ALL, ()),
     "foreign-stream": (True, ("stream",), ()),
     "other-id": (True, ("stream",), ()),
     "swap": (True, ALL, ()),

@@ -137,8 +137,8 @@ def measure_open(pid):
 
 
 def test_memory_and_descriptors_stay_flat(tmp_path):
-    """From the first state to the last of 2,000,000 records with 20,000 states: next to no growth, no descriptor."""
-    process = start(tmp_path, source=["records=500000", "every=75"], streams=4)
+    """From the first state to the last of 2,000,000 records with 2,000 states: next to no growth, no descriptor."""
+    process = start(tmp_path, options=["--flush-ms", "100"], source=["records=500000", "every=1000"], streams=4)
     wait_until_moving(tmp_path, process)
     first, last = measure_open(process.pid), None
     while process.poll() is None:
@@ -146,10 +146,11 @@ def test_memory_and_descriptors_stay_flat(tmp_path):
             last = measure_open(process.pid)
         except (FileNotFoundError, StopIteration, ProcessLookupError):
             break
-        time.sleep(0.05)
+        time.sleep(0.02)
     result = finish(process)
     assert result["status"] == "completed"
     assert result["records_committed"] == 2000000
+    print(f"descriptors, KiB: {first} -> {last}")
     assert last[0] <= first[0], f"{first} -> {last}"
     assert last[1] - first[1] < 6 * 1024, f"{first} -> {last} KiB"
     assert last[1] < 32 * 1024

@@ -179,8 +179,8 @@ static bool lie_instead(StateMessage *m, unsigned n) {
                 echo(m, m->id, count, rejected + 1, NULL);
         else if (lie_is("forge-id"))
                 echo(m, m->id + 1000, count, rejected, NULL);
-        else if (lie_is("negative-id"))
-                echo(m, -m->id, count, rejected, NULL);
+        else if (lie_is("zero-id"))
+                echo(m, 0, count, rejected, NULL);
         else if (lie_is("foreign-stream"))
                 echo(m, m->id, count, rejected, "ghost");
         else if (lie_is("change-content"))

@@ -11,13 +11,15 @@ static void parse(const char *json, StateMessage *ret) {
         ASSERT_OK(state_message_parse((JsonSlice) { json, strlen(json) }, ret, NULL));
 }
 
+#define NO_ID INT64_MIN
+
 static void stream_state(int value, int64_t id, StateMessage *ret) {
         _cleanup_buffer_ Buffer b = {};
 
         ASSERT_OK(buffer_appendf(&b, "{\"type\":\"STREAM\",\"stream\":{\"stream_descriptor\":{\"name\":\"s\"},"
                                  "\"stream_state\":{\"v\":%d}}}", value));
         parse(buffer_string(&b), ret);
-        ret->has_id = id != 0;
+        ret->has_id = id != NO_ID;
         ret->id = id;
 }
 
@@ -26,7 +28,7 @@ static int64_t add(StateTracker *t, size_t stream, int value, uint64_t records) 
         StagedCount c = { .stream = stream, .records = records };
         int64_t id;
 
-        stream_state(value, 0, &m);
+        stream_state(value, NO_ID, &m);
         ASSERT_OK(state_tracker_add(t, &m, stream, &c, 1, &id, NULL));
         return id;
 }
@@ -77,9 +79,10 @@ TEST(O05_forged_ids_and_changed_contents_are_refused) {
         ASSERT_ERROR(echo(t, 0, 1, -1, &n), EBADMSG);
         ASSERT_ERROR(echo(t, 0, 2, 2, &n), EBADMSG); /* another stream's */
         ASSERT_ERROR(echo(t, 0, 9, 1, &n), EBADMSG);
-        ASSERT_ERROR(echo(t, 0, 9, 0, &n), EBADMSG);
+        ASSERT_ERROR(echo(t, 0, 1, 0, &n), EBADMSG);
+        ASSERT_ERROR(echo(t, 0, 9, NO_ID, &n), EBADMSG);
         assert_int_equal(state_tracker_n_pending(t), 2);
-        assert_int_equal(echo(t, 0, 1, 0, &n), 1); /* by content */
+        assert_int_equal(echo(t, 0, 1, NO_ID, &n), 1); /* by content */
 }
 
 TEST(O01_kinds_are_not_mixed) {
