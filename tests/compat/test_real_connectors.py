@@ -5,7 +5,6 @@ prints, record for record."""
 import datetime
 import http.server
 import json
-import math
 import sqlite3
 import threading
 
@@ -70,7 +69,7 @@ def time_of(text):
 
 def same(a, b):
     if isinstance(a, float) and isinstance(b, (int, float)):
-        return math.isclose(a, b, rel_tol=1e-15)
+        return a == b
     return canonical(a) == canonical(b)
 
 
@@ -115,6 +114,20 @@ def check(gantry, store, installed, put, workspace):
     return run
 
 
+@pytest.mark.parametrize("landed", [
+    [{"id": 1, "x": 0.3, "t": "2024-01-01T00:00:00Z"}], [],
+    [{"id": 1, "x": 0.30000000000000004, "t": "2024-01-01T00:00:01Z"}],
+    [{"id": "1", "x": 0.30000000000000004, "t": "2024-01-01T00:00:00Z"}],
+    [{"id": 1, "x": 0.30000000000000004, "t": "2024-01-01T00:00:00Z", "more": 1}],
+    [{"id": 1, "x": 0.30000000000000004}]])
+def test_the_comparison_sees_a_difference(landed):
+    """The positive control of the tests below."""
+    alone = [{"id": 1, "x": 0.30000000000000004, "t": "2024-01-01T00:00:00+00:00"}]
+    compare("s", [dict(alone[0], _airbyte_meta="{}")], alone, ())
+    with pytest.raises(AssertionError):
+        compare("s", landed, alone, ())
+
+
 def test_source_faker(check):
     # One process, so that a seed means the same; the dates of purchases depend on the time of day all the same.
     alone = check("airbyte-source-faker", {"count": 200, "seed": 5, "parallelism": 1}, ignored={"updated_at"},
@@ -146,12 +159,15 @@ class Items(http.server.BaseHTTPRequestHandler):
         page = int(dict(p.split("=") for p in query.split("&") if p).get("page", 1))
         if self.headers.get("Authorization") != "Bearer t0ken-of-the-test":
             return self.send_error(401)
-        if path != "/items":
-            return self.send_error(404)
+        if path == "/echo":
+            return self.answer(403, {"message": f"no access with {self.headers['Authorization']}, sorry"})
         items = [{"id": i, "name": f"item {i}", "price": i / 4, "tags": ["a", str(i)], "deep": {"n": None}}
                  for i in range((page - 1) * 20 + 1, min(page * 20, 55) + 1)]
-        body = json.dumps({"items": items}).encode()
-        self.send_response(200)
+        return self.answer(200, {"items": items})
+
+    def answer(self, status, content):
+        body = json.dumps(content).encode()
+        self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -201,14 +217,19 @@ def test_source_declarative_manifest_over_http(check, api):
     assert [i["id"] for i in alone["items"]] == list(range(1, 56))
 
 
-def test_a_secret_of_the_manifest_is_never_said(gantry, store, installed, put, api, workspace):
-    """With a wrong path the API answers 404: the failure is told, the token isn't."""
+@pytest.mark.xfail(strict=True, reason="gantry prints the message of a failed check without masking it")
+def test_a_secret_that_the_api_repeats_is_never_said(gantry, store, installed, put, api, workspace):
     installed("airbyte-source-declarative-manifest")
     broken = manifest(api)
-    broken["streams"][0]["retriever"]["requester"]["path"] = "/nothing"
+    broken["streams"][0]["retriever"]["requester"].update(path="/echo", error_handler={
+        "type": "DefaultErrorHandler", "response_filters": [{
+            "type": "HttpResponseFilter", "action": "FAIL", "http_codes": [403],
+            "error_message": "{{ response['message'] }}"}]})
     config = put("c.json", {"token": "t0ken-of-the-test", "__injected_declarative_manifest": broken})
     reference = f"pypi:airbyte-source-declarative-manifest=={PINS['airbyte-source-declarative-manifest']}"
     result = gantry("sync", reference, "native:destination-devnull", "--source-config", config, "--no-state", "--verbose",
                     env=store, timeout=TIMEOUT)
-    assert result.code not in (0, None)
+    assert result.code == 78, result
+    # The API's words are passed on, without the token in them.
+    assert b"no access with" in result.stderr and b"sorry" in result.stderr, result
     assert b"t0ken-of-the-test" not in result.stdout + result.stderr
