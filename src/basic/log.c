@@ -35,7 +35,7 @@ static void log_write(LogLevel level, const char *message) {
         (void) fprintf(stderr, "%s\n", s ?: "(out of memory)");
 }
 
-static void log_formatv(LogLevel level, const char *suffix, const char *format, va_list ap) {
+_printf_(3, 0) static void log_formatv(LogLevel level, const char *suffix, const char *format, va_list ap) {
         _cleanup_free_ char *text = NULL, *whole = NULL;
 
         if (level > max_level)

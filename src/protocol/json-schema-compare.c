@@ -104,10 +104,11 @@ static uint64_t hash_value(JsonObject *o) {
                 for (size_t i = 0; i < json_object_array_length(o); i++)
                         h = h * 1099511628211U + hash_value(json_object_array_get_idx(o, i));
                 return h;
-        case json_type_object:
+        case json_type_object: {
                 json_object_object_foreach(o, key, value)
                         h += hash_bytes(7, key, strlen(key)) * 31 ^ hash_value(value);
                 return h;
+        }
         default:
                 return h;
         }

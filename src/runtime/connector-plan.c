@@ -73,7 +73,7 @@ static int add_paths(SandboxPlan *p, char *const *paths, bool writable, Error **
 /* Nothing of the caller's environment comes along but the way to the network, if it has one. */
 static int add_environment(SandboxPlan *p) {
         static const char *const fixed[] = {
-                "PATH=/usr/local/bin:/usr/bin:/bin", "LANG=C.UTF-8", "HOME=" CONNECTOR_HOME, "TMPDIR=/tmp",
+                "PATH=/usr/local/bin:/usr/bin:/bin", "LANG=C.UTF-8", ("HOME=" CONNECTOR_HOME), "TMPDIR=/tmp",
 #ifdef HAVE_SANITIZERS
                 /* The leak checker traces its own process, which the sandbox forbids. */
                 "ASAN_OPTIONS=detect_leaks=0",
