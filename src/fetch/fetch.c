@@ -76,6 +76,24 @@ FetchStream *fetch_free(FetchStream *s) {
 
 /* ---- one request ---- */
 
+static bool same_version(const FetchStream *s) {
+        if (s->response.etag || s->head.etag)
+                return streq_ptr(s->response.etag, s->head.etag);
+        return s->response.last_modified && streq_ptr(s->response.last_modified, s->head.last_modified);
+}
+
+/* Whether what follows this head goes on where the body broke off. Asked before the first byte of it
+ * comes in. */
+static bool is_the_rest(FetchStream *s) {
+        if (s->head.status == 206)
+                return s->head.range_start == (int64_t) s->offset &&
+                       (same_version(s) || (!s->response.etag && !s->response.last_modified));
+        if (s->head.status != 200)
+                return true; /* no body at all */
+        s->skip = s->offset;
+        return same_version(s);
+}
+
 static size_t on_header(char *p, size_t size, size_t n, void *userdata) {
         FetchStream *s = userdata;
         int r = fetch_head_line(&s->head, p, size * n);
@@ -86,6 +104,10 @@ static size_t on_header(char *p, size_t size, size_t n, void *userdata) {
         }
         if (r > 0)
                 s->phase = PHASE_BODY;
+        if (r > 0 && s->opened && !is_the_rest(s)) {
+                s->failed = -ESTALE;
+                return 0;
+        }
         return size * n;
 }
 
@@ -253,26 +275,6 @@ static int status_errno(unsigned status, bool *ret_passing) {
         }
 }
 
-static bool same_version(const FetchStream *s) {
-        if (s->response.etag || s->head.etag)
-                return streq_ptr(s->response.etag, s->head.etag);
-        return s->response.last_modified && streq_ptr(s->response.last_modified, s->head.last_modified);
-}
-
-/* The head of an answer to a request for the rest of the body. */
-static int accept_rest(FetchStream *s, Error **reterr_error) {
-        if (s->head.status == 206 && s->head.range_start == (int64_t) s->offset &&
-            (same_version(s) || (!s->response.etag && !s->response.last_modified)))
-                return 0;
-        if (s->head.status == 200 && same_version(s)) {
-                s->skip = s->offset;
-                return 0;
-        }
-        return error_set(reterr_error, -ESTALE,
-                         "'%s' broke off and cannot be gone on with: it is another version by now",
-                         s->shown);
-}
-
 static int accept_first(FetchStream *s) {
         FetchHead *h = &s->head;
 
@@ -372,6 +374,10 @@ static int request(FetchStream *s, unsigned failures, Error **reterr_error) {
                 r = start_request(s);
                 while (r >= 0 && s->phase == PHASE_HEAD)
                         r = pump(s);
+                if (r == -ESTALE)
+                        return error_set(reterr_error, r,
+                                         "'%s' broke off and cannot be gone on with: it is another version by now",
+                                         s->shown);
                 if (r < 0)
                         return r;
                 if (s->head.status == 0 || (s->phase == PHASE_END && s->result != CURLE_OK &&
@@ -389,7 +395,7 @@ static int request(FetchStream *s, unsigned failures, Error **reterr_error) {
                                 return r;
                         continue;
                 } else if (s->opened && head_has_body(&s->head))
-                        return accept_rest(s, reterr_error);
+                        return 0;
                 else if (!s->opened && (s->head.status == 200 || s->head.status == 304))
                         return accept_first(s);
                 else {

@@ -98,6 +98,9 @@ static int parse_history(FileHistory *h, JsonObject *history, Error **reterr_err
                 const char *etag = NULL, *last_modified = NULL;
                 int64_t modified = -1, size = -1;
 
+                if (!json_object_is_type(item, json_type_object))
+                        return error_set(reterr_error, -EINVAL,
+                                         "the state's history of '%s' is not an object", url);
                 r = json_get_i64(item, "modified", &modified, "the state's history", reterr_error);
                 if (r >= 0)
                         r = json_get_i64(item, "size", &size, "the state's history", reterr_error);
