@@ -211,9 +211,9 @@ TEST(a_journal_reads_back_its_newest_whole_slot) {
         int fd = temporary_file();
 
         assert_int_equal(target_journal_read(fd, &back), 0);
-        ASSERT_OK(target_journal_write(fd, &j));
+        ASSERT_OK(target_journal_write(fd, &j, true));
         j.length = 11;
-        ASSERT_OK(target_journal_write(fd, &j));
+        ASSERT_OK(target_journal_write(fd, &j, true));
         assert_int_equal(target_journal_read(fd, &back), 1);
         assert_int_equal(back.length, 11);
         assert_int_equal(back.history.new_generation_id, -3);

@@ -18,10 +18,13 @@ static int fail(const TargetFile *f, int r, const char *what, Error **reterr_err
         return connector_fail(reterr_error, type, r, "Failed to %s '%s': %s", what, f->display, strerror(-r));
 }
 
-static int write_journal(TargetFile *f, Error **reterr_error) {
-        int r = target_journal_write(f->journal_fd, &f->journal);
+static int write_journal(TargetFile *f, bool sync, Error **reterr_error) {
+        int r = target_journal_write(f->journal_fd, &f->journal, sync);
 
-        return r < 0 ? fail(f, r, "write the journal of", reterr_error) : 0;
+        if (r < 0)
+                return fail(f, r, "write the journal of", reterr_error);
+        f->journal_dirty = !sync;
+        return 0;
 }
 
 static int sync_directory(const TargetFile *f, int fd, Error **reterr_error) {
@@ -56,6 +59,7 @@ static int name_side_files(TargetFile *f, const AirbyteStream *s) {
 
 static int open_parent(TargetFile *f, const AirbyteStream *s, Error **reterr_error) {
         _cleanup_buffer_ Buffer b = {};
+        struct stat here, root;
         const char *name;
         int r;
 
@@ -72,7 +76,12 @@ static int open_parent(TargetFile *f, const AirbyteStream *s, Error **reterr_err
         if (mkdirat(f->directory->root_fd, name, 0777) < 0 && errno != EEXIST)
                 return fail(f, -errno, "make the directory of", reterr_error);
         f->parent_fd = openat(f->directory->root_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        return f->parent_fd < 0 ? fail(f, -errno, "open the directory of", reterr_error) : 0;
+        if (f->parent_fd < 0)
+                return fail(f, -errno, "open the directory of", reterr_error);
+        if (fstat(f->parent_fd, &here) < 0 || fstat(f->directory->root_fd, &root) < 0)
+                return -errno;
+        f->directory->many_devices = f->directory->many_devices || here.st_dev != root.st_dev;
+        return 0;
 }
 
 static int name_file(TargetFile *f, const AirbyteStream *s, const char *extension) {
@@ -198,15 +207,17 @@ static int recover(TargetFile *f, Emitter *out, Error **reterr_error) {
 /* --- placing --------------------------------------------------------------------------------------------------- */
 
 static int place_at(TargetFile *f, int at, const char *name, uint64_t length, Error **reterr_error) {
+        struct stat st;
         char last;
 
         f->fd = openat(at, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0666);
         if (f->fd < 0)
                 return fail(f, -errno, "open", reterr_error);
-        if (ftruncate(f->fd, (off_t) length) < 0 || lseek(f->fd, (off_t) length, SEEK_SET) < 0)
+        if (fstat(f->fd, &st) < 0 || lseek(f->fd, (off_t) length, SEEK_SET) < 0)
+                return fail(f, -errno, "open", reterr_error);
+        if ((uint64_t) st.st_size != length && ftruncate(f->fd, (off_t) length) < 0)
                 return fail(f, -errno, "cut", reterr_error);
         f->length = length;
-        f->dirty = true;
         /* A file of somebody else's may end within a line. */
         if (length > 0 && pread(f->fd, &last, 1, (off_t) length - 1) == 1 && last != '\n')
                 return buffer_append_char(&f->buffer, '\n');
@@ -223,6 +234,13 @@ static int place_new(TargetFile *f, Error **reterr_error) {
         GenerationHistory *h = &f->journal.history;
         int r;
 
+        /* A journal that still speaks of a file which is gone would be read as a swap that was done. */
+        if (h->has_new) {
+                h->has_new = false;
+                r = write_journal(f, /* sync= */ true, reterr_error);
+                if (r < 0)
+                        return r;
+        }
         r = drop_new(f, reterr_error);
         if (r < 0)
                 return r;
@@ -273,16 +291,12 @@ static int place(TargetFile *f, const TargetFormat *format, void *userdata, Erro
                 return where;
         }
         if (r >= 0)
-                r = write_journal(f, reterr_error);
+                r = write_journal(f, /* sync= */ false, reterr_error);
         if (r >= 0)
                 r = format->start(f, userdata, reterr_error);
         if (r >= 0 && !f->writes_new && f->journal.history.has_new)
                 r = merge_new(f, format, userdata, reterr_error);
-        if (r >= 0)
-                r = target_file_commit(f, reterr_error);
-        if (r >= 0)
-                r = sync_directory(f, f->parent_fd, reterr_error);
-        return r < 0 ? r : sync_directory(f, f->directory->side_fd, reterr_error);
+        return r;
 }
 
 int target_file_open(TargetFile *f, TargetDirectory *d, const ConfiguredStream *stream, const TargetFormat *format,
@@ -335,6 +349,11 @@ int target_file_flush(TargetFile *f, Error **reterr_error) {
 
         if (f->buffer.len == 0)
                 return 0;
+        if (f->journal_dirty) {
+                if (fdatasync(f->journal_fd) < 0)
+                        return fail(f, -errno, "sync the journal of", reterr_error);
+                f->journal_dirty = false;
+        }
         r = write_full(f->fd, buffer_bytes(&f->buffer), f->buffer.len);
         if (r < 0)
                 return fail(f, r, "write", reterr_error);
@@ -352,6 +371,21 @@ int target_file_wrote(TargetFile *f, Error **reterr_error) {
         return f->buffer.len >= f->directory->flush_size ? target_file_flush(f, reterr_error) : 0;
 }
 
+static void set_length(TargetFile *f) {
+        if (f->writes_new)
+                f->journal.new_length = f->length;
+        else
+                f->journal.length = f->length;
+}
+
+int target_file_note_length(TargetFile *f, Error **reterr_error) {
+        if (!f->dirty)
+                return 0;
+        set_length(f);
+        f->dirty = false;
+        return write_journal(f, /* sync= */ false, reterr_error);
+}
+
 int target_file_commit(TargetFile *f, Error **reterr_error) {
         int r;
 
@@ -362,11 +396,8 @@ int target_file_commit(TargetFile *f, Error **reterr_error) {
                 return 0;
         if (fdatasync(f->fd) < 0)
                 return fail(f, -errno, "sync", reterr_error);
-        if (f->writes_new)
-                f->journal.new_length = f->length;
-        else
-                f->journal.length = f->length;
-        r = write_journal(f, reterr_error);
+        set_length(f);
+        r = write_journal(f, /* sync= */ true, reterr_error);
         if (r >= 0)
                 f->dirty = false;
         return r;
@@ -393,7 +424,7 @@ int target_file_finish(TargetFile *f, Error **reterr_error) {
         h->final_has_generation = h->new_has_generation;
         h->final_generation_id = h->new_generation_id;
         f->journal.length = f->length;
-        return write_journal(f, reterr_error);
+        return write_journal(f, /* sync= */ true, reterr_error);
 }
 
 int target_file_settle(TargetFile *f, Error **reterr_error) {
@@ -403,7 +434,8 @@ int target_file_settle(TargetFile *f, Error **reterr_error) {
         if (r < 0)
                 return r;
         f->journal.clean = true;
-        return write_journal(f, reterr_error);
+        /* Not worth a wait: a journal that isn't clean leads to the same length. */
+        return write_journal(f, /* sync= */ false, reterr_error);
 }
 
 int target_file_rewrite(TargetFile *f, int (*fill)(TargetFile *f, int to, void *userdata, Error **reterr_error),
@@ -425,7 +457,7 @@ int target_file_rewrite(TargetFile *f, int (*fill)(TargetFile *f, int to, void *
                 return fail(f, -errno, "rewrite", reterr_error);
         f->journal.rewrite_length = (uint64_t) st.st_size;
         f->journal.rewrite_is_new = f->writes_new;
-        r = write_journal(f, reterr_error);
+        r = write_journal(f, /* sync= */ true, reterr_error);
         if (r < 0)
                 return r;
         r = renameat(side, f->rewrite_name, f->writes_new ? side : f->parent_fd, f->writes_new ? f->new_name : f->name);

@@ -17,6 +17,7 @@ typedef struct TargetDirectory {
         int root_fd, side_fd, lock_fd;
         char *single; /* the name of the one file, or NULL */
         size_t flush_size; /* of a file's buffer: smaller with many streams */
+        bool many_devices; /* a namespace's directory is another file system */
 } TargetDirectory;
 
 #define TARGET_DIRECTORY_INIT ((TargetDirectory) { .root_fd = -EBADF, .side_fd = -EBADF, .lock_fd = -EBADF })
@@ -46,6 +47,7 @@ typedef struct TargetFile {
         int parent_fd, journal_fd, fd;
         bool writes_new; /* `fd` is the new file's */
         bool dirty;
+        bool journal_dirty; /* what the journal says isn't durable yet; it must be before bytes are written */
         uint64_t length; /* written to `fd` */
         Buffer buffer;
         TargetJournal journal;
@@ -68,6 +70,9 @@ int target_file_wrote(TargetFile *f, Error **reterr_error);
 int target_file_flush(TargetFile *f, Error **reterr_error);
 /* Durable when it returns. */
 int target_file_commit(TargetFile *f, Error **reterr_error);
+/* The same for many files with few waits for the disk: after the flush of all, sync the file system, note the lengths of
+ * all, sync again. */
+int target_file_note_length(TargetFile *f, Error **reterr_error);
 /* The new file becomes the file. */
 int target_file_finish(TargetFile *f, Error **reterr_error);
 /* Remembers that the file was closed in order. */

@@ -59,7 +59,7 @@ int target_journal_read(int fd, TargetJournal *ret) {
         return found;
 }
 
-int target_journal_write(int fd, TargetJournal *j) {
+int target_journal_write(int fd, TargetJournal *j, bool sync) {
         const GenerationHistory *h = &j->history;
         char slot[SLOT_SIZE];
         ssize_t k;
@@ -78,5 +78,5 @@ int target_journal_write(int fd, TargetJournal *j) {
                 return -errno;
         if ((size_t) k < sizeof(slot))
                 return -ENOSPC;
-        return RET_NERRNO(fdatasync(fd));
+        return sync ? RET_NERRNO(fdatasync(fd)) : 0;
 }

@@ -7,5 +7,5 @@
 
 /* Reads the newest whole slot. 1 found, 0 there is none (`ret` is empty then). */
 int target_journal_read(int fd, TargetJournal *ret);
-/* Writes the next slot; durable when it returns. */
-int target_journal_write(int fd, TargetJournal *j);
+/* Writes the next slot; with `sync`, durable when it returns. */
+int target_journal_write(int fd, TargetJournal *j, bool sync);

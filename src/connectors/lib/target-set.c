@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <unistd.h>
+
 #include "basic/hashmap.h"
 #include "connectors/lib/target-set.h"
 
@@ -11,6 +13,26 @@ static int refuse_shared_file(Hashmap *names, const TargetFile *f, Error **reter
                 return connector_fail(reterr_error, FAILURE_CONFIG_ERROR, r, "Two streams would be written into '%s'",
                                       f->display);
         return r;
+}
+
+/* From so many files on, syncing the whole file system twice is quicker than each of them twice. */
+#define SYNCFS_FILES 16U
+
+/* The names of new files must be durable before a state speaks of their content. */
+static int sync_directories(TargetSet *s, Error **reterr_error) {
+        int last = -EBADF;
+
+        for (size_t i = 0; i < s->n_files; i++) {
+                const AirbyteStream *stream = &s->files[i].configured->stream;
+
+                if (s->directory.single || !stream->namespace || !*stream->namespace)
+                        continue;
+                if (fsync(s->files[i].parent_fd) < 0)
+                        last = -errno;
+        }
+        if (last == -EBADF && (fsync(s->directory.root_fd) < 0 || fsync(s->directory.side_fd) < 0))
+                last = -errno;
+        return last == -EBADF ? 0 : error_set_errno(reterr_error, last, "Failed to sync '%s'", s->directory.path);
 }
 
 int target_set_open(TargetSet *s, const char *path, const ConfiguredCatalog *catalog, const TargetFormat *format,
@@ -30,12 +52,54 @@ int target_set_open(TargetSet *s, const char *path, const ConfiguredCatalog *cat
                 if (r >= 0)
                         r = refuse_shared_file(names, s->files + i, reterr_error);
         }
+        return r < 0 ? r : sync_directories(s, reterr_error);
+}
+
+static int sync_all(TargetSet *s, Error **reterr_error) {
+        return syncfs(s->directory.root_fd) < 0 ? error_set_errno(reterr_error, -errno, "Failed to sync '%s'",
+                                                                  s->directory.path) : 0;
+}
+
+static int commit_many(TargetSet *s, Error **reterr_error) {
+        int r;
+
+        r = sync_all(s, reterr_error);
+        for (size_t i = 0; i < s->n_files && r >= 0; i++)
+                r = target_file_note_length(s->files + i, reterr_error);
+        if (r >= 0)
+                r = sync_all(s, reterr_error);
+        for (size_t i = 0; i < s->n_files && r >= 0; i++)
+                s->files[i].journal_dirty = false;
+        return r;
+}
+
+/* Before many files are written: their journals in one go. */
+static int flush_all(TargetSet *s, size_t *ret_dirty, Error **reterr_error) {
+        size_t unsynced = 0, dirty = 0;
+        int r = 0;
+
+        for (size_t i = 0; i < s->n_files; i++)
+                unsynced += s->files[i].buffer.len > 0 && s->files[i].journal_dirty;
+        if (unsynced > SYNCFS_FILES && !s->directory.many_devices) {
+                r = sync_all(s, reterr_error);
+                for (size_t i = 0; i < s->n_files && r >= 0; i++)
+                        s->files[i].journal_dirty = false;
+        }
+        for (size_t i = 0; i < s->n_files && r >= 0; i++) {
+                r = target_file_flush(s->files + i, reterr_error);
+                dirty += s->files[i].dirty;
+        }
+        *ret_dirty = dirty;
         return r;
 }
 
 int target_set_commit(TargetSet *s, Error **reterr_error) {
-        int r = 0;
+        size_t dirty;
+        int r;
 
+        r = flush_all(s, &dirty, reterr_error);
+        if (r >= 0 && dirty > SYNCFS_FILES && !s->directory.many_devices)
+                return commit_many(s, reterr_error);
         for (size_t i = 0; i < s->n_files && r >= 0; i++)
                 r = target_file_commit(s->files + i, reterr_error);
         return r;
