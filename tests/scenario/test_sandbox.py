@@ -209,6 +209,40 @@ def test_root_without_user_namespaces_keeps_all_other_layers(who):
     assert "hostname" in who.run(["/bin/sh", "-c", writes]).stdout, "outside root may open it for writing"
 
 
+NESTED = """
+import json, os, socket, subprocess, sys
+ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+shim = subprocess.Popen([sys.argv[1]], stdin=theirs)
+theirs.close()
+os.mkdir('/tmp/scratch')
+plan = {"argv": ["/bin/sh", "-c", "echo x >$TMPDIR/x && echo ran $TMPDIR"], "environment": ["TMPDIR=/tmp", "PATH=/bin"],
+        "mounts": [{"source": "/usr", "target": "/usr"}, {"source": "/etc/ld.so.cache", "target": "/etc/ld.so.cache"},
+                   {"target": "/tmp", "writable": True}],
+        "network": "none", "scratch_directory": "/tmp/scratch"}
+socket.send_fds(ours, [json.dumps({"plan": plan, "stdout": True, "stderr": True}).encode()], [1, 2])
+while packet := ours.recv(65536):
+    print(packet.decode(), flush=True)
+print(os.path.exists('/tmp/scratch'))
+"""
+
+
+@pytest.mark.parametrize("outer", [[], ["seccomp"]], ids=["no-user-namespaces", "no-mounts-in-user-namespaces"])
+def test_where_the_machine_refuses_namespaces_the_rest_still_holds(who, outer):
+    """A sandbox within a sandbox stands for a container: our seccomp refuses namespaces, our Landlock alone lets a user
+    namespace be made but nothing be mounted in it (as AppArmor does on some distributions)."""
+    run = inside(who, script(NESTED, who.shim), mounts=[mount(who.shim)], without=outer)
+    need(run, "landlock", "mount-namespace")
+    # The connector's line may come before or after that it has started.
+    events = [json.loads(line) for line in run.text.splitlines() if line.startswith("{")]
+    ran, left = [line for line in run.text.splitlines() if not line.startswith("{")]
+    missing = events[0]["started"]["missing"]
+    assert {"user-namespace", "mount-namespace", "pid-namespace", "network-namespace"} <= set(missing), run
+    assert not {"landlock", "capabilities", "no-new-privileges", "seccomp"} & set(missing), run
+    assert ran.startswith("ran /tmp/scratch/private-"), "a private directory must stand for /tmp"
+    assert events[1]["exited"]["code"] == 0
+    assert left == "False", "the scratch directory is still there"
+
+
 def test_files_that_it_writes_belong_to_the_caller(who):
     work = who.directory("owned")
     run = inside(who, ["/bin/sh", "-c", f"echo x >{work}/new && id -u"], mounts=[mount(work, writable=True)])
