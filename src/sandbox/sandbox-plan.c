@@ -120,49 +120,61 @@ static int path_compare(const char *a, const char *b) {
         return (int) path_rank(*a) - (int) path_rank(*b);
 }
 
-int sandbox_plan_add_mount(SandboxPlan *p, const char *source, const char *target, bool writable, bool optional) {
-        _cleanup_free_ char *s = NULL, *t = NULL;
-        SandboxMount *above, *grown;
+/* What is mounted there already is replaced: a path of the host that somebody names wins over an empty one, a later one
+ * over an earlier, a writable one over a read-only one. */
+static int mount_change(SandboxMount *m, const char *source, bool writable, bool optional) {
+        char *s;
+
+        if (streq_ptr(m->source, source)) {
+                m->writable = m->writable || writable;
+                m->optional = m->optional && optional;
+                return 0;
+        }
+        s = source ? strdup(source) : NULL;
+        if (source && !s)
+                return -ENOMEM;
+        free(m->source);
+        m->source = s;
+        m->writable = writable;
+        m->optional = optional;
+        return 0;
+}
+
+static int mount_insert(SandboxPlan *p, const SandboxMount *m) {
+        SandboxMount *grown = reallocarray(p->mounts, p->n_mounts + 1, sizeof(*grown));
         size_t at = 0;
+
+        if (!grown)
+                return -ENOMEM;
+        p->mounts = grown;
+        while (at < p->n_mounts && path_compare(p->mounts[at].target, m->target) < 0)
+                at++;
+        memmove(&p->mounts[at + 1], &p->mounts[at], (p->n_mounts - at) * sizeof(*grown));
+        p->mounts[at] = *m;
+        p->n_mounts++;
+        return 0;
+}
+
+int sandbox_plan_add_mount(SandboxPlan *p, const char *source, const char *target, bool writable, bool optional) {
+        SandboxMount *above, m = { .writable = writable, .optional = optional };
         int r;
 
         r = check_target(target);
         if (r < 0)
                 return r;
         above = mount_above(p, target);
-        if (above && streq(above->target, target)) {
-                if (streq_ptr(above->source, source)) {
-                        above->writable = above->writable || writable;
-                        above->optional = above->optional && optional;
-                        return 0;
-                }
-                /* A path of the host that somebody names wins over an empty one, a later one over an earlier. */
-                s = source ? strdup(source) : NULL;
-                if (source && !s)
-                        return -ENOMEM;
-                free(above->source);
-                above->source = TAKE_PTR(s);
-                above->writable = writable;
-                above->optional = optional;
-                return 0;
-        }
+        if (above && streq(above->target, target))
+                return mount_change(above, source, writable, optional);
         if (above && mount_covers(above, source, target, writable))
                 return 0;
-
-        s = source ? strdup(source) : NULL;
-        t = strdup(target);
-        if ((source && !s) || !t)
-                return -ENOMEM;
-        grown = reallocarray(p->mounts, p->n_mounts + 1, sizeof(*grown));
-        if (!grown)
-                return -ENOMEM;
-        p->mounts = grown;
-        while (at < p->n_mounts && path_compare(p->mounts[at].target, target) < 0)
-                at++;
-        memmove(&p->mounts[at + 1], &p->mounts[at], (p->n_mounts - at) * sizeof(*grown));
-        p->mounts[at] = (SandboxMount) { TAKE_PTR(s), TAKE_PTR(t), writable, optional };
-        p->n_mounts++;
-        return 0;
+        m.source = source ? strdup(source) : NULL;
+        m.target = strdup(target);
+        r = m.target && (m.source || !source) ? mount_insert(p, &m) : -ENOMEM;
+        if (r < 0) {
+                free(m.source);
+                free(m.target);
+        }
+        return r;
 }
 
 int sandbox_plan_add_base(SandboxPlan *p) {

@@ -102,7 +102,11 @@ int sandbox_set_limits(Sandbox *s) {
                 r = limit(RLIMIT_NOFILE, p->files_max);
         if (r >= 0 && p->file_size_max > 0)
                 r = limit(RLIMIT_FSIZE, p->file_size_max);
-#ifndef HAVE_SANITIZERS
+#ifdef HAVE_SANITIZERS
+        /* Their shadow memory meets every such limit. */
+        if (p->memory_max > 0)
+                sandbox_miss(s, SANDBOX_LIMITS);
+#else
         /* Data, not address space: runtimes reserve much more than they use. */
         if (r >= 0 && p->memory_max > 0)
                 r = limit(RLIMIT_DATA, p->memory_max);
