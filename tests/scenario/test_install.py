@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import tarfile
 import threading
@@ -240,3 +241,26 @@ def test_an_npm_package_is_installed_without_running_its_scripts(gantry, put, wo
     assert checked.of("CONNECTION_STATUS")[0]["connectionStatus"]["status"] == "SUCCEEDED", checked
     assert gantry("connector", "remove", "npm:@tiny/source-node@0.3.1").code == 0
     assert installations(tmp_path) == []
+
+
+@pytest.mark.sandbox
+def test_a_real_connector_from_pypi_lands_in_sqlite(gantry, put, workspace, tmp_path):
+    """The one look at the outside in this tier; the compat tier has the rest. uv comes from PyPI too, since pip needs
+    minutes for what it does in seconds."""
+    venv = tmp_path / "uv"
+    subprocess.run(["/usr/bin/python3", "-m", "venv", venv], check=True)
+    got = subprocess.run([venv / "bin/python", "-m", "pip", "install", "-q", "--retries", "1", "uv"], capture_output=True,
+                         timeout=TIMEOUT, check=False)
+    if got.returncode != 0:
+        pytest.skip("PyPI is out of reach: " + got.stderr.decode(errors="replace").strip().rpartition("\n")[2])
+    reference = "pypi:airbyte-source-hardcoded-records==0.0.48"
+    result = gantry("connector", "install", reference, env={"PATH": f"{venv}/bin:{os.environ['PATH']}"})
+    assert result.code == 0, result
+    synced = gantry("sync", "airbyte-source-hardcoded-records?count=5", "sqlite:out.db", "--json")
+    assert synced.code == 0, synced
+    streams = json.loads(synced.stdout)["streams"]
+    assert len(streams) >= 3
+    with sqlite3.connect("out.db") as database:
+        for s in streams:
+            assert s["records_committed"] == 5
+            assert database.execute(f'SELECT count(*) FROM "{s["name"]}"').fetchone() == (5,)
