@@ -258,11 +258,14 @@ static int write_queue(Replication *r) {
                                    : replication_fault(r, ORIGIN_REPLICATION, FAILURE_SYSTEM_ERROR, NULL,
                                                        "Failed to write to the destination: %s", strerror(-k));
         }
-        if (k > 0)
-                r->blocked_since = 0;
-        else if (n > 0 || r->blocked_since == 0) {
+        if (k == 0 && (n > 0 || r->blocked_since == 0)) {
                 r->blocked_since = env_now(r->env, ENV_CLOCK_MONOTONIC);
                 return replication_watch_destination(r);
+        }
+        if (k > 0 && r->blocked_since > 0) {
+                /* The source could not write meanwhile; its time starts anew. */
+                r->last_beat = env_now(r->env, ENV_CLOCK_MONOTONIC);
+                r->blocked_since = 0;
         }
         return k;
 }
@@ -297,6 +300,19 @@ static int pump(Replication *r) {
         return set_io(r, r->source.out_io, &r->reading, r->failing || r->limited ? 0 : ENV_READABLE);
 }
 
+/* The clock is read once a turn, not once a record. */
+static int note_movement(Replication *r) {
+        usec_t now = env_now(r->env, ENV_CLOCK_MONOTONIC);
+
+        if (r->beat)
+                r->last_beat = now;
+        r->beat = r->moved = false;
+        if (r->dirty)
+                return 0;
+        r->dirty = true;
+        return replication_timer_set(r, TIMER_PROGRESS, now + PROGRESS_INTERVAL);
+}
+
 int replication_pump(Replication *r) {
         int k = pump(r);
 
@@ -306,16 +322,8 @@ int replication_pump(Replication *r) {
                 if (k < 0)
                         return k;
         }
-        if (r->beat) {
-                usec_t now = env_now(r->env, ENV_CLOCK_MONOTONIC);
-
-                r->beat = false;
-                r->last_beat = now;
-                if (!r->dirty) {
-                        r->dirty = true;
-                        return replication_timer_set(r, TIMER_PROGRESS, now + PROGRESS_INTERVAL);
-                }
-        }
+        if (r->beat || r->moved)
+                return note_movement(r);
         return 0;
 }
 

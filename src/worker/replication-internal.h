@@ -98,7 +98,8 @@ struct Replication {
         bool broken;         /* the destination closed its input early */
         usec_t closed_since; /* when its input ended, or it last spoke after that; 0 = open */
         usec_t last_beat;
-        bool beat;           /* a record or state came in this turn */
+        bool beat;           /* a record or state of the source came in this turn */
+        bool moved;          /* some number moved in this turn */
         bool dirty;          /* numbers moved since the last progress */
 
         StateTracker *tracker;

@@ -22,14 +22,19 @@ static const char *side_name(const ReplicationSide *side) {
 }
 
 static int on_trace_error(ReplicationSide *side, const TraceMessage *t) {
+        const ReplicationStream *s = side->origin == ORIGIN_DESTINATION
+                                             ? replication_find(side->replication, side->replication->by_destination,
+                                                                t->stream_namespace, t->stream_name)
+                                             : NULL;
         FailureReason f = {
                 .origin = side->origin,
                 .type = t->failure_type,
                 .external_message = (char *) t->message,
                 .internal_message = (char *) t->internal_message,
                 .stack_trace = (char *) t->stack_trace,
-                .stream_name = (char *) t->stream_name,
-                .stream_namespace = (char *) t->stream_namespace,
+                /* A destination speaks of its own names; people know the source's. */
+                .stream_name = (char *) (s ? s->stats.name : t->stream_name),
+                .stream_namespace = (char *) (s ? s->stats.namespace : t->stream_namespace),
                 .from_trace = true,
         };
 
@@ -79,7 +84,7 @@ static int on_stream_status(Replication *r, const TraceMessage *t) {
                 s->stats.status = t->status;
         if (t->rate_limited && t->quota_reset > 0)
                 replication_log(r, ORIGIN_SOURCE, "INFO", "Stream '%s' is rate limited by its service", s->stats.name);
-        r->beat = true;
+        r->moved = true;
         return 0;
 }
 

@@ -170,7 +170,7 @@ static int commit(Replication *r, ReplicationStream *s, const StateCommit *c, co
         else
                 r->shared_states_committed += c->n_states;
         update_complete(r, s);
-        r->beat = true;
+        r->moved = true;
         return 0;
 }
 

@@ -87,3 +87,15 @@ def test_a_program_that_is_not_there_fails(tmp_path, side):
     result = lies.replicate(tmp_path, case.streams, options, source, destination)
     assert result["status"] == "failed"
     assert any(f["failureOrigin"] == side and "could not be run" in f["externalMessage"] for f in result["failures"])
+
+
+@pytest.mark.parametrize("side,lie", (("source", "count-high"), ("destination", "count-low")))
+def test_it_is_the_count_check_that_finds_wrong_counts(tmp_path, side, lie):
+    """Positive control: with wrong counts tolerated, as Airbyte does, the very same sync completes."""
+    draw = (lies.Case(seed, lie if side == "source" else None, lie if side == "destination" else None)
+            for seed in range(100))
+    case = next(c for c in draw if c.reject == 0 and c.every > 1)
+    options, source, destination = case.commands(tmp_path)
+    assert lies.replicate(tmp_path, case.streams, options, source, destination)["status"] == "failed"
+    result = lies.replicate(tmp_path, case.streams, [*options, "--tolerate-counts"], source, destination)
+    assert result["status"] == "completed"

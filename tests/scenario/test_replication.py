@@ -154,3 +154,33 @@ def test_memory_and_descriptors_stay_flat(tmp_path):
     assert last[0] <= first[0], f"{first} -> {last}"
     assert last[1] - first[1] < 6 * 1024, f"{first} -> {last} KiB"
     assert last[1] < 32 * 1024
+
+
+def test_a_secret_is_nowhere_in_what_replicate_says(tmp_path):
+    """T29, with a positive control: without the option it is there."""
+    source = tmp_path / "source"
+    source.write_text("#!/bin/sh\necho 'junk hunter2-hunter2'\n"
+                      """echo '{"type":"TRACE","trace":{"type":"ERROR","emitted_at":1,"error":{"message":"hunter2-hunter2"}}}'\n"""
+                      "exit 1\n")
+    source.chmod(0o755)
+    (tmp_path / "catalog.json").write_text(json.dumps(lies.catalog(1)))
+    for options, there in (([], True), (["--secret", "hunter2-hunter2"], False)):
+        argv = [program("tests/tools/replicate"), tmp_path / "catalog.json", "--log", *options, "--", source, "--",
+                program("tests/tools/checking-destination")]
+        p = subprocess.run([str(a) for a in argv], capture_output=True, timeout=TIMEOUT, check=True)
+        said = p.stdout + p.stderr
+        assert (b"hunter2" in said) == there
+        assert there or said.count(b"**********") >= 3
+
+
+def test_validation_counts_what_breaks_the_schema_and_fails_nothing(tmp_path):
+    catalog = lies.catalog(1)
+    catalog["streams"][0]["stream"]["json_schema"] = {"type": "object", "properties": {"id": {"type": "string"}}}
+    (tmp_path / "catalog.json").write_text(json.dumps(catalog))
+    argv = [program("tests/tools/replicate"), tmp_path / "catalog.json", "--log", "--validate", "--",
+            program("tests/tools/lying-source"), "streams=1", "--", program("tests/tools/checking-destination")]
+    p = subprocess.run([str(a) for a in argv], capture_output=True, timeout=TIMEOUT, check=True)
+    result = json.loads(p.stdout)
+    assert result["status"] == "completed"
+    assert result["invalid_records"] == 10
+    assert b"breaks its schema" in p.stderr and b"'s0'" in p.stderr
