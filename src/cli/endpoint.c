@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <stdio.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "basic/file-util.h"
 #include "basic/path-util.h"
@@ -38,6 +40,24 @@ static int fetch_spec(Endpoint *e, bool verbose, Error **reterr_error) {
         return 0;
 }
 
+/* Whether a file has companions that say what it holds: the write-ahead log or the rollback journal of
+ * SQLite. A database without them is an older or a broken one, and nothing inside the sandbox could tell. */
+static bool has_journal(const char *path) {
+        static const char *const suffixes[] = { "-wal", "-journal" };
+
+        for (size_t i = 0; i < ELEMENTSOF(suffixes); i++) {
+                _cleanup_free_ char *companion = NULL;
+
+                if (asprintf(&companion, "%s%s", path, suffixes[i]) < 0) {
+                        companion = NULL;
+                        return true;
+                }
+                if (access(companion, F_OK) >= 0)
+                        return true;
+        }
+        return false;
+}
+
 /* The directory that must be visible for `path`: for a glob, the part before the first wildcard. */
 static char *visible_directory(const char *path, bool write) {
         size_t plain = strcspn(path, "*?[{");
@@ -46,7 +66,7 @@ static char *visible_directory(const char *path, bool write) {
 
         if (!head)
                 return NULL;
-        if (!path[plain] && stat(path, &st) >= 0 && (S_ISDIR(st.st_mode) || !write))
+        if (!path[plain] && stat(path, &st) >= 0 && (S_ISDIR(st.st_mode) || (!write && !has_journal(path))))
                 return strdup(path);
         /* To write a file is to make others beside it: journals, temporary files that are renamed. */
         return path_dirname(head);
@@ -108,7 +128,8 @@ static int grant_paths(Endpoint *e, const EndpointRequest *q, Error **reterr_err
                 r = connector_spec_foreach_path(e->spec, walked, on_relative_path, e->config);
         STRV_FOREACH(p, e->write_paths)
                 if (r >= 0 && !path_exists(*p))
-                        return error_set(reterr_error, -ENOENT, "Directory '%s', where the %s is to write, doesn't exist",
+                        return error_set(reterr_error, -ENOENT,
+                                         "Directory '%s', where the %s is to write, doesn't exist",
                                          *p, role_name(e->role));
         return r;
 }

@@ -175,6 +175,15 @@ def test_iso_codes_as_they_are(file):
         assert found == expected, path
 
 
+@pytest.mark.parametrize("path,name", [("in/orders-2024.csv.gz", "orders-2024"), ("in/part-*.csv", "part"), ("in/*.csv", "in"),
+                                       ("in/a b (1).json", "a_b_1"), ("in/v1.2.jsonl", "v1.2"), ("in/.hidden.csv", "hidden")])
+def test_streams_are_named_after_files(file, path, name):
+    (file.dir / "in").mkdir()
+    real = file.write(path.replace("*", "1"), '{"a":1}\n')
+    assert list(file.discover(path=str(file.dir / path), format="jsonl")) == [name], real
+    assert list(file.discover(path=real, stream_name="other")) == ["other"]
+
+
 # ---- bad input ----
 
 def test_malformed_rows_are_counted_with_their_lines(file):

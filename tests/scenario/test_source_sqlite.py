@@ -299,6 +299,18 @@ def test_a_database_is_never_changed(db):
     assert before == (db.path.read_bytes(), db.path.stat().st_mtime_ns, sorted(os.listdir(db.dir / ".")))
 
 
+def test_a_log_that_is_not_yet_in_the_database_is_read_through_the_sandbox(db, gantry):
+    keep = sqlite3.connect(db.path)
+    keep.execute("PRAGMA journal_mode = WAL")
+    keep.execute("CREATE TABLE t(i INT)")
+    keep.execute("INSERT INTO t VALUES (5)")
+    keep.commit()
+    assert (db.dir / "data.db-wal").stat().st_size > 0
+    result = gantry("sync", f"sqlite:{db.path}", "jsonl:out", "--json")
+    assert result.code == 0 and b'"i":5' in (db.dir / "out/t.jsonl").read_bytes(), result
+    keep.close()
+
+
 def test_wal_in_a_directory_that_cannot_be_written(db):
     db.sql("PRAGMA journal_mode = WAL", "CREATE TABLE t(i INT)", ("INSERT INTO t VALUES (1)",))
     if os.geteuid() == 0 and not shutil.which("setpriv"):

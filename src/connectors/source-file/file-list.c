@@ -6,7 +6,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "basic/path-util.h"
 #include "connectors/source-file/file-list.h"
 #include "fetch/fetch.h"
 
@@ -115,46 +114,63 @@ static int add_location(FileList *l, const char *location, Error **reterr_error)
 }
 
 static bool is_name_byte(char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-                c == '-' ||
-               (c & 0x80);
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c & 0x80) ||
+               strchr("_-.", c);
 }
 
-/* "dir/orders-2024.csv.gz" → "orders-2024", "in/part-*.csv" → "part": the last component up to its
- * suffixes, runs of other characters as one "_", none at the ends. */
-static char *name_from_location(const char *location) {
-        const char *base = path_basename(location);
-        const char *end = base + strcspn(base, fetch_is_url(location) ? "?#" : "");
-        static const char *const suffixes[] = { ".gz", ".zst", ".csv", ".tsv", ".tab", ".txt", ".json",
-                                               ".jsonl", ".ndjson" };
-        _cleanup_free_ char *name = NULL;
-        bool again = true;
-        size_t n = 0;
+/* The end of a file's name without what says its format: "a.csv.gz" → "a". */
+static const char *strip_suffixes(const char *base, const char *end) {
+        static const char *const suffixes[] = { ".gz",  ".zst",  ".csv",   ".tsv",    ".tab",
+                                                ".txt", ".json", ".jsonl", ".ndjson" };
 
-        while (again) {
-                again = false;
-                for (size_t i = 0; i < ELEMENTSOF(suffixes); i++) {
-                        size_t k = strlen(suffixes[i]);
+        for (size_t i = 0; i < ELEMENTSOF(suffixes); i++) {
+                size_t k = strlen(suffixes[i]);
 
-                        if ((size_t) (end - base) > k && strncasecmp(end - k, suffixes[i], k) == 0) {
-                                end -= k;
-                                again = true;
-                        }
+                if ((size_t) (end - base) > k && strncasecmp(end - k, suffixes[i], k) == 0) {
+                        end -= k;
+                        i = SIZE_MAX; /* look again from the start */
                 }
         }
-        name = malloc((size_t) (end - base) + 1);
+        return end;
+}
+
+/* A component of a path as a name: runs of other characters become one "_", none at the ends. May be "". */
+static char *clean_name(const char *base, const char *end) {
+        char *name = malloc((size_t) (end - base) + 1);
+        size_t n = 0;
+
         if (!name)
                 return NULL;
-        for (const char *p = base; p < end; p++) {
-                if (is_name_byte(*p) || (*p == '.' && n > 0 && p + 1 < end))
+        for (const char *p = base; p < end; p++)
+                if (is_name_byte(*p) && (*p != '.' || n > 0))
                         name[n++] = *p;
                 else if (n > 0 && name[n - 1] != '_')
                         name[n++] = '_';
-        }
-        while (n > 0 && (name[n - 1] == '_' || name[n - 1] == '-' || name[n - 1] == '.'))
+        while (n > 0 && strchr("_-.", name[n - 1]))
                 n--;
         name[n] = '\0';
-        return n > 0 ? TAKE_PTR(name) : strdup("file");
+        return name;
+}
+
+/* "dir/orders-2024.csv.gz" → "orders-2024", "in/part-?.csv" → "part", "in/?.csv" → "in": the last component that
+ * gives a name. */
+static char *name_from_location(const char *location) {
+        const char *start = fetch_is_url(location) ? strstr(location, "://") + 3 : location;
+        const char *end = start + strcspn(start, fetch_is_url(location) ? "?#" : "");
+
+        while (end > start) {
+                const char *base = memrchr(start, '/', (size_t) (end - start));
+                _cleanup_free_ char *name = NULL;
+
+                base = base ? base + 1 : start;
+                name = clean_name(base, strip_suffixes(base, end));
+                if (!name)
+                        return NULL;
+                if (*name)
+                        return TAKE_PTR(name);
+                end = base > start ? base - 1 : start;
+        }
+        return strdup("file");
 }
 
 static int add_stream(FileList *l, const char *name) {

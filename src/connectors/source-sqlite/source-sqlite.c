@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <sys/stat.h>
+
 #include "connectors/source-sqlite/sqlite-read.h"
 
 extern const char text_source_sqlite_spec[];
@@ -64,12 +66,12 @@ static int fail(int r, Error **reterr_error) {
         return message ? connector_fail(reterr_error, failure_of(r), r, "%s", message) : -ENOMEM;
 }
 
-static int open_database(const SqliteConfig *config, Emitter *out, sqlite3 **ret, Error **reterr_error) {
-        bool immutable;
+static int open_database(const SqliteConfig *config, Emitter *out, sqlite3 **ret, bool *ret_immutable,
+                         Error **reterr_error) {
         int r;
 
-        r = sqlite_open(config->path, ret, &immutable, reterr_error);
-        if (r >= 0 && immutable)
+        r = sqlite_open(config->path, ret, ret_immutable, reterr_error);
+        if (r >= 0 && *ret_immutable)
                 return emitter_log(out, "WARN",
                                    "'%s' is in WAL mode and its directory is not writable: it is read as if nobody wrote "
                                    "to it meanwhile", config->path);
@@ -107,13 +109,14 @@ static int make_catalog(JsonObject *o, bool scan, Emitter *out, Catalog **ret, E
         _cleanup_(sqlite_tables_done) SqliteTables tables = {};
         _cleanup_catalog_ Catalog *c = calloc(1, sizeof(*c));
         _cleanup_db_ sqlite3 *db = NULL;
+        bool immutable;
         int r;
 
         if (!c)
                 return -ENOMEM;
         r = parse_config(o, &config, reterr_error);
         if (r >= 0)
-                r = open_database(&config, out, &db, reterr_error);
+                r = open_database(&config, out, &db, &immutable, reterr_error);
         if (r >= 0)
                 r = sqlite_tables_load(db, &config, scan, &tables, reterr_error);
         if (r < 0)
@@ -156,33 +159,50 @@ static const SqliteTable *find_table(const SqliteTables *tables, const char *nam
         return NULL;
 }
 
+/* Without locks only the file's own time and size tell that somebody wrote to it. */
+static int check_unchanged(const char *path, const struct stat *before, Error **reterr_error) {
+        struct stat after;
+
+        if (stat(path, &after) >= 0 && after.st_ino == before->st_ino && after.st_size == before->st_size &&
+            after.st_mtim.tv_sec == before->st_mtim.tv_sec &&
+                    after.st_mtim.tv_nsec == before->st_mtim.tv_nsec)
+                return 0;
+        return error_set(reterr_error, -EBUSY, "'%s' was changed while it was read", path);
+}
+
+static int read_stream(sqlite3 *db, const SqliteConfig *config, const SqliteTables *tables,
+                       const ConfiguredStream *c,
+                       const StateSet *state, Emitter *out, Error **reterr_error) {
+        const SqliteTable *t = find_table(tables, c->stream.name);
+        const char *text;
+        size_t n = 0;
+
+        if (!t)
+                return error_set(reterr_error, -ENOENT, "the database has no table '%s'", c->stream.name);
+        text = state ? state_set_get_stream(state, c->stream.namespace, c->stream.name, &n) : NULL;
+        return sqlite_table_read(db, config, t, c, text, n, out, reterr_error);
+}
+
 static int read_tables(JsonObject *o, const ConfiguredCatalog *catalog, const StateSet *state, Emitter *out,
                        Error **reterr_error) {
         _cleanup_(config_done) SqliteConfig config = {};
         _cleanup_(sqlite_tables_done) SqliteTables tables = {};
         _cleanup_db_ sqlite3 *db = NULL;
+        struct stat before = {};
+        bool immutable = false;
         int r;
 
         r = parse_config(o, &config, reterr_error);
         if (r >= 0)
-                r = open_database(&config, out, &db, reterr_error);
+                (void) stat(config.path, &before); /* opening says what is wrong */
+        if (r >= 0)
+                r = open_database(&config, out, &db, &immutable, reterr_error);
         if (r >= 0)
                 r = sqlite_tables_load(db, &config, /* scan= */ false, &tables, reterr_error);
-        for (size_t i = 0; r >= 0 && i < catalog->n_streams; i++) {
-                const ConfiguredStream *c = &catalog->streams[i];
-                const SqliteTable *t = find_table(&tables, c->stream.name);
-                const char *text;
-                size_t n = 0;
-
-                if (!t)
-                        r = error_set(reterr_error, -ENOENT, "the database has no table '%s'",
-                                      c->stream.name);
-                else {
-                        text = state ? state_set_get_stream(state, c->stream.namespace, c->stream.name,
-                                                            &n) : NULL;
-                        r = sqlite_table_read(db, &config, t, c, text, n, out, reterr_error);
-                }
-        }
+        for (size_t i = 0; r >= 0 && i < catalog->n_streams; i++)
+                r = read_stream(db, &config, &tables, &catalog->streams[i], state, out, reterr_error);
+        if (r >= 0 && immutable)
+                r = check_unchanged(config.path, &before, reterr_error);
         return fail(r, reterr_error);
 }
 
