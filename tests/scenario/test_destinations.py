@@ -662,6 +662,20 @@ def test_D28_second_sync_into_the_same_place_is_refused(dest):
     assert dest.ids("s") == [1, 2]
 
 
+def test_D28_a_big_transaction_makes_others_wait_their_turn_and_refuses_its_own_stream_at_once(sqlite):
+    """Larger than SQLite's cache: then not even the header can be read by others."""
+    first = sqlite.start(catalog(stream("s")))
+    feed(first, [rec(i, name="x" * 1000) for i in range(30000)])
+    assert run(sqlite.argv("check")).of("CONNECTION_STATUS")[0]["connectionStatus"]["status"] == "SUCCEEDED"
+    second = sqlite.start(catalog(stream("t")))
+    feed(second, [rec(1, "t"), stream_state("t", {})])
+    result = sqlite.write(catalog(stream("s")), [], code=1)
+    assert "Another sync" in trace_error(result)["message"]
+    assert finish(first)[0] == 0
+    await_state(second)
+    assert finish(second)[0] == 0 and sqlite.ids("t") == [1] and len(sqlite.ids("s")) == 30000
+
+
 def limited(size):
     def apply():
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

@@ -119,7 +119,21 @@ int database_open(Database *d, const char *path, int busy_timeout_seconds, Error
         (void) sqlite3_busy_timeout(d->db, busy_timeout_seconds * 1000);
         (void) sqlite3_db_config(d->db, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
         (void) sqlite3_db_config(d->db, SQLITE_DBCONFIG_DQS_DDL, 0, NULL);
-        return configure(d, reterr_error);
+        return 0;
+}
+
+/* While another sync's transaction is larger than its cache, not even the header can be read. */
+int database_configure(Database *d, bool wait, Error **reterr_error) {
+        int r = 0;
+
+        if (wait)
+                r = stream_lock_turn_begin(d->lock_fd);
+        if (r < 0)
+                return error_set_errno(reterr_error, r, "Failed to lock '%s'", d->path);
+        r = configure(d, reterr_error);
+        if (wait)
+                (void) stream_lock_turn_end(d->lock_fd);
+        return r;
 }
 
 void database_close(Database *d) {

@@ -17,7 +17,10 @@ typedef struct Database {
 
 #define DATABASE_INIT ((Database) { .lock_fd = -EBADF })
 
+/* Opens the file; nothing is read or locked yet. */
 int database_open(Database *d, const char *path, int busy_timeout_seconds, Error **reterr_error);
+/* Reads its header and sets it up for writing. `wait`: in turn with other syncs, however long theirs takes. */
+int database_configure(Database *d, bool wait, Error **reterr_error);
 void database_close(Database *d);
 
 /* Begins, unless one is open: waits for its turn, then for SQLite's lock. */

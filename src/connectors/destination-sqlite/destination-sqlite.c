@@ -60,7 +60,15 @@ static int open_streams(SqliteDestination *s, const ConfiguredCatalog *catalog, 
         s->writers = calloc(MAX(catalog->n_streams, (size_t) 1), sizeof(*s->writers));
         if (!s->writers)
                 return -ENOMEM;
-        r = database_begin(&s->database, reterr_error);
+        /* All locks first: who would write the same stream hears so at once, not after the other's transaction. */
+        for (size_t i = 0; i < catalog->n_streams; i++) {
+                r = stream_writer_lock(&s->database, catalog->streams + i, reterr_error);
+                if (r < 0)
+                        return r;
+        }
+        r = database_configure(&s->database, /* wait= */ true, reterr_error);
+        if (r >= 0)
+                r = database_begin(&s->database, reterr_error);
         if (r >= 0)
                 r = registry_create(&s->database, reterr_error);
         for (size_t i = 0; i < catalog->n_streams && r >= 0; i++) {
@@ -170,7 +178,7 @@ static int sqlite_close(void *destination, bool clean, Error **reterr_error) {
         return database_commit(&s->database, reterr_error);
 }
 
-/* Tries to write a table and takes it back. */
+/* Tries to write a table and takes it back, without waiting: a database that is being written is one that works. */
 static int sqlite_check(JsonObject *config, Emitter *out, Error **reterr_error) {
         Database d = DATABASE_INIT;
         Settings settings;
@@ -179,17 +187,17 @@ static int sqlite_check(JsonObject *config, Emitter *out, Error **reterr_error) 
 
         r = read_settings(config, &settings, reterr_error);
         if (r >= 0)
-                r = database_open(&d, settings.path, (int) settings.busy_timeout, reterr_error);
+                r = database_open(&d, settings.path, /* busy_timeout_seconds= */ 0, reterr_error);
         if (r >= 0)
-                r = database_begin(&d, reterr_error);
+                r = database_configure(&d, /* wait= */ false, reterr_error);
         if (r >= 0)
-                r = database_exec(&d, reterr_error, "CREATE TABLE _gantry_check (x)");
+                r = database_exec(&d, reterr_error, "BEGIN IMMEDIATE; CREATE TABLE _gantry_check (x); ROLLBACK");
         created = d.created && d.lock_fd >= 0;
         database_close(&d);
         /* Nothing was written, so a file that this made is empty. */
         if (created)
                 (void) unlink(settings.path);
-        return r;
+        return r == -EBUSY ? 0 : r;
 }
 
 static const DestinationOps sqlite_ops = {

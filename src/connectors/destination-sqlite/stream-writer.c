@@ -112,18 +112,23 @@ static int adopt_columns(StreamWriter *w, Database *d, Emitter *out, Error **ret
         return 0;
 }
 
+int stream_writer_lock(Database *d, const ConfiguredStream *stream, Error **reterr_error) {
+        const AirbyteStream *s = &stream->stream;
+        int r;
+
+        r = stream_lock_take(d->lock_fd, s->namespace, s->name);
+        if (r == -EAGAIN)
+                return connector_fail(reterr_error, FAILURE_TRANSIENT_ERROR, -EBUSY, "Another sync is writing stream '%s' "
+                                      "into '%s'", s->name, d->path);
+        return r < 0 ? error_set_errno(reterr_error, r, "Failed to lock stream '%s' in '%s'", s->name, d->path) : 0;
+}
+
 int stream_writer_open(StreamWriter *w, Database *d, const ConfiguredStream *stream, const char *separator,
                        unsigned rows_max, Emitter *out, Error **reterr_error) {
         const AirbyteStream *s = &stream->stream;
         int r;
 
         w->configured = stream;
-        r = stream_lock_take(d->lock_fd, s->namespace, s->name);
-        if (r == -EAGAIN)
-                return connector_fail(reterr_error, FAILURE_TRANSIENT_ERROR, -EBUSY, "Another sync is writing stream '%s' "
-                                      "into '%s'", s->name, d->path);
-        if (r < 0)
-                return error_set_errno(reterr_error, r, "Failed to lock stream '%s' in '%s'", s->name, d->path);
         r = stream_columns_init(&w->columns, s, reterr_error);
         if (r >= 0)
                 r = registry_load(d, separator, s->namespace, s->name, &w->tables, reterr_error);

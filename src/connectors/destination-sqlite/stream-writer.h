@@ -24,8 +24,10 @@ typedef struct StreamWriter {
         Buffer arena, changes;
 } StreamWriter;
 
-/* Takes the stream's lock, decides by its generations where its records go, and makes that table ready; in the open
- * transaction. `rows_max`: rows to gather at most. */
+/* Takes the stream's lock for as long as the database is open; -EBUSY when another sync has it. */
+int stream_writer_lock(Database *d, const ConfiguredStream *stream, Error **reterr_error);
+/* Decides by the stream's generations where its records go, and makes that table ready; in the open transaction.
+ * `rows_max`: rows to gather at most. */
 int stream_writer_open(StreamWriter *w, Database *d, const ConfiguredStream *stream, const char *separator,
                        unsigned rows_max, Emitter *out, Error **reterr_error);
 void stream_writer_done(StreamWriter *w);
