@@ -262,17 +262,13 @@ static int keep_payload(JsonSlice payload, StateMessage *m) {
         static const Splice platform[] = { { "id" }, { "destinationStats" } };
         _cleanup_buffer_ Buffer b = {};
         JsonSlice value;
-        int r, has_id, has_stats;
+        int r;
 
-        has_id = json_find_member(payload, "id", &value);
-        if (has_id < 0)
-                return has_id;
-        m->has_id = has_id && json_parse_i64(value, &m->id) >= 0;
-        has_stats = json_find_member(payload, "destinationStats", &value);
-        if (has_stats < 0)
-                return has_stats;
-        r = has_id || has_stats ? splice_object(&b, payload, platform, ELEMENTSOF(platform))
-                                : buffer_append(&b, payload.p, payload.n);
+        r = json_find_member(payload, "id", &value);
+        if (r < 0)
+                return r;
+        m->has_id = r > 0 && json_parse_i64(value, &m->id) >= 0;
+        r = splice_object(&b, payload, platform, ELEMENTSOF(platform));
         if (r < 0)
                 return r;
         m->n_json = b.len;

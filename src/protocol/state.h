@@ -30,7 +30,8 @@ typedef struct StateMessage {
         StateStats source_stats, destination_stats;
         bool has_id;
         int64_t id;
-        char *json; /* the payload (the object below "state") without "id" and "destinationStats", else byte for byte */
+        char *json; /* the payload (the object below "state") without "id" and "destinationStats"; members byte for byte but
+                     * for line breaks between their tokens */
         size_t n_json;
 } StateMessage;
 

@@ -307,3 +307,11 @@ TEST(a_state_that_was_laid_out_over_lines_is_written_as_one) {
 
         assert_string_equal(text, "{\"type\":\"STATE\",\"state\":{\"data\" : { \"a\":\"\\n\"},\"id\":1}}\n");
 }
+
+/* Found by the fuzz target "state": what is written again is the same as what was read. */
+TEST(space_around_members_does_not_stay) {
+        _cleanup_(state_message_done) StateMessage m = {};
+
+        ASSERT_OK(state_message_parse(slice("{ \"data\" : { \"a\": 1 } , \"x\":2 }\t"), &m, NULL));
+        assert_string_equal(m.json, "{\"data\" : { \"a\": 1 },\"x\":2}");
+}
