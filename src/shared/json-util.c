@@ -286,8 +286,9 @@ int json_get_strv(JsonObject *o, const char *key, char ***ret, const char *what,
         JsonObject *array = NULL;
         int r;
 
-        *ret = NULL;
         r = json_get_array(o, key, &array, what, reterr_error);
+        if (r == 0)
+                *ret = NULL;
         if (r <= 0)
                 return r;
         for (size_t i = 0; i < json_object_array_length(array); i++) {

@@ -35,7 +35,7 @@ TEST(hashmap_walks_in_order_of_insertion) {
         _cleanup_hashmap_ Hashmap *h = hashmap_new(NULL);
         size_t i = 0, n = 0;
         void *v;
-        char key[16];
+        char key[32];
 
         for (intptr_t k = 1; k <= 1000; k++) {
                 snprintf(key, sizeof(key), "k%ld", (long) k);
