@@ -36,10 +36,12 @@ def report(result):
     return json.loads(result.stdout)
 
 
-def wait_for(condition, what):
+def wait_for(condition, what, process=None):
+    """Waits for a condition; gives up when the process that should bring it about has ended."""
     deadline = time.monotonic() + TIMEOUT
     while not condition():
         assert time.monotonic() < deadline, f"never came: {what}"
+        assert not process or process.poll() is None, f"exit {process.returncode} before: {what}"
         time.sleep(0.05)
 
 
@@ -89,7 +91,7 @@ def test_an_interrupted_run_keeps_what_is_committed_and_the_next_goes_on(gantry,
     process = subprocess.Popen([str(program("gantry")), "sync", tiny, "sqlite:out.db", "--source-config", str(pausing),
                                 "--mode", "incremental_append", "--name", "n", "--json"],
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    wait_for(lambda: os.path.exists("out.db") and seen("out.db", "a") >= 400, "400 durable rows")
+    wait_for(lambda: os.path.exists("out.db") and seen("out.db", "a") >= 400, "400 durable rows", process)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=TIMEOUT)
     assert process.returncode == 6, err
@@ -117,7 +119,7 @@ def test_S20_killed_at_any_moment_no_row_is_lost(gantry, put, tiny, workspace):
     process = subprocess.Popen([str(program("gantry")), "sync", tiny, "sqlite:out.db", "--source-config", str(pausing),
                                 "--mode", "incremental_append", "--name", "n"],
                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    wait_for(lambda: os.path.exists("out.db") and seen("out.db", "a") >= 500, "500 durable rows")
+    wait_for(lambda: os.path.exists("out.db") and seen("out.db", "a") >= 500, "500 durable rows", process)
     process.kill()
     process.wait()
     wait_for(lambda: not running("tiny_source.py") and not running("destination-sqlite"), "the end of the connectors")
