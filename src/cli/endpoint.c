@@ -10,7 +10,9 @@
 #include "cli/endpoint.h"
 #include "cli/oneshots.h"
 #include "runtime/connector-config.h"
+#include "runtime/connector-query.h"
 #include "runtime/spec-cache.h"
+#include "runtime/suggest.h"
 
 static const char *role_name(ConnectorRole role) {
         return role == CONNECTOR_SOURCE ? "source" : "destination";
@@ -134,10 +136,40 @@ static int grant_paths(Endpoint *e, const EndpointRequest *q, Error **reterr_err
         return r;
 }
 
+/* A field of a reference that the spec doesn't know is a slip of the fingers: files may carry more than a spec names, a
+ * command line has no reason to. */
+static int check_fields(const Endpoint *e, Error **reterr_error) {
+        JsonObject *known = json_member(e->spec->connection_specification, "properties");
+        _cleanup_strv_ char **names = NULL;
+        const char *near;
+
+        if (!known || !json_object_is_type(known, json_type_object) ||
+            json_member(e->spec->connection_specification, "oneOf"))
+                return 0;
+        json_object_object_foreach(known, name, field) {
+                if (field && strv_extend(&names, name) < 0)
+                        return -ENOMEM;
+        }
+        json_object_object_foreach(e->config, key, value) {
+                if (!value || strv_contains(names, key))
+                        continue;
+                near = suggest_nearest(key, names);
+                return error_set(reterr_error, -EINVAL, "The %s '%s' has no field '%s'%s%s%s", role_name(e->role),
+                                 e->connector->reference, key, near ? ", did you mean '" : "", strempty(near),
+                                 near ? "'?" : "");
+        }
+        return 0;
+}
+
 /* What the file says wins over what the shorthand says, member by member. */
-static int merge_config(Endpoint *e, JsonObject *loaded) {
+static int merge_config(Endpoint *e, const char *reference, JsonObject *loaded, Error **reterr_error) {
         int r;
 
+        if (connector_query_find(reference)) {
+                r = check_fields(e, reterr_error);
+                if (r < 0)
+                        return r;
+        }
         /* A reference is text: only there "5" may mean the number. */
         r = connector_config_coerce(e->spec, e->config);
         if (r < 0 || !loaded)
@@ -236,7 +268,7 @@ int endpoint_open(const EndpointRequest *q, Endpoint **ret, Error **reterr_error
         if (r >= 0 && spec_from_manifest(e, loaded ?: e->config) < 0)
                 r = fetch_spec(e, q->verbose, reterr_error);
         if (r >= 0)
-                r = merge_config(e, loaded);
+                r = merge_config(e, q->reference, loaded, reterr_error);
         if (r >= 0)
                 r = check_config(e, q->unchecked, reterr_error);
         if (r >= 0)

@@ -250,17 +250,27 @@ static int print_json(const SyncPlan *p) {
         return r;
 }
 
+/* One line a stream: what was chosen and why, and where it goes if not under its own name. */
+static void print_stream(const SyncPlan *p, size_t i) {
+        const ConfiguredStream *s = p->source->streams + i;
+        const StreamOptions *to = p->streams + i;
+        bool renamed = !streq(s->stream.name, to->destination_name) ||
+                !streq(strempty(s->stream.namespace), strempty(to->destination_namespace));
+        _cleanup_free_ char *target = NULL;
+
+        if (renamed && asprintf(&target, " → %s%s%s", strempty(to->destination_namespace),
+                                to->destination_namespace ? "." : "", to->destination_name) < 0)
+                target = NULL;
+        if (p->reasons[i])
+                log_info("  %s%s", p->reasons[i], strempty(target));
+        else
+                log_info("  Stream '%s': %s%s", s->stream.name, sync_report_mode(s), strempty(target));
+}
+
 int sync_plan_print(const SyncPlan *p, bool json) {
         if (json)
                 return print_json(p);
-        for (size_t i = 0; i < p->source->n_streams; i++) {
-                const ConfiguredStream *s = p->source->streams + i;
-                const StreamOptions *to = p->streams + i;
-
-                log_info("  %s%s%s → %s%s%s: %s%s%s", strempty(s->stream.namespace), s->stream.namespace ? "." : "",
-                         s->stream.name, strempty(to->destination_namespace), to->destination_namespace ? "." : "",
-                         to->destination_name, sync_report_mode(s), p->reasons[i] ? " — " : "",
-                         strempty(p->reasons[i]));
-        }
+        for (size_t i = 0; i < p->source->n_streams; i++)
+                print_stream(p, i);
         return 0;
 }

@@ -74,6 +74,13 @@ def test_a_file_without_a_key_is_mirrored(gantry, workspace, put):
     assert rows("out.db", "SELECT id FROM people ORDER BY id") == [(1,), (2,), (4,)]
 
 
+def test_a_file_of_nothing_but_malformed_rows_fails(gantry, put):
+    put("not.jsonl", b"\x00\x01binary\n" * 50)
+    result = gantry("sync", "jsonl:not.jsonl", "sqlite:out.db", "--json")
+    assert result.code == 78, result
+    assert "malformed" in json.dumps(report(result)["failures"])
+
+
 def test_the_json_report_has_all_the_promised_members(gantry, put, tiny):
     config = put("c.json", {"streams": {"a": 5}})
     told = report(gantry("sync", tiny, "native:destination-devnull", "--source-config", config, "--json"))
@@ -170,6 +177,9 @@ def test_a_non_zero_exit_is_never_a_success(gantry, put, tiny):
     (["native:source-fake", "sqlite:y.db"], 4, "source-fake"),
     (["pypi:airbyte-source-nowhere", "sqlite:y.db"], 4, "install"),
     (["exec:./missing", "sqlite:y.db"], 4, "missing"),
+    (["native:source-faker?cuont=10", "sqlite:y.db"], 78, "did you mean 'count'"),
+    (["native:source-faker?count=many", "sqlite:y.db"], 78, "/count"),
+    (["csv:missing.csv", "sqlite:y.db"], 78, "missing.csv"),
     (["image:airbyte/source-faker", "sqlite:y.db"], 78, "image"),
 ])
 def test_wrong_command_lines_get_one_clear_sentence(gantry, workspace, arguments, code, words):

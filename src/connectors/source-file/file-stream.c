@@ -158,6 +158,11 @@ static int read_rows(StreamReader *s, RowReader *r, RecordWriter *w, Error **ret
                 }
         }
         s->n_bad += n_bad;
+        /* Nothing but malformed rows: it is not what it was taken for, and "0 records" would hide that. */
+        if (n_bad > 0 && s->n_rows == n_before)
+                return connector_fail(reterr_error, FAILURE_CONFIG_ERROR, -EBADMSG,
+                                      "'%s': all of its %llu rows are malformed; is the format right?", r->url,
+                                      (unsigned long long) n_bad);
         return report_file(s, r, w, n_bad, s->n_rows - n_before);
 }
 
