@@ -182,7 +182,7 @@ int sandbox_plan_add_base(SandboxPlan *p) {
          * the dynamic linker, TLS, time zones and MIME guesses read. passwd, group and nsswitch.conf are made up by the
          * sandbox: the host's tell who lives there. */
         static const char *const always[] = {
-                "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/opt", "/etc/alternatives",
+                "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/etc/alternatives",
                 "/etc/ca-certificates", "/etc/crypto-policies", "/etc/ld.so.cache", "/etc/ld.so.conf",
                 "/etc/ld.so.conf.d", "/etc/localtime", "/etc/mime.types", "/etc/pki/tls/certs",
                 "/etc/pki/ca-trust/extracted", "/etc/ssl/certs", "/etc/ssl/openssl.cnf", "/etc/timezone",

@@ -11,6 +11,7 @@
 
 #include "basic/fd-util.h"
 #include "basic/path-util.h"
+#include "sandbox/sandbox-idmap.h"
 #include "sandbox/sandbox-privileges.h"
 #include "sandbox/sandbox-root.h"
 
@@ -74,7 +75,15 @@ static int make_trees(Sandbox *s) {
         return 0;
 }
 
-static int open_source(Sandbox *s, size_t i) {
+/* As root, somebody else's file is made to look like root's; where the file system can't do that, its mode decides. */
+static void map_foreign_owner(int tree) {
+        struct stat st;
+
+        if (fstat(tree, &st) >= 0 && st.st_uid != 0)
+                (void) idmap_owner_to_root(tree, &st);
+}
+
+static int open_source(Sandbox *s, size_t i, bool early) {
         const SandboxMount *m = &s->plan->mounts[i];
         _cleanup_free_ char *link = NULL;
 
@@ -84,14 +93,18 @@ static int open_source(Sandbox *s, size_t i) {
         if (link)
                 return 0;
         s->trees[i] = tree_open(m->source, m->writable, may_execute(s->plan, m));
-        return s->trees[i] < 0 ? s->trees[i] : 0;
+        if (s->trees[i] < 0)
+                return s->trees[i];
+        if (early)
+                map_foreign_owner(s->trees[i]);
+        return 0;
 }
 
 void sandbox_root_open_sources_early(Sandbox *s) {
         if (make_trees(s) < 0)
                 return;
         for (size_t i = 0; i < s->plan->n_mounts; i++)
-                (void) open_source(s, i);
+                (void) open_source(s, i, /* early= */ true);
 }
 
 static int open_sources(Sandbox *s) {
@@ -100,7 +113,7 @@ static int open_sources(Sandbox *s) {
         for (size_t i = 0; r >= 0 && i < s->plan->n_mounts; i++) {
                 const SandboxMount *m = &s->plan->mounts[i];
 
-                r = open_source(s, i);
+                r = open_source(s, i, /* early= */ false);
                 if (m->optional && (r == -ENOENT || r == -ENOTDIR || r == -EACCES))
                         r = 0;
                 if (r < 0) {

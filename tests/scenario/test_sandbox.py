@@ -252,6 +252,24 @@ def test_files_that_it_writes_belong_to_the_caller(who):
     assert (work / "new").stat().st_uid == who.uid
 
 
+def test_root_may_give_what_belongs_to_somebody_else(who):
+    """Root without capabilities has no power over other users' files; what root names must work all the same."""
+    if who.uid != 0:
+        pytest.skip("only root gives what isn't its own")
+    owned = who.directory("somebody-elses")
+    (owned / "out").mkdir()
+    (owned / "in.csv").write_text("private")
+    for path in (owned / "in.csv", owned / "out", owned):
+        path.chmod(0o600 if path.is_file() else 0o700)
+        os.chown(path, NOBODY, NOBODY)
+    run = inside(who, ["/bin/sh", "-c", f"cat {owned}/in.csv; echo x >{owned}/out/new"],
+                 mounts=[mount(owned / "in.csv"), mount(owned / "out", writable=True)])
+    assert run.code == 0 and run.text == "private", run
+    assert (owned / "out/new").stat().st_uid == NOBODY
+    other = inside(who, script(READ, str(owned / "in.csv"), str(owned)), mounts=[mount(owned / "out")])
+    assert set(errno_lines(other.text).values()) <= {"ENOENT", "EACCES", "ok"} and f"{owned}/in.csv ENOENT" in other.text
+
+
 def test_privileges_are_gone(who):
     run = inside(who, ["/bin/grep", "-E", "^(Cap|NoNewPrivs|Seccomp:)", "/proc/self/status"])
     status = dict(line.split(":\t") for line in run.text.splitlines())
