@@ -21,7 +21,8 @@ static void run_one(const uint8_t *data, size_t size) {
                 abort();
         if (size > 0)
                 memcpy(copy, data, size);
-        (void) LLVMFuzzerTestOneInput(size > 0 ? copy : NULL, size);
+        /* As libFuzzer does: never NULL. */
+        (void) LLVMFuzzerTestOneInput(copy, size);
         free(copy);
 }
 
