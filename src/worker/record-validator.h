@@ -30,7 +30,8 @@ int record_validator_new(const ConfiguredCatalog *catalog, char *const *const *s
 RecordValidator *record_validator_free(RecordValidator *v);
 DEFINE_CLEANUP(RecordValidator, record_validator_free);
 
-/* Copies the record into the queue if there is room and the stream is still looked at; a full queue costs a comparison. */
+/* Copies the record into the queue if it is to be sampled, there is room and the stream is still looked at. Most records
+ * cost a comparison. */
 void record_validator_offer(RecordValidator *v, size_t stream, JsonSlice data);
 
 /* Checks queued records until `max_bytes` of them are done; at least one. 1 when some are left, 0 when the queue is

@@ -2,7 +2,8 @@
 
 #include "worker/replication-internal.h"
 
-#define BUFFER_SIZE_DEFAULT (1024U * 1024U)
+/* What a cache of the second level holds beside the rest: larger reads are written out of slower memory. */
+#define BUFFER_SIZE_DEFAULT (256U * 1024U)
 #define STOP_GRACE_DEFAULT (10 * USEC_PER_SEC)
 
 static const char *const replication_status_table[_REPLICATION_STATUS_MAX] = {

@@ -94,7 +94,7 @@ typedef struct ReplicationOptions {
         bool validate_records;
         bool destination_supports_refreshes; /* gets STREAM_STATUS COMPLETE */
         uint64_t record_limit;        /* per stream; 0 = none. The source is stopped when every stream has reached it. */
-        size_t buffer_size;           /* read size and pipe size; 0 = 1 MiB */
+        size_t buffer_size;           /* of one read; 0 = 256 KiB */
 } ReplicationOptions;
 
 /* What the surroundings must do. All called from the loop; none may block long. */

@@ -2,7 +2,7 @@
 
 /* bench-generate and bench-sink joined by pipes of 1 MiB, and between them what is to be measured:
  *
- *   bench-worker MODE RECORDS [STREAMS]
+ *   bench-worker MODE RECORDS [STREAMS [READ-SIZE]]
  *
  *   copy     a relay that only reads and writes
  *   relay    the worker, nothing mapped
@@ -51,6 +51,8 @@ typedef struct Child {
         pid_t pid;
         EnvSource *source;
 } Child;
+
+static uint64_t arg_read_size; /* 0 = the worker's own choice */
 
 static double wall_now(void) {
         struct timespec t;
@@ -275,6 +277,7 @@ static int run_worker(const char *mode, uint64_t streams, const char *generator,
                         .destination_timeout = REPLICATION_DESTINATION_TIMEOUT_USEC,
                         .stop_grace = USEC_PER_SEC,
                         .validate_records = true,
+                        .buffer_size = (size_t) arg_read_size,
                 };
 
                 b.heap_catalog = heap_now();
@@ -299,8 +302,9 @@ int main(int argc, char *argv[]) {
         double started = wall_now();
         int r;
 
-        if (argc < 3 || parse_u64(argv[2], &records) < 0 || (argc > 3 && parse_u64(argv[3], &streams) < 0)) {
-                fprintf(stderr, "Usage: %s copy|relay|prefix|mappers RECORDS [STREAMS]\n", argv[0]);
+        if (argc < 3 || parse_u64(argv[2], &records) < 0 || (argc > 3 && parse_u64(argv[3], &streams) < 0) ||
+            (argc > 4 && parse_u64(argv[4], &arg_read_size) < 0)) {
+                fprintf(stderr, "Usage: %s copy|relay|prefix|mappers RECORDS [STREAMS [READ-SIZE]]\n", argv[0]);
                 return 2;
         }
         {

@@ -102,3 +102,23 @@ TEST(the_queue_is_bounded) {
         assert_int_equal(record_validator_result(v, 0).n_invalid, 0);
         record_validator_free(v);
 }
+
+TEST(a_long_stream_is_sampled_ever_more_thinly) {
+        _cleanup_configured_catalog_ ConfiguredCatalog *c = make_catalog();
+        RecordValidator *v = NULL;
+        uint64_t n;
+
+        ASSERT_OK(record_validator_new(c, NULL, &v));
+        for (int i = 0; i < 200; i++) {
+                offer(v, 0, "{\"id\":1}");
+                ASSERT_OK(record_validator_work(v, SIZE_MAX));
+        }
+        assert_int_equal(record_validator_result(v, 0).n_checked, 200);
+        for (int i = 0; i < 100000; i++) {
+                offer(v, 0, "{\"id\":1}");
+                ASSERT_OK(record_validator_work(v, SIZE_MAX));
+        }
+        n = record_validator_result(v, 0).n_checked;
+        assert_in_range(n, 1000, 3000);
+        record_validator_free(v);
+}
