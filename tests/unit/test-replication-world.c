@@ -59,7 +59,10 @@ struct World {
         Buffer line, says, records;
         unsigned n_received, n_durable;
         size_t n_read, destination_dies_at;
-        bool destination_over, destination_told, destination_died, ended_in_line;
+        bool destination_over, destination_told, destination_died, ended_in_line, fails_late;
+
+        usec_t cancel_at;
+        bool cancelled;
 
         /* the store */
         unsigned stored;
@@ -290,6 +293,7 @@ static bool step_destination(World *w) {
         if (in->writer_gone && w->says.len == 0) {
                 w->ended_in_line = w->line.len > 0;
                 w->n_durable = w->n_received;
+                w->destination_died = w->fails_late;
                 destination_goes(w);
                 return true;
         }
@@ -300,6 +304,11 @@ static bool step_destination(World *w) {
 static void step(World *w) {
         unsigned first = (unsigned) draw(w, SOURCES_MAX + 2);
         usec_t next = USEC_INFINITY;
+
+        if (w->now >= w->cancel_at && !w->cancelled) {
+                w->cancelled = true;
+                ASSERT_OK(replication_cancel(w->replication, NULL));
+        }
 
         for (unsigned i = 0; i < SOURCES_MAX + 2; i++) {
                 unsigned k = (first + i) % (SOURCES_MAX + 2);
@@ -374,7 +383,9 @@ static void check_end(World *w) {
                 line += n;
         }
         assert_true(w->stored <= w->n_durable);
-        if (fault)
+        if (w->cancelled)
+                assert_int_equal(status, REPLICATION_CANCELLED);
+        else if (fault)
                 assert_int_equal(status, REPLICATION_FAILED);
         else if (!w->store_fails)
                 assert_int_equal(status, REPLICATION_COMPLETED);
@@ -407,6 +418,8 @@ static uint64_t live(uint64_t seed, const ConfiguredCatalog *catalog, Replicatio
         if (draw(&w, 3) == 0)
                 w.destination_dies_at = draw(&w, w.text.len);
         w.store_fails = draw(&w, 4) == 0;
+        w.fails_late = draw(&w, 8) == 0;
+        w.cancel_at = draw(&w, 6) == 0 ? w.now + draw(&w, 10000) : USEC_INFINITY;
         ASSERT_OK(replication_new(&w.env, &options, &sink, &w.replication, NULL));
         ASSERT_OK(replication_start(w.replication, &source, &destination));
         for (steps = 0; !w.over && steps < STEPS_MAX; steps++)
@@ -446,4 +459,5 @@ TEST(every_world_ends_well_or_tells_why_and_no_state_is_ahead) {
         /* Both kinds of worlds were seen, or nothing was proved. */
         assert_true(n[REPLICATION_COMPLETED] > WORLDS / 4);
         assert_true(n[REPLICATION_FAILED] > WORLDS / 4);
+        assert_true(n[REPLICATION_CANCELLED] > WORLDS / 20);
 }
