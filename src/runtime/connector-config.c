@@ -248,8 +248,8 @@ static int resolve_credential(const char *name, const char *where, JsonObject **
         if (name[0] == 0 || name[0] == '.' || strchr(name, '/'))
                 return error_set(reterr_error, -EINVAL, "%s: '%s' is no name of a credential", where, name);
         if (!dir)
-                return error_set(reterr_error, -ENOENT, "%s: there are no credentials here ($CREDENTIALS_DIRECTORY is not "
-                                 "set); systemd-run -p LoadCredential=%s:FILE gives one", where, name);
+                return error_set(reterr_error, -ENOENT, "%s: there are no credentials here ($CREDENTIALS_DIRECTORY is "
+                                 "not set); systemd-run -p LoadCredential=%s:FILE gives one", where, name);
         path = path_join(dir, name);
         return path ? resolve_file(path, where, ret, reterr_error) : -ENOMEM;
 }

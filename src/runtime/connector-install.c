@@ -222,8 +222,8 @@ static int install_package(Env *env, const ConnectorRef *ref, bool verbose, Inst
         r = install_locked(env, &job, &c, reterr_error);
         env_close(env, lock);
         if (r < 0)
-                return error_prefix(reterr_error, r, "%s:%s could not be installed", connector_kind_to_string(ref->kind),
-                                    ref->name);
+                return error_prefix(reterr_error, r, "%s:%s could not be installed",
+                                    connector_kind_to_string(ref->kind), ref->name);
         if (r > 0)
                 install_say("%s is installed already", c->reference);
         else {

@@ -30,8 +30,8 @@ static int percent_decode(const char *s, char **ret, Error **reterr_error) {
                         int high = hex_digit(p[1]), low = high < 0 ? -1 : hex_digit(p[2]);
 
                         if (low < 0)
-                                return error_set(reterr_error, -EINVAL,
-                                                 "'%s': '%%' must be followed by two hexadecimal digits (%%25 is '%%')", s);
+                                return error_set(reterr_error, -EINVAL, "'%s': '%%' must be followed by two "
+                                                 "hexadecimal digits (%%25 is '%%')", s);
                         c = (char) (high << 4 | low);
                         p += 2;
                 }

@@ -151,8 +151,8 @@ static int refuse_scheme(const char *scheme, const char *whole, Error **reterr_e
         const char *near = suggest_nearest(scheme, connector_schemes);
 
         if (streq(scheme, "image"))
-                return error_set(reterr_error, -EOPNOTSUPP, "'%s': connectors in container images are not supported yet",
-                                 whole);
+                return error_set(reterr_error, -EOPNOTSUPP, "'%s': connectors in container images are not supported "
+                                 "yet", whole);
         if (streq(scheme, "manifest"))
                 return error_set(reterr_error, -EOPNOTSUPP, "'%s': manifests are not supported yet; "
                                  "pypi:airbyte-source-declarative-manifest runs one", whole);

@@ -389,6 +389,7 @@ int connector_store_remove(const ConnectorRef *ref, Error **reterr_error) {
         if (r < 0)
                 return r;
         if (c->kind == CONNECTOR_NATIVE)
-                return error_set(reterr_error, -EOPNOTSUPP, "'%s' is part of Gantry and cannot be removed", c->reference);
+                return error_set(reterr_error, -EOPNOTSUPP, "'%s' is part of Gantry and cannot be removed",
+                                 c->reference);
         return remove_installation(c, reterr_error);
 }

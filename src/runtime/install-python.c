@@ -12,7 +12,8 @@
 #include "runtime/install-child.h"
 #include "runtime/python-paths.h"
 
-/* The system's interpreter: another one on PATH may lie in somebody's home and vanish, or be out of a sandbox's sight. */
+/* The system's interpreter: another one on PATH may lie in somebody's home and vanish, or be out of a sandbox's
+ * sight. */
 #define PYTHON "/usr/bin/python3"
 #define ENTRY_POINTS_MAX (256U * 1024U)
 
@@ -31,9 +32,10 @@ static int make_venv(InstallJob *job, const char *dir, Error **reterr_error) {
 
         r = run(job, (char *const[]) { (char *) PYTHON, (char *) "-m", (char *) "venv", (char *) dir, NULL }, NULL,
                 reterr_error);
-        return r == -EIO ? error_prefix(reterr_error, r, "No virtual environment could be made (Debian has what it needs "
-                                        "in python3-venv)")
-                         : r;
+        if (r != -EIO)
+                return r;
+        return error_prefix(reterr_error, r, "No virtual environment could be made (Debian has what it needs in "
+                            "python3-venv)");
 }
 
 /* ---- Which version ---- */
