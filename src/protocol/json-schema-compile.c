@@ -12,6 +12,7 @@
 typedef struct Compiler {
         JsonSchema *schema;
         bool formats;
+        const char *where; /* the keyword that is read, for messages */
         Error **reterr_error;
 } Compiler;
 
@@ -58,8 +59,8 @@ static int node_of(Compiler *c, JsonObject *source, const char *base, SchemaNode
                 return 0;
         }
         if (!json_object_is_type(source, json_type_object) && !json_object_is_type(source, json_type_boolean))
-                return error_set(c->reterr_error, -EINVAL, "Schema: holds something that is neither an object nor a "
-                                                           "boolean where a schema must be");
+                return error_set(c->reterr_error, -EINVAL, "Schema: %s%s%s is neither an object nor a boolean",
+                                 c->where ? "something in '" : "it", strempty(c->where), c->where ? "'" : "");
         if (s->n_nodes >= SCHEMA_NODES_MAX)
                 return error_set(c->reterr_error, -E2BIG, "Schema: more than %u subschemas", SCHEMA_NODES_MAX);
         if (s->n_nodes == s->nodes_allocated) {
@@ -278,6 +279,7 @@ static int add_keyword(Compiler *c, SchemaNode *node, const KeywordType *type, J
         *k = (SchemaKeyword) { .type = type, .value = value };
         if (type->shape == SHAPE_VALUE)
                 return compile_value(c, node, k);
+        c->where = type->name;
         r = add_children(c, node, k);
         if (r < 0)
                 return r;

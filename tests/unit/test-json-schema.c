@@ -47,8 +47,8 @@ static void refused(const char *schema, int code, const char *words) {
 }
 
 TEST(what_is_no_schema_is_refused) {
-        refused("3", EINVAL, "neither an object nor a boolean");
-        refused("{\"properties\":{\"a\":3}}", EINVAL, "neither an object nor a boolean");
+        refused("3", EINVAL, "it is neither an object nor a boolean");
+        refused("{\"properties\":{\"a\":3}}", EINVAL, "something in 'properties' is neither an object nor a boolean");
         refused("{\"properties\":[]}", EINVAL, "'properties' is not an object");
         refused("{\"allOf\":{}}", EINVAL, "'allOf' is not an array");
         refused("{\"type\":\"text\"}", EINVAL, "\"text\", which is not a type");
