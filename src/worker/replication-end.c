@@ -225,20 +225,39 @@ int replication_advance(Replication *r) {
         return replication_is_live(r) ? advance(r) : 0;
 }
 
+/* It has exited, its output hasn't ended. While something still comes out of it, or may not be read since the destination
+ * is slow, that is its own last words; after a whole grace time of silence a grandchild holds the pipe. */
+static int on_open_output(ReplicationSide *side) {
+        Replication *r = side->replication;
+        bool active = side->active;
+        int k = 0;
+
+        side->active = false;
+        if (side->origin == ORIGIN_SOURCE && !r->reading)
+                side->active = true;
+        else
+                k = (side->origin == ORIGIN_SOURCE ? on_source_readable : on_destination_readable)(
+                        side->out_io, side->endpoint.stdout_fd, ENV_READABLE, r);
+        if (k < 0 || side->eof)
+                return k;
+        if (active || side->active)
+                return timer_in(r, end_timer_of(side), r->options.stop_grace);
+        side_close_stdout(side);
+        return side->origin == ORIGIN_SOURCE
+                       ? replication_fault(r, ORIGIN_SOURCE, FAILURE_SYSTEM_ERROR, NULL,
+                                           "The source exited, but something it started holds its output open")
+                       : 0;
+}
+
 static int on_end_timer(ReplicationSide *side) {
         Replication *r = side->replication;
         int k = 0;
 
         if (!replication_is_live(r))
                 return 0;
-        if (side->exited) {
-                if (!side->eof) {
-                        side_close_stdout(side);
-                        if (side->origin == ORIGIN_SOURCE)
-                                k = replication_fault(r, ORIGIN_SOURCE, FAILURE_SYSTEM_ERROR, NULL,
-                                                      "The source exited, but something it started holds its output open");
-                }
-        } else if (side->origin == ORIGIN_SOURCE && !side->stopping)
+        if (side->exited && !side->eof)
+                k = on_open_output(side);
+        else if (!side->exited && side->origin == ORIGIN_SOURCE && !side->stopping)
                 k = replication_fault(r, ORIGIN_SOURCE, FAILURE_SYSTEM_ERROR, NULL,
                                       "The source closed its output but did not exit");
         else

@@ -360,6 +360,7 @@ int on_source_readable(EnvSource *s, int fd, uint32_t events, void *userdata) {
          * there, which is when it may work. */
         do {
                 got = read_some(r, &r->source.out, fd, r->options.buffer_size);
+                r->source.active |= got > 0;
                 k = got < 0 ? read_failed(&r->source, got) : 0;
                 if (k >= 0)
                         k = replication_pump(r);
@@ -387,6 +388,7 @@ int on_destination_readable(EnvSource *s, int fd, uint32_t events, void *userdat
         int k, n;
 
         k = read_some(r, &side->out, fd, DESTINATION_READ);
+        side->active |= k > 0;
         if (k < 0)
                 k = read_failed(side, k);
         while (k >= 0 && (n = line_reader_next(&side->out, &line)) != 0)

@@ -62,6 +62,7 @@ typedef struct ReplicationSide {
         EnvSource *out_io, *err_io;
         LineReader out, err;
         bool eof;          /* stdout has ended */
+        bool active;       /* something was read since its end timer last looked */
         bool exited;
         bool judged;       /* its end was dealt with */
         EnvExit exit;

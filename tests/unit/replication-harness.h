@@ -24,6 +24,7 @@ struct Harness {
         Mapper *const *mappers;
         ReplicationOptions options;
         const char *input;        /* what the source writes */
+        bool destination_starts_late; /* reads only after the source's end and three grace times more */
         int source_code, source_signal;
         bool source_hangs;        /* writes, then neither ends nor exits until it is stopped */
         bool source_silent_exit;  /* exits and leaves its output open */
@@ -51,7 +52,7 @@ struct Harness {
         ConfiguredCatalog *parsed;
         StreamOptions *streams;
         char **names;
-        EnvSource *source_io, *destination_io;
+        EnvSource *source_io, *destination_io, *late;
         int source_out, destination_in, destination_out;
         size_t written;
         Buffer pending; /* an unfinished line of the destination */
@@ -148,6 +149,12 @@ static int harness_on_destination(EnvSource *s, int fd, uint32_t events, void *u
         return harness_destination_exit(h, h->destination_code);
 }
 
+static int harness_on_late(EnvSource *s, usec_t now, void *userdata) {
+        Harness *h = userdata;
+
+        return h->env->ops->io_set(h->destination_io, ENV_READABLE);
+}
+
 static int harness_stop_source(void *userdata) {
         Harness *h = userdata;
 
@@ -223,7 +230,7 @@ static void harness_set_up(Harness *h) {
         h->options.catalog = h->parsed;
         h->options.streams = h->streams;
         if (h->options.stop_grace == 0)
-                h->options.stop_grace = 20 * USEC_PER_MSEC;
+                h->options.stop_grace = 60 * USEC_PER_SEC;
         (void) signal(SIGPIPE, SIG_IGN);
         ASSERT_OK(env_event_new(&h->env));
 }
@@ -250,6 +257,12 @@ static void harness_connect(Harness *h) {
                                               &h->destination_io));
 }
 
+static void harness_let_late_destination_read(Harness *h) {
+        ASSERT_OK(h->env->ops->io_set(h->destination_io, 0));
+        ASSERT_OK(h->env->ops->timer_add(h->env, env_now(h->env, ENV_CLOCK_MONOTONIC) + 3 * h->options.stop_grace,
+                                         harness_on_late, h, &h->late));
+}
+
 static void harness_run(Harness *h) {
         ReplicationSink sink = {
                 .flush_state = harness_flush,
@@ -263,6 +276,8 @@ static void harness_run(Harness *h) {
         harness_set_up(h);
         ASSERT_OK(replication_new(h->env, &h->options, &sink, &h->replication, NULL));
         harness_connect(h);
+        if (h->destination_starts_late)
+                harness_let_late_destination_read(h);
         ASSERT_OK(h->env->ops->run(h->env));
         assert_int_equal(h->n_done, 1);
 }
@@ -287,6 +302,7 @@ static void harness_done(Harness *h) {
         replication_free(h->replication);
         env_source_free(h->env, h->source_io);
         env_source_free(h->env, h->destination_io);
+        env_source_free(h->env, h->late);
         safe_close(h->source_out);
         safe_close(h->destination_in);
         safe_close(h->destination_out);

@@ -30,6 +30,9 @@ TEST_MAIN()
 #define HARNESS(...) _cleanup_(harness_done) Harness h = { .catalog = CATALOG, .options.fail_on_heartbeat = true, \
                                                            __VA_ARGS__ }
 
+/* For those who are not to end by themselves. */
+#define GRACE (20 * USEC_PER_MSEC)
+
 #define assert_contains(text, part)                                                     \
         do {                                                                            \
                 const char *_text = (text);                                             \
@@ -183,7 +186,7 @@ TEST(O02_no_state_is_put_in_after_a_failure) {
 
 TEST(O03_a_failed_flush_is_tried_again) {
         HARNESS(.input = USER(1) USER_STATE(1), .source_hangs = true, .n_flush_failures = 2,
-                .options.flush_interval = 5 * USEC_PER_MSEC, .options.heartbeat_timeout = 200 * USEC_PER_MSEC);
+                .options.flush_interval = 5 * USEC_PER_MSEC, .options.heartbeat_timeout = 2 * USEC_PER_SEC);
 
         harness_run(&h);
         assert_int_equal(h.status, REPLICATION_FAILED);
@@ -377,7 +380,7 @@ TEST(O07_complete_of_a_stream_that_is_not_there_fails) {
 
 TEST(O08_a_destination_that_reads_nothing_times_out) {
         _cleanup_buffer_ Buffer b = {};
-        HARNESS(.destination_deaf = true, .options.destination_timeout = 50 * USEC_PER_MSEC);
+        HARNESS(.destination_deaf = true, .options.stop_grace = GRACE, .options.destination_timeout = 50 * USEC_PER_MSEC);
         const FailureReason *f;
         size_t n;
 
@@ -394,7 +397,7 @@ TEST(O08_a_destination_that_reads_nothing_times_out) {
 }
 
 TEST(O08_a_destination_that_does_not_end_times_out) {
-        HARNESS(.input = USER(1), .destination_hangs = true, .options.destination_timeout = 50 * USEC_PER_MSEC);
+        HARNESS(.input = USER(1), .destination_hangs = true, .options.stop_grace = GRACE, .options.destination_timeout = 50 * USEC_PER_MSEC);
 
         harness_run(&h);
         assert_int_equal(h.status, REPLICATION_FAILED);
@@ -439,7 +442,7 @@ TEST(O09_fields_are_selected_with_dollars_and_escapes) {
 }
 
 TEST(a_silent_source_times_out) {
-        HARNESS(.input = USER(1), .source_hangs = true, .options.heartbeat_timeout = 50 * USEC_PER_MSEC);
+        HARNESS(.input = USER(1), .source_hangs = true, .options.heartbeat_timeout = 500 * USEC_PER_MSEC);
         const FailureReason *f;
         size_t n;
 
@@ -452,11 +455,25 @@ TEST(a_silent_source_times_out) {
 }
 
 TEST(an_output_that_stays_open_after_the_exit_fails) {
-        HARNESS(.input = USER(1), .source_silent_exit = true);
+        HARNESS(.input = USER(1), .source_silent_exit = true, .options.stop_grace = GRACE);
 
         harness_run(&h);
         assert_int_equal(h.status, REPLICATION_FAILED);
         assert_contains(harness_failure(&h, 0), "holds its output open");
+}
+
+TEST(a_source_that_has_exited_waits_for_a_slow_destination) {
+        _cleanup_buffer_ Buffer b = {};
+        HARNESS(.destination_starts_late = true, .options.stop_grace = GRACE);
+
+        /* More than the pipe to the destination holds, less than both together. */
+        for (int i = 0; i < 1000; i++)
+                assert_true(buffer_append_string(&b, USER(1)) >= 0);
+        h.input = buffer_string(&b);
+        harness_run(&h);
+        assert_string_equal(harness_failure(&h, 0), "");
+        assert_int_equal(h.status, REPLICATION_COMPLETED);
+        assert_int_equal(replication_stream_stats(h.replication, 0)->records_committed, 1000);
 }
 
 TEST(a_killed_source_fails_with_the_signal) {
@@ -483,7 +500,7 @@ TEST(cancel_commits_what_came_back) {
 
 TEST(cancel_ends_a_destination_that_hangs) {
         HARNESS(.input = USER(1) USER_STATE(1) USER(2), .source_hangs = true, .cancel_after_lines = 3,
-                .destination_hangs = true);
+                .destination_hangs = true, .options.stop_grace = GRACE);
 
         harness_run(&h);
         assert_int_equal(h.status, REPLICATION_CANCELLED);
