@@ -284,10 +284,10 @@ static int accept_first(FetchStream *s) {
                 .modified = h->last_modified ? (int64_t) curl_getdate(h->last_modified, NULL) : -1,
                 .etag = h->etag ? strdup(h->etag) : NULL,
                 .last_modified = h->last_modified ? strdup(h->last_modified) : NULL,
-                .content_type = TAKE_PTR(h->content_type),
-                .content_encoding = TAKE_PTR(h->content_encoding),
                 .url = strdup(s->url),
         };
+        s->response.content_type = TAKE_PTR(h->content_type);
+        s->response.content_encoding = TAKE_PTR(h->content_encoding);
         s->opened = true;
         return s->response.url ? 0 : -ENOMEM;
 }

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <stdio.h>
+
 #include "connectors/source-file/file-history.h"
 #include "connectors/source-file/file-stream.h"
 #include "connectors/source-file/infer.h"
@@ -141,14 +143,18 @@ static int read_rows(StreamReader *s, RowReader *r, RecordWriter *w, Error **ret
                 q = row_reader_next(r, reterr_error);
                 if (q == 0)
                         break;
+                if (q > 0)
+                        q = record_writer_write(w, r);
+                if (q == -EMSGSIZE) {
+                        (void) snprintf(r->problem, sizeof(r->problem), "as JSON it is larger than 20 MB");
+                        q = -EBADMSG;
+                }
                 if (q == -EBADMSG) {
                         q = report_bad_row(s, r, ++n_bad, reterr_error);
                         if (q < 0)
                                 return q;
                         continue;
                 }
-                if (q > 0)
-                        q = record_writer_write(w, r);
                 if (q < 0)
                         return q;
                 if (++s->n_rows == ESTIMATE_ROWS && !s->estimated) {

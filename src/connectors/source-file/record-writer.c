@@ -5,6 +5,9 @@
 #include "connectors/source-file/infer.h"
 #include "connectors/source-file/record-writer.h"
 
+/* With the envelope it must stay below what the platform takes in one line. */
+#define RECORD_BYTES_MAX 20000000U
+
 int record_writer_init(RecordWriter *w, const FileConfig *config, EmitterStream *stream,
                        const Columns *columns,
                        const FileEntry *entry) {
@@ -230,6 +233,10 @@ int record_writer_write(RecordWriter *w, const RowReader *r) {
         if (to[-1] == ',' && w->suffix.len == 1)
                 to--; /* no member of ours follows */
         to = put(to, buffer_bytes(&w->suffix), w->suffix.len);
+        if ((size_t) (to - start) > RECORD_BYTES_MAX) {
+                emitter_record_cancel(w->stream);
+                return -EMSGSIZE;
+        }
         buffer_commit(b, (size_t) (to - start));
         w->n_bytes += (uint64_t) (to - start);
         return emitter_record_end(w->stream);
