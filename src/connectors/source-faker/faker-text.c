@@ -47,7 +47,7 @@ int faker_parse_time(const char *s, int64_t *ret) {
         if (strlen(s) != sizeof(form) - 1)
                 return -EINVAL;
         for (size_t i = 0; form[i]; i++)
-                if (form[i] == '0' && i < 19 ? s[i] < '0' || s[i] > '9' : s[i] != form[i])
+                if (i < 19 && form[i] == '0' ? s[i] < '0' || s[i] > '9' : s[i] != form[i])
                         return -EINVAL;
         year = digits_at(s, 4);
         month = digits_at(s + 5, 2);
