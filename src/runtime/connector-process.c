@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "basic/fd-util.h"
@@ -30,26 +32,39 @@ struct ConnectorProcess {
         char *buffer;  /* of SHIM_PACKET_MAX */
 };
 
-/* Files with secrets go where nothing reaches a disk, if there is such a place. */
+static bool is_memory(const char *path) {
+        struct statfs st;
+
+        return statfs(path, &st) >= 0 && (st.f_type == TMPFS_MAGIC || st.f_type == RAMFS_MAGIC);
+}
+
+static int make_scratch_in(const char *place, char **ret) {
+        _cleanup_free_ char *path = path_join(place, "gantry-XXXXXX");
+
+        if (!path)
+                return -ENOMEM;
+        if (!mkdtemp(path))
+                return -errno;
+        *ret = TAKE_PTR(path);
+        return 0;
+}
+
+/* Files with secrets go where nothing reaches a disk, if there is such a place: /run is one but in some containers. */
 static int make_scratch(char **ret) {
         const char *const places[] = {
                 getenv("XDG_RUNTIME_DIR"), geteuid() == 0 ? "/run" : NULL, "/dev/shm", getenv("TMPDIR"), "/tmp",
         };
         int r = -ENOENT;
 
-        for (size_t i = 0; i < ELEMENTSOF(places); i++) {
-                _cleanup_free_ char *path = NULL;
+        for (size_t i = 0; i < 2 * ELEMENTSOF(places); i++) {
+                const char *place = places[i % ELEMENTSOF(places)];
+                bool only_memory = i < ELEMENTSOF(places);
 
-                if (!places[i] || places[i][0] != '/')
+                if (!place || place[0] != '/' || (only_memory && !is_memory(place)))
                         continue;
-                path = path_join(places[i], "gantry-XXXXXX");
-                if (!path)
-                        return -ENOMEM;
-                if (mkdtemp(path)) {
-                        *ret = TAKE_PTR(path);
+                r = make_scratch_in(place, ret);
+                if (r >= 0)
                         return 0;
-                }
-                r = -errno;
         }
         return r;
 }
