@@ -611,7 +611,9 @@ static int convert_bare(JsonSlice element, Buffer *b) {
         JsonSlice descriptor, state, type;
         int r;
 
-        if (json_slice_type(element) != JSON_OBJECT || json_find_member(element, "type", &type) > 0)
+        /* With "data" it is a LEGACY message, whatever else stands in it: what we wrote must be what we read. */
+        if (json_slice_type(element) != JSON_OBJECT || json_find_member(element, "type", &type) > 0 ||
+            json_find_member(element, "data", &state) > 0)
                 return 0;
         for (size_t i = 0; i < ELEMENTSOF(names); i++) {
                 if (json_find_member(element, names[i][0], &descriptor) <= 0)

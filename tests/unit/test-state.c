@@ -315,3 +315,15 @@ TEST(space_around_members_does_not_stay) {
         ASSERT_OK(state_message_parse(slice("{ \"data\" : { \"a\": 1 } , \"x\":2 }\t"), &m, NULL));
         assert_string_equal(m.json, "{\"data\" : { \"a\": 1 },\"x\":2}");
 }
+
+/* Found by the fuzz target "state": it was taken for a stream's state without a type, and the file for corrupt. */
+TEST(a_legacy_state_with_an_unknown_descriptor_comes_back) {
+        static const char text[] = "[{\"data\":{\"a\":1},\"stream_descriptor\":{\"x\":1}}]";
+        _cleanup_state_set_ StateSet *s = NULL;
+        _cleanup_buffer_ Buffer b = {};
+
+        ASSERT_OK(state_set_parse(text, strlen(text), &s, NULL));
+        assert_int_equal(state_set_type(s), STATE_LEGACY);
+        ASSERT_OK(state_set_append(s, &b));
+        assert_string_equal(buffer_string(&b), text);
+}
