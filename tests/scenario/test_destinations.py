@@ -83,10 +83,14 @@ class Destination:
         self.program = program(f"connectors/destination-{kind}")
         self.path = directory / ("out.db" if kind == "sqlite" else "out")
         self.options = {}
+        self.started = 0
 
     def argv(self, verb="write", catalog=None):
-        argv = [self.program, verb, "--config", self.put("config.json", {"path": str(self.path), **self.options})]
-        return argv + (["--catalog", self.put("catalog.json", catalog)] if catalog else [])
+        # A program that was started may not have read its files when the next one gets its own.
+        self.started += 1
+        argv = [self.program, verb, "--config", self.put(f"settings/config{self.started}.json",
+                                                         {"path": str(self.path), **self.options})]
+        return argv + (["--catalog", self.put(f"settings/catalog{self.started}.json", catalog)] if catalog else [])
 
     def raw(self, catalog, data, **more):
         return run(self.argv(catalog=catalog), input=data, **more)
@@ -371,7 +375,7 @@ def test_D05_T32_T34_funky_names_of_streams(dest, workspace):
     # Everything lies beneath the directory, one file a stream.
     written = {p for p in workspace.rglob(f"*.{dest.kind}") if ".gantry" not in p.parts}
     assert len(written) == len(whole["streams"]) and all(dest.path in p.parents for p in written)
-    assert sorted(p.name for p in workspace.iterdir()) == ["catalog.json", "config.json", "out"]
+    assert sorted(p.name for p in workspace.iterdir()) == ["out", "settings"]
     for i, s in enumerate(whole["streams"]):
         if len(s["stream"]["name"]) < 50:
             assert dest.ids(s["stream"]["name"], s["stream"].get("namespace")) == [i]
