@@ -7,7 +7,9 @@
  *   - what the destination gets is the source's records, in order, byte for byte, without a half line;
  *   - no state is stored that covers a record that the destination hasn't made durable;
  *   - a world without a fault succeeds, a world with one that took effect doesn't;
- *   - the same seed gives the same story. */
+ *   - the same seed gives the same story.
+ *
+ * In others, bytes of what the connectors say are broken: those end, too. */
 
 #include "protocol/message.h"
 #include "unit/test.h"
@@ -63,6 +65,7 @@ struct World {
 
         usec_t cancel_at;
         bool cancelled;
+        bool broken; /* some bytes are not what they were */
 
         /* the store */
         unsigned stored;
@@ -232,6 +235,16 @@ static bool step_source(World *w) {
         return true;
 }
 
+/* Puts other bytes, most of them with a meaning in JSON, into the last `n` bytes of what a connector says. */
+static void break_bytes(World *w, Buffer *b, size_t n) {
+        static const char bytes[] = "{}[]\",:\\ \n0179eu\x00\xff";
+
+        if (n == 0 || !w->broken)
+                return;
+        for (uint64_t k = draw(w, 3); k > 0; k--)
+                buffer_bytes(b)[b->len - 1 - draw(w, n)] = bytes[draw(w, sizeof(bytes) - 1)];
+}
+
 static void on_line(World *w) {
         JsonSlice line = { buffer_bytes(&w->line), w->line.len - 1 };
         Envelope e;
@@ -243,6 +256,8 @@ static void on_line(World *w) {
         } else if (e.type == MESSAGE_STATE) {
                 w->n_durable = w->n_received;
                 ASSERT_OK(buffer_append(&w->says, line.p, w->line.len));
+                if (draw(w, 4) == 0)
+                        break_bytes(w, &w->says, w->line.len);
         }
 }
 
@@ -336,6 +351,8 @@ static int on_flush(const StateSet *changed, void *userdata, Error **reterr_erro
 
         if (w->store_fails && draw(w, 2))
                 return error_set(reterr_error, -EIO, "the store is away");
+        if (w->broken)
+                return 0;
         state = state_set_get_stream(changed, NULL, "s", &n);
         assert_non_null(state);
         assert_true(json_find_member((JsonSlice) { state, n }, "cursor", &value) > 0);
@@ -372,6 +389,8 @@ static void check_end(World *w) {
 
         assert_int_equal(w->n_done, 1);
         assert_false(w->ended_in_line);
+        if (w->broken)
+                return;
         for (const char *line = records; *line;) {
                 size_t n = strcspn(line, "\n") + 1;
 
@@ -397,9 +416,9 @@ static void check_end(World *w) {
 }
 
 /* Lives one world to its end and returns its trace. */
-static uint64_t live(uint64_t seed, const ConfiguredCatalog *catalog, ReplicationStatus *ret_status) {
+static uint64_t live(uint64_t seed, bool broken, const ConfiguredCatalog *catalog, ReplicationStatus *ret_status) {
         World w = { .env.ops = &world_ops, .random = seed * 0x9E3779B97F4A7C15ULL + 1, .now = 1000000, .dies_at = SIZE_MAX,
-                    .destination_dies_at = SIZE_MAX };
+                    .destination_dies_at = SIZE_MAX, .broken = broken };
         StreamOptions stream = { .destination_name = "s" };
         ReplicationOptions options = { .catalog = catalog, .streams = &stream, .fail_on_heartbeat = true,
                                        .flush_interval = 500, .destination_supports_refreshes = true,
@@ -411,6 +430,7 @@ static uint64_t live(uint64_t seed, const ConfiguredCatalog *catalog, Replicatio
         unsigned steps;
 
         make_text(&w);
+        break_bytes(&w, &w.text, w.text.len);
         for (int fd = FD_SOURCE; fd < FD_END; fd++)
                 w.pipes[fd].capacity = 64 + draw(&w, 4000);
         if (draw(&w, 3) == 0)
@@ -438,23 +458,42 @@ static uint64_t live(uint64_t seed, const ConfiguredCatalog *catalog, Replicatio
         return trace;
 }
 
-TEST(every_world_ends_well_or_tells_why_and_no_state_is_ahead) {
+static void make_catalog(ConfiguredCatalog **ret) {
         static const char json[] = "{\"streams\":[{\"stream\":{\"name\":\"s\",\"json_schema\":{},\"supported_sync_modes\":[\"incremental\"],"
                                    "\"source_defined_cursor\":true},\"sync_mode\":\"incremental\",\"destination_sync_mode\":\"append\"}]}";
-        _cleanup_configured_catalog_ ConfiguredCatalog *catalog = NULL;
-        unsigned n[_REPLICATION_STATUS_MAX] = {};
         _cleanup_json_ JsonObject *o = NULL;
 
         ASSERT_OK(json_parse(json, strlen(json), &o, NULL));
-        ASSERT_OK(configured_catalog_from_json(o, &catalog, NULL));
+        ASSERT_OK(configured_catalog_from_json(o, ret, NULL));
+}
+
+TEST(worlds_of_broken_bytes_end_too) {
+        _cleanup_configured_catalog_ ConfiguredCatalog *catalog = NULL;
+        unsigned n[_REPLICATION_STATUS_MAX] = {};
+
+        make_catalog(&catalog);
+        for (uint64_t seed = 1; seed <= WORLDS; seed++) {
+                ReplicationStatus status;
+
+                (void) live(seed, true, catalog, &status);
+                n[status]++;
+        }
+        assert_true(n[REPLICATION_FAILED] > WORLDS / 4);
+}
+
+TEST(every_world_ends_well_or_tells_why_and_no_state_is_ahead) {
+        _cleanup_configured_catalog_ ConfiguredCatalog *catalog = NULL;
+        unsigned n[_REPLICATION_STATUS_MAX] = {};
+
+        make_catalog(&catalog);
         for (uint64_t seed = 1; seed <= WORLDS; seed++) {
                 ReplicationStatus status;
                 uint64_t trace;
 
-                trace = live(seed, catalog, &status);
+                trace = live(seed, false, catalog, &status);
                 n[status]++;
                 if (seed % 20 == 0)
-                        assert_true(trace == live(seed, catalog, &status));
+                        assert_true(trace == live(seed, false, catalog, &status));
         }
         /* Both kinds of worlds were seen, or nothing was proved. */
         assert_true(n[REPLICATION_COMPLETED] > WORLDS / 4);
