@@ -13,6 +13,7 @@
 #include "runtime/connector-query.h"
 #include "runtime/spec-cache.h"
 #include "runtime/suggest.h"
+#include "worker/masker.h"
 
 static const char *role_name(ConnectorRole role) {
         return role == CONNECTOR_SOURCE ? "source" : "destination";
@@ -315,6 +316,14 @@ ConnectorStart endpoint_start(const Endpoint *e, const char *verb, const char *c
 
 char *endpoint_config_text(const Endpoint *e) {
         return json_to_string(e->config);
+}
+
+char *endpoint_mask(const Endpoint *e, const char *text) {
+        _cleanup_(masker_freep) Masker *m = masker_new();
+
+        if (!m || masker_add_strv(m, e->secrets) < 0)
+                return NULL;
+        return masker_apply(m, text);
 }
 
 uint64_t endpoint_fingerprint(const Endpoint *e) {

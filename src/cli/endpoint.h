@@ -44,6 +44,9 @@ ConnectorStart endpoint_start(const Endpoint *e, const char *verb, const char *c
 /* The configuration as text, for the connector only. NULL when out of memory. */
 char *endpoint_config_text(const Endpoint *e);
 
+/* A connector's words with the secrets of its configuration masked. NULL for NULL and when out of memory. */
+char *endpoint_mask(const Endpoint *e, const char *text);
+
 /* A number that changes when the connector's version or the configuration does. */
 uint64_t endpoint_fingerprint(const Endpoint *e);
 /* A number that stays when a version or a secret changes: what a sync is known by. */

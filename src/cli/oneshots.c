@@ -8,6 +8,8 @@
 
 typedef struct Waiter {
         Env *env;
+        const OneshotJob *jobs;
+        size_t n_jobs;
         size_t n_left;
         int signo;
         bool verbose;
@@ -29,9 +31,18 @@ static void on_done(ConnectorOneshot *o, const OneshotResult *result, void *user
 
 static void on_log(const char *level, const char *message, void *userdata) {
         Waiter *w = userdata;
+        _cleanup_free_ char *masked = strdup(message);
 
-        if (w->verbose || streq(level, "ERROR") || streq(level, "FATAL"))
-                log_info("%s: %s", level, message);
+        if (!w->verbose && !streq(level, "ERROR") && !streq(level, "FATAL"))
+                return;
+        /* Whose line it is isn't told: hide the secrets of all. */
+        for (size_t i = 0; masked && i < w->n_jobs; i++) {
+                char *next = endpoint_mask(w->jobs[i].endpoint, masked);
+
+                free(masked);
+                masked = next;
+        }
+        log_info("%s: %s", level, strempty(masked));
 }
 
 static int on_signal(EnvSource *s, int signo, void *userdata) {
@@ -65,7 +76,7 @@ static int start_all(Waiter *w, OneshotJob *jobs, size_t n, Error **reterr_error
 /* The oneshots belong to the loop: detach what must outlive it. */
 int oneshots_run(OneshotJob *jobs, size_t n, bool verbose, int *ret_signal, Error **reterr_error) {
         EnvSource *interrupt = NULL, *terminate = NULL;
-        Waiter w = { .verbose = verbose };
+        Waiter w = { .jobs = jobs, .n_jobs = n, .verbose = verbose };
         int r;
 
         r = env_event_new(&w.env);

@@ -62,15 +62,18 @@ static int judge_oneshot(SyncRun *run, const OneshotJob *job, Error **reterr_err
         bool source = job->endpoint->role == CONNECTOR_SOURCE;
         const char *who = source ? "source" : "destination";
         FailureOrigin origin = source ? ORIGIN_SOURCE : ORIGIN_DESTINATION;
+        _cleanup_free_ char *said = NULL;
 
+        /* An API may repeat a secret in its answer, and the connector pass it on. */
+        said = endpoint_mask(job->endpoint, result->error ? result->error->message : result->status.message);
         if (result->error)
                 return blame(run, origin, result->failure_type,
                              error_set(reterr_error, -EIO, "'%s' of the %s '%s' failed: %s", job->verb, who,
-                                       job->endpoint->connector->reference, result->error->message));
+                                       job->endpoint->connector->reference, strempty(said)));
         if (result->has_status && !result->status.succeeded)
                 return blame(run, origin, FAILURE_CONFIG_ERROR,
                              error_set(reterr_error, -EINVAL, "The %s '%s' refused its configuration: %s", who,
-                                       job->endpoint->connector->reference, strempty(result->status.message)));
+                                       job->endpoint->connector->reference, strempty(said)));
         return 0;
 }
 

@@ -217,7 +217,6 @@ def test_source_declarative_manifest_over_http(check, api):
     assert [i["id"] for i in alone["items"]] == list(range(1, 56))
 
 
-@pytest.mark.xfail(strict=True, reason="gantry prints the message of a failed check without masking it")
 def test_a_secret_that_the_api_repeats_is_never_said(gantry, store, installed, put, api, workspace):
     installed("airbyte-source-declarative-manifest")
     broken = manifest(api)

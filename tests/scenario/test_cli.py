@@ -259,6 +259,13 @@ def test_T29_a_secret_is_masked_in_what_the_source_logs(gantry, put, tiny):
     assert b"correct-horse" not in result.stderr + result.stdout
 
 
+def test_T29_a_secret_is_masked_in_what_a_check_says(gantry, put, tiny):
+    config = put("c.json", {"streams": {"a": 1}, "password": "correct-horse-battery", "check": "no access with PASSWORD"})
+    result = gantry("sync", tiny, "native:destination-devnull", "--source-config", config, "--verbose", "--json")
+    assert result.code == 78 and b"no access with" in result.stderr, result
+    assert b"correct-horse" not in result.stderr + result.stdout
+
+
 def test_a_secret_comes_from_the_environment(gantry, put, tiny):
     config = put("c.json", {"streams": {"a": 1}, "password": {"$env": "TINY_PASSWORD"}})
     good = gantry("sync", tiny, "native:destination-devnull", "--source-config", config, env={"TINY_PASSWORD": "seventeen"})

@@ -82,7 +82,7 @@ def main():
         say(type="SPEC", spec=SPEC)
     elif verb == "check":
         say(type="CONNECTION_STATUS", connectionStatus={"status": "FAILED" if "check" in config else "SUCCEEDED",
-                                                        "message": config.get("check", "")})
+                                                        "message": config.get("check", "").replace("PASSWORD", config.get("password", ""))})
     elif verb == "discover":
         discover(config)
     elif verb == "read":
