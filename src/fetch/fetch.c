@@ -409,7 +409,7 @@ static int request(FetchStream *s, unsigned failures, Error **reterr_error) {
         }
 }
 
-static char *without_credentials(const char *url) {
+char *fetch_shown_url(const char *url) {
         CURLU *u = curl_url();
         char *text = NULL, *copy;
 
@@ -446,7 +446,7 @@ int fetch_open(const char *url, const FetchOptions *options, FetchStream **ret, 
         s->options = options ? *options : (FetchOptions) {};
         set_defaults(&s->options);
         s->url = strdup(url);
-        s->shown = without_credentials(url);
+        s->shown = fetch_shown_url(url);
         s->multi = curl_multi_init();
         s->easy = curl_easy_init();
         s->headers = strv_copy(s->options.headers);

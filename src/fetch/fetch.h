@@ -51,5 +51,8 @@ const FetchResponse *fetch_response(const FetchStream *s);
  * limit. */
 ssize_t fetch_read(FetchStream *s, void *p, size_t n, Error **reterr_error);
 
+/* The URL without what may be secret in it: user, password, query. NULL when out of memory. */
+char *fetch_shown_url(const char *url);
+
 /* Whether this is a URL that we fetch. */
 bool fetch_is_url(const char *s);

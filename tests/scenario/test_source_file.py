@@ -410,6 +410,7 @@ def test_http_file_is_read_once_while_unchanged(file, web):
     url = web.url + "/in/data.csv?token=x"
     first = file.read("incremental", path=url)
     assert len(first.records) == 2000 and first.records[0]["stream"] == "data"
+    assert b"token=x" not in first.stdout and first.records[0]["data"]["_ab_source_file_url"].startswith(web.url)
     assert first.records[7]["data"]["id"] == 7
     assert first.records[0]["data"]["_ab_source_file_last_modified"] == "2026-01-02T03:04:05.000000Z"
     assert file.read("incremental", last_state(first), path=url).records == []

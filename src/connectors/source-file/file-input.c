@@ -92,7 +92,7 @@ static int open_remote(const FileConfig *config, FileInput *i, FileEntry *entry,
                 options.if_none_match = unless->etag;
                 options.if_modified_since = unless->etag ? NULL : unless->last_modified;
         }
-        r = fetch_open(entry->url, &options, &i->fetch, reterr_error);
+        r = fetch_open(entry->location, &options, &i->fetch, reterr_error);
         if (r < 0)
                 return r;
         response = fetch_response(i->fetch);

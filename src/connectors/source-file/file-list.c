@@ -10,8 +10,10 @@
 #include "fetch/fetch.h"
 
 void file_list_done(FileList *l) {
-        for (size_t i = 0; i < l->n; i++)
+        for (size_t i = 0; i < l->n; i++) {
                 free(l->entries[i].url);
+                free(l->entries[i].location);
+        }
         free(l->entries);
         strv_free(l->streams);
         *l = (FileList) {};
@@ -90,12 +92,33 @@ static int add_glob(FileList *l, const char *pattern, Error **reterr_error) {
         return 0;
 }
 
-static int add_location(FileList *l, const char *location, Error **reterr_error) {
-        if (fetch_is_url(location)) {
-                FileEntry entry = { .url = (char *) location, .remote = true, .modified = -1, .size = -1 };
+/* A query may hold a token: it goes to the server and nowhere else. Its hash keeps apart what only it keeps apart. */
+static int add_remote(FileList *l, const char *location, Error **reterr_error) {
+        FileEntry entry = { .remote = true, .modified = -1, .size = -1 };
+        _cleanup_free_ char *shown = fetch_shown_url(location), *named = NULL;
+        const char *query = strchr(location, '?');
+        uint64_t hash = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
+        int r;
 
-                return add_entry(l, &entry, reterr_error);
+        if (!shown)
+                return -ENOMEM;
+        for (const char *p = query; p && *p; p++)
+                hash = (hash ^ (uint8_t) *p) * UINT64_C(0x100000001b3);
+        if (query && asprintf(&named, "%s#%016llx", shown, (unsigned long long) hash) < 0) {
+                named = NULL;
+                return -ENOMEM;
         }
+        entry.url = named ?: shown;
+        r = add_entry(l, &entry, reterr_error);
+        if (r < 0)
+                return r;
+        l->entries[l->n - 1].location = strdup(location);
+        return l->entries[l->n - 1].location ? 0 : -ENOMEM;
+}
+
+static int add_location(FileList *l, const char *location, Error **reterr_error) {
+        if (fetch_is_url(location))
+                return add_remote(l, location, reterr_error);
         if (strncmp(location, "file://", STRLEN("file://")) == 0) {
                 location += STRLEN("file://");
                 if (*location != '/')

@@ -11,7 +11,9 @@
 #define STREAMS_MAX 10000U
 
 typedef struct FileEntry {
-        char *url;   /* the path as found, or the URL: how the file is called in messages, records and states */
+        char *url;      /* how the file is called in messages, records and states: the path as found, or the URL
+                         * without credentials; in place of a query a hash of it, behind '#' */
+        char *location; /* of a remote file: where to fetch it; NULL for others */
         bool remote;
         int64_t modified; /* µs since the epoch; -1 = not known before it is opened */
         int64_t size;     /* -1 = not known */
