@@ -93,7 +93,9 @@ def machine():
 
 def heading(title):
     today = datetime.datetime.now(datetime.timezone.utc).date().isoformat()
-    return f"# {title}\n\n{today}; {machine()}.\n"
+    load = os.getloadavg()[0]
+    busy = " (others were at work: read the ratios, not the seconds)" if load > 1.5 else ""
+    return f"# {title}\n\n{today}; {machine()}; load average {load:.1f} at the start{busy}.\n"
 
 
 def table(header, rows):
