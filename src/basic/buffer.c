@@ -21,7 +21,8 @@ char *buffer_reserve(Buffer *b, size_t n) {
         if (__builtin_add_overflow(b->len, n, &need) || need > SIZE_MAX / 2)
                 return NULL;
 
-        /* Shift to the front where that alone makes enough room, and the move is paid for by what was consumed. */
+        /* Shift to the front where that alone makes enough room, and the move is paid for by what was
+         * consumed. */
         if (b->data && need <= b->allocated && b->start >= b->len) {
                 memcpy(b->data, buffer_bytes(b), b->len);
                 b->start = 0;

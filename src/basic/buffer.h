@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* A growable run of bytes, consumed from the front: the building block of readers, writers and string builders. */
+/* A growable run of bytes, consumed from the front: the building block of readers, writers and string
+ * builders. */
 
 #include <stdarg.h>
 
@@ -33,7 +34,8 @@ static inline void buffer_consume(Buffer *b, size_t n) {
         b->start = b->len == 0 ? 0 : b->start + n;
 }
 
-/* Makes room for `n` more bytes and returns where they go, NULL when out of memory. Follow with buffer_commit(). */
+/* Makes room for `n` more bytes and returns where they go, NULL when out of memory. Follow with
+ * buffer_commit(). */
 char *buffer_reserve(Buffer *b, size_t n);
 static inline void buffer_commit(Buffer *b, size_t n) {
         b->len += n;
@@ -51,5 +53,6 @@ int buffer_appendv(Buffer *b, const char *format, va_list ap) _printf_(2, 0);
 /* Hands the content over as a NUL-terminated string and leaves the buffer empty. NULL when out of memory. */
 char *buffer_steal_string(Buffer *b);
 
-/* The content as a NUL-terminated string, owned by the buffer, valid until the next change. NULL when out of memory. */
+/* The content as a NUL-terminated string, owned by the buffer, valid until the next change. NULL when out
+ * of memory. */
 const char *buffer_string(Buffer *b);

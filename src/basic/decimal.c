@@ -72,7 +72,8 @@ int decimal_parse(const char *p, size_t n, Decimal *ret) {
         d.digits = first;
         d.end = mantissa_end;
         d.n_digits = (size_t) (mantissa_end - first) - (first < point && mantissa_end > point);
-        /* Where the last digit stands: left of the point the cut zeros count up, right of it the digits count down. */
+        /* Where the last digit stands: left of the point the cut zeros count up, right of it the digits
+         * count down. */
         d.exponent += mantissa_end <= point ? point - mantissa_end : -(mantissa_end - point - 1);
         *ret = d;
         return 0;

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Numbers as JSON writes them, of any size, compared exactly and without expanding them: "1e400" has one digit. */
+/* Numbers as JSON writes them, of any size, compared exactly and without expanding them: "1e400" has one
+ * digit. */
 
 #include "basic/macro.h"
 
-/* ± d1 d2 … dn × 10^exponent with d1 and dn not zero; zero has no digits. Borrows the text it was read from, in which a
- * point may stand between the digits. Exponents beyond ±2^61 are cut to that. */
+/* ± d1 d2 … dn × 10^exponent with d1 and dn not zero; zero has no digits. Borrows the text it was read
+ * from, in which a point may stand between the digits. Exponents beyond ±2^61 are cut to that. */
 typedef struct Decimal {
         bool negative; /* never for zero */
         const char *digits, *end;
@@ -24,7 +25,8 @@ static inline bool decimal_is_integer(const Decimal *d) {
         return d->n_digits == 0 || d->exponent >= 0;
 }
 
-/* Whether `a` is an integer times `divisor`: 1, 0; -ERANGE when the divisor has more than 18 digits or is zero. */
+/* Whether `a` is an integer times `divisor`: 1, 0; -ERANGE when the divisor has more than 18 digits or is
+ * zero. */
 int decimal_is_multiple(const Decimal *a, const Decimal *divisor);
 
 /* Equal numbers give the same. */

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The one seam to the outside world: clocks, randomness, the event loop, pipes, children and files of everything that
- * must also run in a simulator. Production is shared/env-event.h (sd-event and the kernel); a simulator gives another
- * table. Code on this seam calls no clock, random source, pipe, child or file function by itself (checked by
- * tools/check-layering with the list in tools/layers.txt).
+/* The one seam to the outside world: clocks, randomness, the event loop, pipes, children and files of
+ * everything that must also run in a simulator. Production is shared/env-event.h (sd-event and the
+ * kernel); a simulator gives another table. Code on this seam calls no clock, random source, pipe, child
+ * or file function by itself (checked by tools/check-layering with the list in tools/layers.txt).
  *
- * Descriptors are plain ints that only the Env interprets. Handlers return 0, or a negative errno that ends env_run()
- * with it. Sources may be freed inside any handler, their own included. */
+ * Descriptors are plain ints that only the Env interprets. Handlers return 0, or a negative errno that
+ * ends env_run() with it. Sources may be freed inside any handler, their own included. */
 
 #include <sys/types.h>
 #include <sys/uio.h>
@@ -50,8 +50,8 @@ typedef struct EnvOps {
         usec_t (*now)(Env *e, EnvClock clock);
         int (*random_bytes)(Env *e, void *p, size_t n);
 
-        /* The loop. A new source is on; timers are one-shot at an absolute ENV_CLOCK_MONOTONIC time and are re-armed
-         * with timer_set (USEC_INFINITY = off). Priority: lower runs first, 0 is usual. */
+        /* The loop. A new source is on; timers are one-shot at an absolute ENV_CLOCK_MONOTONIC time and
+         * are re-armed with timer_set (USEC_INFINITY = off). Priority: lower runs first, 0 is usual. */
         int (*io_add)(Env *e, int fd, uint32_t events, int priority, EnvIoHandler handler, void *userdata,
                       EnvSource **ret);
         int (*io_set)(EnvSource *s, uint32_t events);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* An error with a sentence for the person who has to mend it. Functions that can fail for reasons a user causes
- * take `Error **reterr_error` last; they return a negative errno and, where the caller gave a place, the sentence. */
+/* An error with a sentence for the person who has to mend it. Functions that can fail for reasons a user
+ * causes take `Error **reterr_error` last; they return a negative errno and, where the caller gave a
+ * place, the sentence. */
 
 #include <stdarg.h>
 
@@ -17,8 +18,8 @@ Error *error_free(Error *e);
 DEFINE_CLEANUP(Error, error_free);
 #define _cleanup_error_ _cleanup_(error_freep)
 
-/* Stores a message and returns `code` (negative errno), so that `return error_set(…)` reads as one step. A message that
- * is already there is replaced. `reterr_error` may be NULL. */
+/* Stores a message and returns `code` (negative errno), so that `return error_set(…)` reads as one step.
+ * A message that is already there is replaced. `reterr_error` may be NULL. */
 int error_set(Error **reterr_error, int code, const char *format, ...) _printf_(3, 4);
 
 /* The same, with ": " and strerror(-code) appended. */

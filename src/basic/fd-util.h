@@ -17,7 +17,8 @@ static inline void closep(int *fd) {
 int fd_set_nonblock(int fd, bool nonblock);
 int fd_set_cloexec(int fd, bool cloexec);
 
-/* Reads up to `n` bytes, resuming after EINTR and short reads. Returns the count, less than `n` only at the end. */
+/* Reads up to `n` bytes, resuming after EINTR and short reads. Returns the count, less than `n` only at
+ * the end. */
 ssize_t read_full(int fd, void *buf, size_t n);
 
 /* Writes all `n` bytes to a blocking fd. 0 or negative errno. */

@@ -20,8 +20,8 @@ struct Hashmap {
         uint64_t seed[2];
 };
 
-/* SipHash-1-3: keys come from connectors that we don't trust, so the hash must not be predictable. The algorithm is
- * the public one of Aumasson and Bernstein. */
+/* SipHash-1-3: keys come from connectors that we don't trust, so the hash must not be predictable. The
+ * algorithm is the public one of Aumasson and Bernstein. */
 static inline uint64_t rotl(uint64_t x, int n) {
         return x << n | x >> (64 - n);
 }

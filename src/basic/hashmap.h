@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* A map from byte strings to pointers that remembers the order of insertion: walking it gives the same order in every
- * run, whatever the hash seed. Keys are copied; values belong to the caller unless a destructor is given. */
+/* A map from byte strings to pointers that remembers the order of insertion: walking it gives the same
+ * order in every run, whatever the hash seed. Keys are copied; values belong to the caller unless a
+ * destructor is given. */
 
 #include "basic/macro.h"
 
@@ -24,7 +25,8 @@ int hashmap_set(Hashmap *h, const void *key, size_t n_key, void *value);
 /* The value, or NULL. `h` may be NULL. */
 void *hashmap_get(const Hashmap *h, const void *key, size_t n_key);
 
-/* Takes the entry out without calling the destructor; NULL when it isn't there. O(n) in the number of entries. */
+/* Takes the entry out without calling the destructor; NULL when it isn't there. O(n) in the number of
+ * entries. */
 void *hashmap_remove(Hashmap *h, const void *key, size_t n_key);
 size_t hashmap_size(const Hashmap *h);
 

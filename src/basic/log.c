@@ -29,7 +29,8 @@ static void log_write(LogLevel level, const char *message) {
                 log_sink(level, message);
                 return;
         }
-        /* Names in messages may be a connector's: show them, but let none of their bytes steer the terminal. */
+        /* Names in messages may be a connector's: show them, but let none of their bytes steer the
+         * terminal. */
         if (utf8_append_printable(&b, message, strlen(message), /* keep_newlines= */ true) >= 0)
                 s = buffer_string(&b);
         (void) fprintf(stderr, "%s\n", s ?: "(out of memory)");

@@ -19,7 +19,8 @@ typedef enum LogLevel {
 void log_set_level(LogLevel level);
 LogLevel log_get_level(void);
 
-/* Sends messages elsewhere, for programs whose standard error isn't for people. NULL restores standard error. */
+/* Sends messages elsewhere, for programs whose standard error isn't for people. NULL restores standard
+ * error. */
 typedef void (*LogSink)(LogLevel level, const char *message);
 void log_set_sink(LogSink sink);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Numbers out of text. All take the whole string or fail: -EINVAL for what isn't one, -ERANGE for what doesn't fit. */
+/* Numbers out of text. All take the whole string or fail: -EINVAL for what isn't one, -ERANGE for what
+ * doesn't fit. */
 
 #include "basic/macro.h"
 

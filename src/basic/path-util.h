@@ -15,7 +15,8 @@ char *path_dirname(const char *path);
 /* The last component, within `path`. */
 const char *path_basename(const char *path);
 
-/* Absolute and without ".", ".." and double slashes (by text: links are not resolved). NULL when out of memory. */
+/* Absolute and without ".", ".." and double slashes (by text: links are not resolved). NULL when out of
+ * memory. */
 char *path_absolute(const char *path);
 
 bool path_exists(const char *path);

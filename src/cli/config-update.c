@@ -33,7 +33,8 @@ static int on_secret(const char *pointer, JsonObject *value, void *userdata) {
         return 0;
 }
 
-/* Unknown or changed plain fields (a host, say) must not move unattended: a connector would choose where the secrets go. */
+/* Unknown or changed plain fields (a host, say) must not move unattended: a connector would choose where
+ * the secrets go. */
 static void warn_plain_changes(const Endpoint *e, JsonObject *config, JsonObject *stored) {
         json_object_object_foreach(config, key, value) {
                 JsonObject *old = json_member(e->config, key);

@@ -137,8 +137,8 @@ static int grant_paths(Endpoint *e, const EndpointRequest *q, Error **reterr_err
         return r;
 }
 
-/* A field of a reference that the spec doesn't know is a slip of the fingers: files may carry more than a spec names, a
- * command line has no reason to. */
+/* A field of a reference that the spec doesn't know is a slip of the fingers: files may carry more than a
+ * spec names, a command line has no reason to. */
 static int check_fields(const Endpoint *e, Error **reterr_error) {
         JsonObject *known = json_member(e->spec->connection_specification, "properties");
         _cleanup_strv_ char **names = NULL;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* One end of a sync as a person named it: the connector behind the reference, its spec, its whole configuration, what it
- * may see of the disk. */
+/* One end of a sync as a person named it: the connector behind the reference, its spec, its whole
+ * configuration, what it may see of the disk. */
 
 #include "runtime/connector-oneshot.h"
 
@@ -29,8 +29,9 @@ typedef struct EndpointRequest {
         bool verbose;
 } EndpointRequest;
 
-/* Resolves the reference, asks for the spec (or takes the cached one), reads, completes and checks the configuration.
- * Relative paths in fields that the spec marks as paths become absolute: the sandbox has another working directory. */
+/* Resolves the reference, asks for the spec (or takes the cached one), reads, completes and checks the
+ * configuration. Relative paths in fields that the spec marks as paths become absolute: the sandbox has
+ * another working directory. */
 int endpoint_open(const EndpointRequest *request, Endpoint **ret, Error **reterr_error);
 /* The same without a configuration: for `gantry spec`. */
 int endpoint_open_bare(const EndpointRequest *request, Endpoint **ret, Error **reterr_error);

@@ -14,5 +14,6 @@ typedef struct OneshotJob {
 
 void oneshot_jobs_done(OneshotJob *jobs, size_t n);
 
-/* 0 when all have ended, however; -ECANCELED after SIGINT or SIGTERM (`ret_signal`, may be NULL, says which). */
+/* 0 when all have ended, however; -ECANCELED after SIGINT or SIGTERM (`ret_signal`, may be NULL, says
+ * which). */
 int oneshots_run(OneshotJob *jobs, size_t n, bool verbose, int *ret_signal, Error **reterr_error);

@@ -121,8 +121,8 @@ static int need_catalog(SyncRun *run, Error **reterr_error) {
         return ask_connectors(run, reterr_error);
 }
 
-/* Streams that no run of this name has seen start with a generation taken from the clock: should the memory of this sync
- * be lost, its numbers are still above all that the destination holds. */
+/* Streams that no run of this name has seen start with a generation taken from the clock: should the
+ * memory of this sync be lost, its numbers are still above all that the destination holds. */
 static int seed_generations(SyncRun *run, const ConfiguredCatalog *c, Error **reterr_error) {
         _cleanup_json_ JsonObject *all = NULL;
         int64_t now = (int64_t) (env_now(run->env, ENV_CLOCK_REALTIME) / USEC_PER_SEC);
@@ -168,8 +168,8 @@ static int assign_generations(SyncRun *run, Error **reterr_error) {
         return generations_assign(run->store->generations, c, &q, run->store->state, NULL, reterr_error);
 }
 
-/* What must be on disk before the first record: a generation's number is never given twice, and a state that was dropped
- * stays dropped. */
+/* What must be on disk before the first record: a generation's number is never given twice, and a state
+ * that was dropped stays dropped. */
 static int remember(SyncRun *run, Error **reterr_error) {
         int r;
 

@@ -45,7 +45,8 @@ void sync_progress_clear(SyncProgress *p) {
         p->drawn = false;
 }
 
-/* Share of the whole that is read, or -1: only where every stream of the sync has an estimate is there a whole. */
+/* Share of the whole that is read, or -1: only where every stream of the sync has an estimate is there a
+ * whole. */
 static double share_done(const Replication *r, const StreamStats *total) {
         double estimate = 0;
 

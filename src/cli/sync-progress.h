@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Shows how far a sync is: a line that redraws itself on a terminal, plain or JSON lines elsewhere, on standard error. */
+/* Shows how far a sync is: a line that redraws itself on a terminal, plain or JSON lines elsewhere, on
+ * standard error. */
 
 #include "cli/sync-options.h"
 

@@ -26,8 +26,8 @@ typedef struct SyncStore {
         char *source, *destination;
 } SyncStore;
 
-/* Opens and locks. -EBUSY when another run holds the name, -EBADMSG for a broken file (named), -EEXIST when the name
- * belongs to another pair of connectors. `state_path` NULL: the store's own. */
+/* Opens and locks. -EBUSY when another run holds the name, -EBADMSG for a broken file (named), -EEXIST
+ * when the name belongs to another pair of connectors. `state_path` NULL: the store's own. */
 int sync_store_open(Env *env, const char *name, const char *source, const char *destination, const char *state_path,
                     bool keep_state, SyncStore **ret, Error **reterr_error);
 SyncStore *sync_store_free(SyncStore *s);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* `gantry spec|check|discover|read|write CONNECTOR`: a connector with its plain protocol on our own standard streams,
- * sandboxed and with its configuration put together; what `docker run IMAGE read …` is elsewhere. */
+/* `gantry spec|check|discover|read|write CONNECTOR`: a connector with its plain protocol on our own
+ * standard streams, sandboxed and with its configuration put together; what `docker run IMAGE read …` is
+ * elsewhere. */
 
 #include <getopt.h>
 #include <signal.h>

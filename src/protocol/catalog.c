@@ -184,7 +184,8 @@ static int get_field_paths(JsonObject *o, const char *key, FieldPath **ret, cons
         return 1;
 }
 
-/* Modes that we don't know are passed over: a newer protocol may have more. One that we know must be there. */
+/* Modes that we don't know are passed over: a newer protocol may have more. One that we know must be
+ * there. */
 static int get_supported_modes(JsonObject *o, AirbyteStream *s, const char *what, Error **reterr_error) {
         _cleanup_strv_ char **modes = NULL;
         int r;
@@ -274,7 +275,8 @@ static bool is_dedup(DestinationSyncMode m) {
         return m == DESTINATION_SYNC_MODE_APPEND_DEDUP || m == DESTINATION_SYNC_MODE_OVERWRITE_DEDUP;
 }
 
-/* Cursor and key: where the person named none, the source's own are filled in, so that readers look in one place. */
+/* Cursor and key: where the person named none, the source's own are filled in, so that readers look in
+ * one place. */
 static int complete_fields(ConfiguredStream *s, const char *what, Error **reterr_error) {
         if (s->sync_mode == SYNC_MODE_INCREMENTAL && !s->cursor_field) {
                 if (s->stream.default_cursor_field) {
@@ -447,7 +449,8 @@ int configured_catalog_from_file(const char *path, ConfiguredCatalog **ret, Erro
         return r < 0 ? error_prefix(reterr_error, r, "'%s'", path) : r;
 }
 
-/* A new object with all members of `raw`, which are shared, not copied: those that we know are replaced afterwards. */
+/* A new object with all members of `raw`, which are shared, not copied: those that we know are replaced
+ * afterwards. */
 static JsonObject *object_from_raw(JsonObject *raw) {
         _cleanup_json_ JsonObject *o = json_object_new_object();
 
@@ -459,8 +462,8 @@ static JsonObject *object_from_raw(JsonObject *raw) {
         return TAKE_PTR(o);
 }
 
-/* The setters leave a member alone that says the same already, in whatever form (null, absent, false, []), so that what
- * came in goes out as it came. */
+/* The setters leave a member alone that says the same already, in whatever form (null, absent, false,
+ * []), so that what came in goes out as it came. */
 static int set_text(JsonObject *o, const char *key, const char *value) {
         JsonObject *old = json_member(o, key);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* AirbyteCatalog, ConfiguredAirbyteCatalog and stream descriptors (reference: the Airbyte protocol, version 0.18).
- * Members that we don't know are kept in `raw` and written out again. */
+/* AirbyteCatalog, ConfiguredAirbyteCatalog and stream descriptors (reference: the Airbyte protocol,
+ * version 0.18). Members that we don't know are kept in `raw` and written out again. */
 
 #include "shared/json-util.h"
 
@@ -88,14 +88,16 @@ ConfiguredCatalog *configured_catalog_free(ConfiguredCatalog *c);
 DEFINE_CLEANUP(ConfiguredCatalog, configured_catalog_free);
 #define _cleanup_configured_catalog_ _cleanup_(configured_catalog_freep)
 
-/* From JSON `{"streams": […]}`. Errors name the stream and the member. Duplicate (namespace, name) pairs, streams
- * without a sync mode, an incremental stream without a cursor, a dedup stream without a primary key are errors. Where a
- * configured stream names no cursor or key and its mode needs one, the source's own is filled in. */
+/* From JSON `{"streams": […]}`. Errors name the stream and the member. Duplicate (namespace, name) pairs,
+ * streams without a sync mode, an incremental stream without a cursor, a dedup stream without a primary
+ * key are errors. Where a configured stream names no cursor or key and its mode needs one, the source's
+ * own is filled in. */
 int catalog_from_json(JsonObject *o, Catalog **ret, Error **reterr_error);
 int configured_catalog_from_json(JsonObject *o, ConfiguredCatalog **ret, Error **reterr_error);
 int configured_catalog_from_file(const char *path, ConfiguredCatalog **ret, Error **reterr_error);
 
-/* To JSON; unknown members that came in are kept. The result shares values with the catalog: write it, don't change it. */
+/* To JSON; unknown members that came in are kept. The result shares values with the catalog: write it,
+ * don't change it. */
 int catalog_to_json(const Catalog *c, JsonObject **ret);
 int configured_catalog_to_json(const ConfiguredCatalog *c, JsonObject **ret);
 

@@ -6,7 +6,8 @@
 
 /* Problems told of one configuration. */
 #define PROBLEMS_MAX 50U
-/* The walk over a spec beside a configuration: both are at most 512 deep, and each level takes a few steps. */
+/* The walk over a spec beside a configuration: both are at most 512 deep, and each level takes a few
+ * steps. */
 #define WALK_DEPTH_MAX 2048U
 #define WALK_STEPS_MAX 1000000U
 /* Parts of a secret that are shorter are words that turn up everywhere. */
@@ -79,8 +80,8 @@ int connector_spec_check_config(const ConnectorSpec *s, JsonObject *config, Erro
         JsonSchemaProblem *problems = NULL;
         int r;
 
-        /* Of 508 public specs, ten give examples that break their own "format", and two have a pattern that no value of
-         * the format matches: to connectors it says which widget the form shows. */
+        /* Of 508 public specs, ten give examples that break their own "format", and two have a pattern
+         * that no value of the format matches: to connectors it says which widget the form shows. */
         r = json_schema_compile_without_formats(s->connection_specification, &schema, reterr_error);
         if (r < 0)
                 return error_prefix(reterr_error, r, "The connector's specification");
@@ -95,9 +96,9 @@ int connector_spec_check_config(const ConnectorSpec *s, JsonObject *config, Erro
         return r;
 }
 
-/* A walk over the schema and the configuration side by side that stops at annotations. It goes into every branch of
- * oneOf and its like: what one branch calls a secret is one. It reads the bare JSON, so that a spec with, say, a broken
- * pattern still has its secrets found. */
+/* A walk over the schema and the configuration side by side that stops at annotations. It goes into every
+ * branch of oneOf and its like: what one branch calls a secret is one. It reads the bare JSON, so that a
+ * spec with, say, a broken pattern still has its secrets found. */
 typedef int (*Visit)(JsonObject *schema, const char *pointer, JsonObject *value, void *userdata);
 
 typedef struct Walk {
@@ -301,7 +302,8 @@ static int add_lines(const char *text, char ***l) {
 
 static int add_strings(JsonObject *value, size_t min, char ***l);
 
-/* A key of many lines is printed line by line, and a service account is JSON in a string: their parts are secrets too. */
+/* A key of many lines is printed line by line, and a service account is JSON in a string: their parts are
+ * secrets too. */
 static int add_string(JsonObject *value, size_t min, char ***l) {
         const char *text = json_object_get_string(value);
         _cleanup_json_ JsonObject *inner = NULL;
@@ -321,7 +323,8 @@ static int add_string(JsonObject *value, size_t min, char ***l) {
         return 0;
 }
 
-/* All strings in a value; numbers only where the number is the secret. Depth is bounded by the parser's limit. */
+/* All strings in a value; numbers only where the number is the secret. Depth is bounded by the parser's
+ * limit. */
 static int add_strings(JsonObject *value, size_t min, char ***l) {
         int r = 0;
 

@@ -24,7 +24,8 @@ int connector_spec_from_json(JsonObject *o, ConnectorSpec **ret, Error **reterr_
 /* Whether `config` fits: 0, or -EINVAL with every offending field (JSON pointer) and why, one per line. */
 int connector_spec_check_config(const ConnectorSpec *s, JsonObject *config, Error **reterr_error);
 
-/* Calls back for every value in `config` that the spec marks "airbyte_secret" (through oneOf, arrays, objects). */
+/* Calls back for every value in `config` that the spec marks "airbyte_secret" (through oneOf, arrays,
+ * objects). */
 typedef int (*SecretHandler)(const char *pointer, JsonObject *value, void *userdata);
 int connector_spec_foreach_secret(const ConnectorSpec *s, JsonObject *config, SecretHandler handler, void *userdata);
 

@@ -86,7 +86,8 @@ static uint64_t hash_bytes(uint64_t h, const char *p, size_t n) {
         return h;
 }
 
-/* Equal values hash equally: numbers by value, members in any order. Depth is bounded by the parser's limit. */
+/* Equal values hash equally: numbers by value, members in any order. Depth is bounded by the parser's
+ * limit. */
 static uint64_t hash_value(JsonObject *o) {
         uint64_t h = 14695981039346656037U + schema_instance_type(o);
         char buf[24];

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* From the document to nodes: find every schema in it with its base URI, then follow the references, then make sure
- * that none of them runs in a circle over one and the same value. All three walk lists, not the stack. */
+/* From the document to nodes: find every schema in it with its base URI, then follow the references, then
+ * make sure that none of them runs in a circle over one and the same value. All three walk lists, not the
+ * stack. */
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -47,8 +48,8 @@ JsonSchema *json_schema_free(JsonSchema *s) {
         return NULL;
 }
 
-/* The node of a schema in the document, made when it is not there yet. Nodes that were made are filled in later, by
- * walking the table. */
+/* The node of a schema in the document, made when it is not there yet. Nodes that were made are filled in
+ * later, by walking the table. */
 static int node_of(Compiler *c, JsonObject *source, const char *base, SchemaNode **ret) {
         JsonSchema *s = c->schema;
         SchemaNode *node = hashmap_get(s->by_source, &source, sizeof(source));
@@ -243,8 +244,9 @@ static int compile_value(Compiler *c, SchemaNode *node, SchemaKeyword *k) {
         return 0;
 }
 
-/* Whether the value is of the type that the keyword wants. Draft-4's booleans ("required": true beside a property,
- * "exclusiveMaximum": true) are in many connectors' specs; they say nothing in draft-7 and are passed over. */
+/* Whether the value is of the type that the keyword wants. Draft-4's booleans ("required": true beside a
+ * property, "exclusiveMaximum": true) are in many connectors' specs; they say nothing in draft-7 and are
+ * passed over. */
 static int check_value_type(Compiler *c, const KeywordType *type, JsonObject *value) {
         static const struct {
                 const char *name;
@@ -376,8 +378,8 @@ static JsonObject *pointer_step(JsonObject *o, char *token) {
         return index < json_object_array_length(o) ? json_object_array_get_idx(o, index) : NULL;
 }
 
-/* Follows a pointer below `resource`. A place that no keyword led to gets a node now, with the base that the schemas
- * on the way to it give. */
+/* Follows a pointer below `resource`. A place that no keyword led to gets a node now, with the base that
+ * the schemas on the way to it give. */
 static int resolve_pointer(Compiler *c, SchemaNode *resource, char *pointer, SchemaNode **ret) {
         const char *base = resource->base;
         JsonObject *o = resource->source;

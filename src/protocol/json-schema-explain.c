@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* "None of the forms fits" helps nobody. Airbyte's forms are told apart by a constant ("auth_type": "oauth2.0"), or at
- * least by their type: what the value says decides which form was meant, and that form's problems are told. */
+/* "None of the forms fits" helps nobody. Airbyte's forms are told apart by a constant ("auth_type":
+ * "oauth2.0"), or at least by their type: what the value says decides which form was meant, and that
+ * form's problems are told. */
 
 #include "protocol/json-schema-validation.h"
 

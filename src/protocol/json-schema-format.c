@@ -356,8 +356,9 @@ static bool format_regex(const char *s, size_t n) {
         return schema_regex_compile(s, n, /* strict= */ true, &regex, NULL) >= 0;
 }
 
-/* Labels of any script, without the marks that RFC 5892 disallows and the tests name: Hangul tone marks, and the
- * dots that aren't dots. The length is an estimate of the encoded form's: 63 bytes hold at most 59 characters of it. */
+/* Labels of any script, without the marks that RFC 5892 disallows and the tests name: Hangul tone marks,
+ * and the dots that aren't dots. The length is an estimate of the encoded form's: 63 bytes hold at most
+ * 59 characters of it. */
 static bool format_idn_hostname(const char *s, size_t n) {
         const char *end = s + n;
         size_t label = 0;

@@ -7,6 +7,6 @@
 
 typedef bool (*SchemaFormat)(const char *s, size_t n);
 
-/* NULL for a format that we don't know, which then says nothing. `airbyte_type` (may be NULL) is the annotation beside
- * it: with "timestamp_without_timezone" a date-time needs no offset. */
+/* NULL for a format that we don't know, which then says nothing. `airbyte_type` (may be NULL) is the
+ * annotation beside it: with "timestamp_without_timezone" a date-time needs no offset. */
 SchemaFormat schema_format_find(const char *name, const char *airbyte_type);

@@ -3,8 +3,9 @@
 
 /* A compiled schema, as json-schema-compile.c makes it and json-schema-validate.c walks it.
  *
- * Each schema object (or boolean) of the document becomes one SchemaNode with the keywords that assert something; all
- * nodes lie in one table, so that "$ref" loops are plain pointers and need no care when freeing. */
+ * Each schema object (or boolean) of the document becomes one SchemaNode with the keywords that assert
+ * something; all nodes lie in one table, so that "$ref" loops are plain pointers and need no care when
+ * freeing. */
 
 #include "basic/decimal.h"
 #include "basic/hashmap.h"
@@ -93,5 +94,6 @@ const SchemaKeyword *schema_node_keyword(const SchemaNode *node, const char *nam
 
 /* The instance type of a value; integers are numbers here. */
 unsigned schema_instance_type(JsonObject *o);
-/* Of a number of json-c: its exact value. The text is written to `buf` where json-c keeps none. -EINVAL for NaN. */
+/* Of a number of json-c: its exact value. The text is written to `buf` where json-c keeps none. -EINVAL
+ * for NaN. */
 int schema_number(JsonObject *o, char buf[static 24], Decimal *ret);

@@ -39,7 +39,8 @@ static const char *category_short_name(const char *name, size_t n) {
         return NULL;
 }
 
-/* "\p{Letter}" at `p`: appended with the short name. Returns how many bytes were taken, 0 = leave it to PCRE2. */
+/* "\p{Letter}" at `p`: appended with the short name. Returns how many bytes were taken, 0 = leave it to
+ * PCRE2. */
 static int translate_property(Buffer *b, const char *p, const char *end) {
         const char *name = p + 3, *close;
         const char *short_name;

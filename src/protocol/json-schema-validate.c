@@ -10,7 +10,8 @@
 
 /* Nodes looked at for one value: half a second. A schema can ask for 2^n looks with n lines (threat T38). */
 #define STEPS_MAX 5000000U
-/* Schemas inside each other, counted along one path: values are at most 512 deep and take a few for each level. */
+/* Schemas inside each other, counted along one path: values are at most 512 deep and take a few for each
+ * level. */
 #define DEPTH_MAX 4096U
 
 unsigned schema_instance_type(JsonObject *o) {
@@ -494,7 +495,8 @@ static int check_some_of(Validation *v, const SchemaNode *node, const SchemaKeyw
         return is_collecting(v) ? validation_explain_branches(v, k, instance) : 0;
 }
 
-/* In the order in which problems are told. "then", "else", "additionalItems" and "definitions" are read by others. */
+/* In the order in which problems are told. "then", "else", "additionalItems" and "definitions" are read
+ * by others. */
 const KeywordType schema_keyword_types[] = {
         { "type", SHAPE_VALUE, INSTANCE_ANY, false, validation_check_type },
         { "const", SHAPE_VALUE, INSTANCE_ANY, false, validation_check_const },

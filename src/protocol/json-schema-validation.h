@@ -18,8 +18,8 @@ struct Validation {
 int validation_check(Validation *v, const SchemaNode *node, JsonObject *instance);
 int validation_check_quietly(Validation *v, const SchemaNode *node, JsonObject *instance);
 
-/* Stores a problem of the current place, or of a member of it, where they are collected. 0 or -ENOMEM, so that a check
- * may return it. */
+/* Stores a problem of the current place, or of a member of it, where they are collected. 0 or -ENOMEM, so
+ * that a check may return it. */
 int validation_problem(Validation *v, const char *format, ...) _printf_(2, 3);
 int validation_problem_at(Validation *v, const char *key, const char *message);
 
@@ -29,5 +29,6 @@ int validation_check_const(Validation *v, const SchemaNode *node, const SchemaKe
 int validation_check_enum(Validation *v, const SchemaNode *node, const SchemaKeyword *k, JsonObject *instance);
 int validation_check_unique(Validation *v, const SchemaNode *node, const SchemaKeyword *k, JsonObject *instance);
 
-/* Why no branch of an "anyOf" or "oneOf" fits (json-schema-explain.c): the problems of the one that was meant. */
+/* Why no branch of an "anyOf" or "oneOf" fits (json-schema-explain.c): the problems of the one that was
+ * meant. */
 int validation_explain_branches(Validation *v, const SchemaKeyword *k, JsonObject *instance);

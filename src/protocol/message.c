@@ -78,7 +78,8 @@ static int require_string(JsonObject *o, const char *key, const char **ret, cons
         return r == 0 ? error_set(reterr_error, -EINVAL, "%s: '%s' is missing", what, key) : r;
 }
 
-/* Text for people: cut at a NUL character, where a name with one is refused, for half a message is better than none. */
+/* Text for people: cut at a NUL character, where a name with one is refused, for half a message is better
+ * than none. */
 static int get_text(JsonObject *o, const char *key, bool required, const char **ret, const char *what,
                     Error **reterr_error) {
         JsonObject *v = json_member(o, key);
@@ -300,7 +301,8 @@ void connection_status_done(ConnectionStatus *m) {
         *m = (ConnectionStatus) {};
 }
 
-/* The writers put one line together in a buffer of its own: what is appended is a whole message or nothing. */
+/* The writers put one line together in a buffer of its own: what is appended is a whole message or
+ * nothing. */
 static int append_line(Buffer *b, Buffer *line, const char *closing) {
         int r;
 

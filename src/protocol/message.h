@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The messages beside RECORD: reading those that the platform acts on, and writing all that our programs say. */
+/* The messages beside RECORD: reading those that the platform acts on, and writing all that our programs
+ * say. */
 
 #include "protocol/catalog.h"
 #include "protocol/record-scanner.h"
@@ -44,7 +45,8 @@ typedef enum TraceType {
 typedef struct TraceMessage {
         TraceType type;
         double emitted_at;
-        /* descriptor of ERROR (optional), ESTIMATE (absent for SYNC) and STREAM_STATUS; borrowed from `payload` */
+        /* descriptor of ERROR (optional), ESTIMATE (absent for SYNC) and STREAM_STATUS; borrowed from
+         * `payload` */
         const char *stream_name, *stream_namespace;
         /* ERROR */
         const char *message, *internal_message, *stack_trace;
@@ -81,7 +83,8 @@ int control_message_parse(JsonSlice payload, JsonObject **ret_config, Error **re
 int connection_status_parse(JsonSlice payload, ConnectionStatus *ret, Error **reterr_error);
 void connection_status_done(ConnectionStatus *m);
 
-/* Writers: append one whole line with its newline. Times are ms since the epoch. NULL strings are left out. */
+/* Writers: append one whole line with its newline. Times are ms since the epoch. NULL strings are left
+ * out. */
 int message_write_log(Buffer *b, const char *level, const char *message);
 int message_write_trace_error(Buffer *b, int64_t emitted_at, FailureType type, const char *message,
                               const char *internal_message, const char *stack_trace, const char *stream_name,

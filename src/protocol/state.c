@@ -30,8 +30,8 @@ static const Splice *splice_find(const Splice *splices, size_t n, JsonSlice key)
         return NULL;
 }
 
-/* Appends `object` without the members named (all of them where a key comes twice), then the new ones at its end. The
- * members that stay keep their bytes, key included. */
+/* Appends `object` without the members named (all of them where a key comes twice), then the new ones at
+ * its end. The members that stay keep their bytes, key included. */
 static int splice_object(Buffer *b, JsonSlice object, const Splice *splices, size_t n) {
         JsonSlice key, value;
         bool first = true;
@@ -275,8 +275,8 @@ static int keep_payload(JsonSlice payload, StateMessage *m) {
         m->json = buffer_steal_string(&b);
         if (!m->json)
                 return -ENOMEM;
-        /* A message is one line. A state out of a file may have been laid out over many; in valid JSON a newline is
-         * nothing but space between tokens. */
+        /* A message is one line. A state out of a file may have been laid out over many; in valid JSON a
+         * newline is nothing but space between tokens. */
         for (char *p = m->json; (p = memchr(p, '\n', (size_t) (m->json + m->n_json - p))); p++)
                 *p = ' ';
         return 0;
@@ -450,7 +450,8 @@ static StateMessage *find_single(const StateSet *s) {
         return hashmap_get(s->messages, "", 0);
 }
 
-/* Whether an entry of "stream_states" is of this stream. The entries were checked when the message was parsed. */
+/* Whether an entry of "stream_states" is of this stream. The entries were checked when the message was
+ * parsed. */
 static bool entry_is(JsonSlice entry, const char *namespace, const char *name) {
         _cleanup_free_ char *its_name = NULL, *its_namespace = NULL;
 
@@ -603,15 +604,17 @@ static int put_payload(StateSet *s, JsonSlice payload, Error **reterr_error) {
         return r < 0 ? r : state_set_put(s, &m, reterr_error);
 }
 
-/* What Airbyte's UI and API show of a stream: {"streamDescriptor": {…}, "streamState": …}, without a type. People who
- * move over paste it. 1 and the bytes of a STREAM message, 0 it isn't that, negative errno. */
+/* What Airbyte's UI and API show of a stream: {"streamDescriptor": {…}, "streamState": …}, without a
+ * type. People who move over paste it. 1 and the bytes of a STREAM message, 0 it isn't that, negative
+ * errno. */
 static int convert_bare(JsonSlice element, Buffer *b) {
         static const char *const names[][2] = { { "streamDescriptor", "streamState" },
                                                 { "stream_descriptor", "stream_state" } };
         JsonSlice descriptor, state, type;
         int r;
 
-        /* With "data" it is a LEGACY message, whatever else stands in it: what we wrote must be what we read. */
+        /* With "data" it is a LEGACY message, whatever else stands in it: what we wrote must be what we
+         * read. */
         if (json_slice_type(element) != JSON_OBJECT || json_find_member(element, "type", &type) > 0 ||
             json_find_member(element, "data", &state) > 0)
                 return 0;
@@ -671,7 +674,8 @@ static int put_blob(StateSet *s, JsonSlice blob, Error **reterr_error) {
         return put_payload(s, buffer_slice(&b), reterr_error);
 }
 
-/* An object is one message, or, where it has no type that a state can have, a LEGACY blob. `{}` is no state. */
+/* An object is one message, or, where it has no type that a state can have, a LEGACY blob. `{}` is no
+ * state. */
 static int parse_object(StateSet *s, JsonSlice object, Error **reterr_error) {
         JsonSlice key, value;
         JsonIter it;

@@ -93,7 +93,8 @@ static bool branch_fits(JsonObject *branch, JsonObject *value) {
         return agreed;
 }
 
-/* The schema of member `key` of `value`, looked up in the schema itself and then in the fitting branch of its oneOf. */
+/* The schema of member `key` of `value`, looked up in the schema itself and then in the fitting branch of
+ * its oneOf. */
 static JsonObject *member_schema(JsonObject *schema, JsonObject *value, const char *key) {
         JsonObject *found = json_member(json_member(schema, "properties"), key);
         JsonObject *branches = json_member(schema, "oneOf");
@@ -149,7 +150,8 @@ static JsonObject *coerce_string(JsonObject *schema, JsonObject *string) {
         return o;
 }
 
-/* Coerces one member or element; the (new) value is pushed when it is a container. `index` counts for arrays. */
+/* Coerces one member or element; the (new) value is pushed when it is a container. `index` counts for
+ * arrays. */
 static int coerce_child(Worklist *w, JsonObject *parent, const char *key, size_t index, JsonObject *child,
                         JsonObject *schema) {
         JsonObject *changed;

@@ -5,10 +5,10 @@
 
 #include "protocol/connector-spec.h"
 
-/* Turns strings into the numbers, booleans, arrays, objects and nulls that the spec wants at their place, for
- * configurations whose values came out of a reference's query. What doesn't read as the wanted type is left as it is:
- * the check against the spec says what is wrong. Of a oneOf the branch counts whose constants fit. `config` changes in
- * place. */
+/* Turns strings into the numbers, booleans, arrays, objects and nulls that the spec wants at their place,
+ * for configurations whose values came out of a reference's query. What doesn't read as the wanted type
+ * is left as it is: the check against the spec says what is wrong. Of a oneOf the branch counts whose
+ * constants fit. `config` changes in place. */
 int connector_config_coerce(const ConnectorSpec *spec, JsonObject *config);
 
 /* Replaces, in place and at any depth, objects with exactly one of these members by the text that they name, so that no

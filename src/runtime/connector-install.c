@@ -71,7 +71,8 @@ static void on_spec(_unused_ ConnectorOneshot *o, const OneshotResult *result, v
         w->env->ops->exit(w->env, 0);
 }
 
-/* Asks once, in the sandbox, so that the first sync needn't; that it cannot be asked doesn't undo an installation. */
+/* Asks once, in the sandbox, so that the first sync needn't; that it cannot be asked doesn't undo an
+ * installation. */
 static int ask_spec(Env *env, const InstalledConnector *c, Error **reterr_error) {
         _cleanup_(connector_oneshot_freep) ConnectorOneshot *o = NULL;
         SpecWait wait = { .env = env, .connector = c };
@@ -97,7 +98,8 @@ static void job_done(InstallJob *job) {
         strv_free(job->environment);
 }
 
-/* Waits for other installations of the same package to end. The lock's file stays: removing it would let two in. */
+/* Waits for other installations of the same package to end. The lock's file stays: removing it would let
+ * two in. */
 static int take_lock(Env *env, const InstallJob *job, int *ret_fd, Error **reterr_error) {
         _cleanup_free_ char *parent = path_dirname(job->name_dir), *path = NULL;
         bool said = false;

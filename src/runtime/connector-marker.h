@@ -10,7 +10,8 @@
 /* <data>/connectors/<kind>/<name>; npm's "@scope/name" is "@scope+name" on disk. */
 int connector_store_name_dir(ConnectorKind kind, const char *name, char **ret);
 
-/* What the marker in `directory` says. -ENOENT without one: the installation isn't there or was never finished. */
+/* What the marker in `directory` says. -ENOENT without one: the installation isn't there or was never
+ * finished. */
 int connector_marker_read(const char *directory, InstalledConnector **ret, Error **reterr_error);
 /* Written last and durably. `installer`: the tool and its version, kept for people. */
 int connector_marker_write(const InstalledConnector *c, const char *installer, usec_t now, Error **reterr_error);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* From what a caller wants of a connector to the plan of its sandbox. Pure but for the names of proxies, which a network
- * needs, and the size of the machine's memory. */
+/* From what a caller wants of a connector to the plan of its sandbox. Pure but for the names of proxies,
+ * which a network needs, and the size of the machine's memory. */
 
 #include "runtime/connector-process.h"
 #include "sandbox/sandbox-plan.h"
@@ -11,6 +11,6 @@
 #define CONNECTOR_RUN_DIR "/run/gantry"
 #define CONNECTOR_HOME "/home/gantry"
 
-/* `scratch` is a private directory with config.json, catalog.json and state.json, of those that `start` has. The plan
- * takes its removal over. */
+/* `scratch` is a private directory with config.json, catalog.json and state.json, of those that `start`
+ * has. The plan takes its removal over. */
 int connector_plan_new(const ConnectorStart *start, const char *scratch, SandboxPlan **ret, Error **reterr_error);

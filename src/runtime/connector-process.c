@@ -49,7 +49,8 @@ static int make_scratch_in(const char *place, char **ret) {
         return 0;
 }
 
-/* Files with secrets go where nothing reaches a disk, if there is such a place: /run is one but in some containers. */
+/* Files with secrets go where nothing reaches a disk, if there is such a place: /run is one but in some
+ * containers. */
 static int make_scratch(char **ret) {
         const char *const places[] = {
                 getenv("XDG_RUNTIME_DIR"), geteuid() == 0 ? "/run" : NULL, "/dev/shm", getenv("TMPDIR"), "/tmp",
@@ -143,7 +144,8 @@ static int handle_event(ConnectorProcess *p, const ShimEvent *e) {
         return r < 0 ? r : 1;
 }
 
-/* Reads one packet. 1: there was one (and `p` may be gone); 0: there is none now; -ECONNRESET: the shim hung up. */
+/* Reads one packet. 1: there was one (and `p` may be gone); 0: there is none now; -ECONNRESET: the shim
+ * hung up. */
 static int receive_event(ConnectorProcess *p) {
         _cleanup_(shim_event_done) ShimEvent e = {};
         _cleanup_error_ Error *error = NULL;

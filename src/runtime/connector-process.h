@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* A running connector: started through gantry-shim in its sandbox, its pipes in our hands, its exit reported. */
+/* A running connector: started through gantry-shim in its sandbox, its pipes in our hands, its exit
+ * reported. */
 
 #include "basic/env.h"
 #include "runtime/connector-store.h"
@@ -31,8 +32,8 @@ typedef struct ConnectorStart {
         bool hold_term_until_stdin_ends;
 } ConnectorStart;
 
-/* Both are optional. `exited` comes once, last: with a failed start, error says why and usage is NULL. `missing` (of
- * `started`) lists sandbox layers that could not be applied. */
+/* Both are optional. `exited` comes once, last: with a failed start, error says why and usage is NULL.
+ * `missing` (of `started`) lists sandbox layers that could not be applied. */
 typedef struct ConnectorEvents {
         int (*started)(ConnectorProcess *p, char *const *missing, void *userdata);
         int (*exited)(ConnectorProcess *p, const ConnectorUsage *usage, const Error *error, void *userdata);
@@ -45,8 +46,8 @@ int connector_process_start(Env *env, const ConnectorStart *start, const Connect
 ConnectorProcess *connector_process_free(ConnectorProcess *p);
 DEFINE_CLEANUP(ConnectorProcess, connector_process_free);
 
-/* Our ends, non-blocking: stdin (to write, -EBADF if not wanted), stdout and stderr (to read). Taking one hands over the
- * duty to close it. */
+/* Our ends, non-blocking: stdin (to write, -EBADF if not wanted), stdout and stderr (to read). Taking one
+ * hands over the duty to close it. */
 int connector_process_take_fd(ConnectorProcess *p, int fd);
 
 /* SIGTERM, then SIGKILL after the grace period. Idempotent. */

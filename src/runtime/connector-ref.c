@@ -38,8 +38,8 @@ const char *connector_kind_to_string(ConnectorKind kind) {
         return kind_names[kind] ?: "installed";
 }
 
-/* Names and versions become directory names and arguments of package managers: nothing in them may look like an option,
- * a path or a second requirement. */
+/* Names and versions become directory names and arguments of package managers: nothing in them may look
+ * like an option, a path or a second requirement. */
 static bool is_name(const char *s, const char *more) {
         size_t n = strlen(s);
 

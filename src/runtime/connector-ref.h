@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* How a person names a connector: `NAME`, `native:NAME`, `pypi:PKG[==V]`, `npm:PKG[@V]`, `exec:PATH`, and the shorthands
- * of design §4 that carry a configuration: `sqlite:PATH`, `csv:PATH`, `jsonl:PATH`, `http(s)://…`, `FILE.yaml`,
- * `CONNECTOR?key=value&…`. Pure text work, no disk but FILE.yaml. */
+/* How a person names a connector: `NAME`, `native:NAME`, `pypi:PKG[==V]`, `npm:PKG[@V]`, `exec:PATH`, and
+ * the shorthands of design §4 that carry a configuration: `sqlite:PATH`, `csv:PATH`, `jsonl:PATH`,
+ * `http(s)://…`, `FILE.yaml`, `CONNECTOR?key=value&…`. Pure text work, no disk but FILE.yaml. */
 
 #include "shared/json-util.h"
 
@@ -36,10 +36,11 @@ const char *connector_kind_to_string(ConnectorKind kind);
 ConnectorRef *connector_ref_free(ConnectorRef *r);
 DEFINE_CLEANUP(ConnectorRef, connector_ref_free);
 
-/* `role` tells `csv:x` the source from the destination. image: and manifest: are known and refused with -EOPNOTSUPP and
- * a sentence that says so. */
+/* `role` tells `csv:x` the source from the destination. image: and manifest: are known and refused with
+ * -EOPNOTSUPP and a sentence that says so. */
 int connector_ref_parse(const char *s, ConnectorRole role, ConnectorRef **ret, Error **reterr_error);
 /* "pypi:airbyte-source-faker==7.2.1" */
 char *connector_ref_to_string(const ConnectorRef *r);
-/* A Python package's name as the index compares it: "Airbyte_Source.X" becomes "airbyte-source-x", in place. */
+/* A Python package's name as the index compares it: "Airbyte_Source.X" becomes "airbyte-source-x", in
+ * place. */
 void pypi_normalize_name(char *name);

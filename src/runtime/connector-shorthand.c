@@ -4,7 +4,8 @@
 
 #include "runtime/connector-shorthand.h"
 
-/* Which connector stands for a scheme on which side, the setting that takes the path, and what else is set. */
+/* Which connector stands for a scheme on which side, the setting that takes the path, and what else is
+ * set. */
 typedef struct Shorthand {
         const char *scheme;
         ConnectorRole role;

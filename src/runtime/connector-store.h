@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Connectors on this machine: where they are installed, and what starting one takes.
- * Layout: <data>/connectors/<kind>/<name>/<version>/ with a marker file `gantry-installed.json` written last; <data> is
- * $GANTRY_DATA_DIR, else $XDG_DATA_HOME/gantry. Specs are cached beside the marker, for exec: connectors in
- * $XDG_CACHE_HOME/gantry by path, size and modification time. */
+/* Connectors on this machine: where they are installed, and what starting one takes. Layout:
+ * <data>/connectors/<kind>/<name>/<version>/ with a marker file `gantry-installed.json` written last;
+ * <data> is $GANTRY_DATA_DIR, else $XDG_DATA_HOME/gantry. Specs are cached beside the marker, for exec:
+ * connectors in $XDG_CACHE_HOME/gantry by path, size and modification time. */
 
 #include "basic/env.h"
 #include "runtime/connector-ref.h"
@@ -25,12 +25,13 @@ typedef struct InstalledConnector {
 InstalledConnector *installed_connector_free(InstalledConnector *c);
 DEFINE_CLEANUP(InstalledConnector, installed_connector_free);
 
-/* Finds what `ref` names. -ENOENT with a sentence that says how to install it; -EACCES when it isn't executable. */
+/* Finds what `ref` names. -ENOENT with a sentence that says how to install it; -EACCES when it isn't
+ * executable. */
 int connector_store_find(const ConnectorRef *ref, InstalledConnector **ret, Error **reterr_error);
 /* All installed and native ones, sorted by reference; *ret ends with NULL. Free each and the array. */
 int connector_store_list(InstalledConnector ***ret, Error **reterr_error);
-/* Downloads, installs, compiles and asks for the spec. Prints progress to standard error. A version that is there
- * already is no error. */
+/* Downloads, installs, compiles and asks for the spec. Prints progress to standard error. A version that
+ * is there already is no error. */
 int connector_store_install(Env *env, const ConnectorRef *ref, bool verbose, InstalledConnector **ret,
                             Error **reterr_error);
 int connector_store_remove(const ConnectorRef *ref, Error **reterr_error);

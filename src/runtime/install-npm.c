@@ -35,8 +35,8 @@ int npm_resolve_version(InstallJob *job, Error **reterr_error) {
         return job->version[0] ? 0 : error_set(reterr_error, -ENOENT, "npm named no version");
 }
 
-/* The programs of a package: "bin" is a path, for one that is named like the package, or an object of names and
- * paths. */
+/* The programs of a package: "bin" is a path, for one that is named like the package, or an object of
+ * names and paths. */
 static int list_programs(JsonObject *bin, const char *name, char ***ret) {
         int r = 0;
 

@@ -12,8 +12,8 @@
 #include "runtime/install-child.h"
 #include "runtime/python-paths.h"
 
-/* The system's interpreter: another one on PATH may lie in somebody's home and vanish, or be out of a sandbox's
- * sight. */
+/* The system's interpreter: another one on PATH may lie in somebody's home and vanish, or be out of a
+ * sandbox's sight. */
 #define PYTHON "/usr/bin/python3"
 #define ENTRY_POINTS_MAX (256U * 1024U)
 
@@ -284,7 +284,8 @@ int python_install(InstallJob *job, InstalledConnector *c, Error **reterr_error)
                 r = find_script(job, &script, reterr_error);
         if (r < 0)
                 return r;
-        /* By the interpreter's name: the script's first line would need a shell in a relocatable environment. */
+        /* By the interpreter's name: the script's first line would need a shell in a relocatable
+         * environment. */
         r = strv_extend(&c->command, python);
         if (r >= 0)
                 r = strv_consume(&c->command, TAKE_PTR(script));

@@ -13,7 +13,8 @@
 /* The kernel looks at 256 bytes (BINPRM_BUF_SIZE). */
 #define SHEBANG_MAX 256U
 
-/* Adds a directory that the sandbox doesn't show anyway. Never the root: a broken link must not open everything. */
+/* Adds a directory that the sandbox doesn't show anyway. Never the root: a broken link must not open
+ * everything. */
 static int add_directory(char ***paths, const char *dir) {
         if (dir[0] != '/' || streq(dir, "/") || path_is_under(dir, "/usr") || strv_contains(*paths, dir))
                 return 0;

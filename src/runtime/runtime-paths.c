@@ -6,7 +6,8 @@
 #include "basic/path-util.h"
 #include "runtime/runtime-paths.h"
 
-/* No build tree has a longer path; readlink() needs some bound, and a link that fills it is taken as unknown. */
+/* No build tree has a longer path; readlink() needs some bound, and a link that fills it is taken as
+ * unknown. */
 #define EXE_PATH_MAX 4096U
 
 static char *own_directory(void) {

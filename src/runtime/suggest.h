@@ -5,6 +5,6 @@
 
 #include "basic/strv.h"
 
-/* The candidate nearest to `word` by edit distance (a swap of neighbours counts once), NULL when none is near enough to
- * be meant. Borrowed from `candidates`. */
+/* The candidate nearest to `word` by edit distance (a swap of neighbours counts once), NULL when none is
+ * near enough to be meant. Borrowed from `candidates`. */
 const char *suggest_nearest(const char *word, char *const *candidates);

@@ -34,8 +34,8 @@ static bool is_one_of(const char *s, const char *a, const char *b, const char *c
         return streq(s, a) || streq(s, b) || streq(s, c);
 }
 
-/* An integer or decimal number as JSON writes it. "007" and "+1" are no such numbers: they stay text, so that postal
- * codes and telephone numbers survive. */
+/* An integer or decimal number as JSON writes it. "007" and "+1" are no such numbers: they stay text, so
+ * that postal codes and telephone numbers survive. */
 static bool is_json_number(const char *s, size_t n) {
         return (s[0] == '-' || (s[0] >= '0' && s[0] <= '9')) && json_validate(s, n, NULL) >= 0;
 }

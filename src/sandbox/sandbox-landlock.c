@@ -12,8 +12,8 @@
 #include "basic/path-util.h"
 #include "sandbox/sandbox-landlock.h"
 
-/* Rights by the ABI version that brought them (Documentation/userspace-api/landlock.rst). The build machine's header may
- * be older than the kernel that runs us, so they are named here. */
+/* Rights by the ABI version that brought them (Documentation/userspace-api/landlock.rst). The build
+ * machine's header may be older than the kernel that runs us, so they are named here. */
 #define FS_ABI_1 ((UINT64_C(1) << 13) - 1) /* EXECUTE … MAKE_SYM */
 #define FS_REFER (UINT64_C(1) << 13)       /* 2 */
 #define FS_TRUNCATE (UINT64_C(1) << 14)    /* 3 */
@@ -118,8 +118,9 @@ static int allow_mounts(const Ruleset *set, const Sandbox *s) {
         return 0;
 }
 
-/* What the sandbox gives beside the plan. With a root of our own that is all that lies there; without, a list: of /proc
- * only ourselves and what describes the machine, for other processes' environment is there too. */
+/* What the sandbox gives beside the plan. With a root of our own that is all that lies there; without, a
+ * list: of /proc only ourselves and what describes the machine, for other processes' environment is there
+ * too. */
 static int allow_system(const Ruleset *set, const Sandbox *s) {
         static const char *const devices[] = {
                 "/dev/full", "/dev/null", "/dev/random", "/dev/urandom", "/dev/zero",

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* A second fence around files, and the only one where there is no mount namespace; also around abstract sockets, signals
- * and, without a network namespace, TCP. */
+/* A second fence around files, and the only one where there is no mount namespace; also around abstract
+ * sockets, signals and, without a network namespace, TCP. */
 
 #include "sandbox/sandbox.h"
 

@@ -29,7 +29,8 @@ static const char *const layer_names[_SANDBOX_LAYER_MAX] = {
         [SANDBOX_TASKS_LIMIT] = "tasks-limit",
 };
 
-/* What the sandbox makes itself: a host's tree there would hand out devices, other processes or kernel switches. */
+/* What the sandbox makes itself: a host's tree there would hand out devices, other processes or kernel
+ * switches. */
 static const char *const reserved_targets[] = { "/proc", "/dev", "/sys" };
 
 const char *network_class_to_string(NetworkClass c) {
@@ -101,7 +102,8 @@ static bool mount_covers(const SandboxMount *m, const char *source, const char *
         return path_is_under(source, m->source) && streq(target + strlen(m->target), source + strlen(m->source));
 }
 
-/* The mount that is nearest above `target`, itself included, or NULL. Mounts are sorted, so it is the last that fits. */
+/* The mount that is nearest above `target`, itself included, or NULL. Mounts are sorted, so it is the
+ * last that fits. */
 static SandboxMount *mount_above(SandboxPlan *p, const char *target) {
         for (size_t i = p->n_mounts; i > 0; i--)
                 if (path_is_under(target, p->mounts[i - 1].target))
@@ -120,8 +122,8 @@ static int path_compare(const char *a, const char *b) {
         return (int) path_rank(*a) - (int) path_rank(*b);
 }
 
-/* What is mounted there already is replaced: a path of the host that somebody names wins over an empty one, a later one
- * over an earlier, a writable one over a read-only one. */
+/* What is mounted there already is replaced: a path of the host that somebody names wins over an empty
+ * one, a later one over an earlier, a writable one over a read-only one. */
 static int mount_change(SandboxMount *m, const char *source, bool writable, bool optional) {
         char *s;
 
@@ -178,9 +180,9 @@ int sandbox_plan_add_mount(SandboxPlan *p, const char *source, const char *targe
 }
 
 int sandbox_plan_add_base(SandboxPlan *p) {
-        /* Programs and libraries; /bin and its like are links into /usr where the host has them so. The rest is what
-         * the dynamic linker, TLS, time zones and MIME guesses read. passwd, group and nsswitch.conf are made up by the
-         * sandbox: the host's tell who lives there. */
+        /* Programs and libraries; /bin and its like are links into /usr where the host has them so. The
+         * rest is what the dynamic linker, TLS, time zones and MIME guesses read. passwd, group and
+         * nsswitch.conf are made up by the sandbox: the host's tell who lives there. */
         static const char *const always[] = {
                 "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/etc/alternatives",
                 "/etc/ca-certificates", "/etc/crypto-policies", "/etc/ld.so.cache", "/etc/ld.so.conf",

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What a connector may see and do: a plan that is made by pure functions, printed, tested, and carried out by
- * sandbox/sandbox.h in the process that will become the connector. */
+/* What a connector may see and do: a plan that is made by pure functions, printed, tested, and carried
+ * out by sandbox/sandbox.h in the process that will become the connector. */
 
 #include "shared/json-util.h"
 
-/* What the sandbox is made of. A layer that the kernel or a missing privilege refuses is left out by itself and named to
- * the starter (`missing` in shim-protocol.h); nothing is left out in silence. */
+/* What the sandbox is made of. A layer that the kernel or a missing privilege refuses is left out by
+ * itself and named to the starter (`missing` in shim-protocol.h); nothing is left out in silence. */
 typedef enum SandboxLayer {
         SANDBOX_USER_NAMESPACE,
         SANDBOX_MOUNT_NAMESPACE,
@@ -69,14 +69,16 @@ SandboxPlan *sandbox_plan_new(void);
 SandboxPlan *sandbox_plan_free(SandboxPlan *p);
 DEFINE_CLEANUP(SandboxPlan, sandbox_plan_free);
 
-/* Adds a mount, in the order of targets; a path that lies under one with the same rights is left out, a writable one wins.
- * `source` NULL makes a private tmpfs. -EINVAL for a target that isn't absolute and normal or is "/", -EPERM for one in
- * /proc, /dev or /sys, which the sandbox makes itself. */
+/* Adds a mount, in the order of targets; a path that lies under one with the same rights is left out, a
+ * writable one wins. `source` NULL makes a private tmpfs. -EINVAL for a target that isn't absolute and
+ * normal or is "/", -EPERM for one in /proc, /dev or /sys, which the sandbox makes itself. */
 int sandbox_plan_add_mount(SandboxPlan *p, const char *source, const char *target, bool writable, bool optional);
-/* The base every connector gets: /usr, libraries, certificates, time zones, resolver files if it has a network. */
+/* The base every connector gets: /usr, libraries, certificates, time zones, resolver files if it has a
+ * network. */
 int sandbox_plan_add_base(SandboxPlan *p);
-/* Turns the plan into one that needs no mounts: arguments, environment and working directory that name a target name its
- * source from then on; a private tmpfs becomes a directory made below the scratch directory. */
+/* Turns the plan into one that needs no mounts: arguments, environment and working directory that name a
+ * target name its source from then on; a private tmpfs becomes a directory made below the scratch
+ * directory. */
 int sandbox_plan_flatten(SandboxPlan *p);
 
 int sandbox_plan_to_json(const SandboxPlan *p, JsonObject **ret);

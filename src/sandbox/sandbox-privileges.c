@@ -33,7 +33,8 @@ static int drop_capabilities(void) {
         struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
         struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {};
 
-        /* Without the privilege for the first two there is nothing that they could take away: the last one counts. */
+        /* Without the privilege for the first two there is nothing that they could take away: the last
+         * one counts. */
         for (int c = 0; c < CAPABILITY_LIMIT; c++)
                 if (prctl(PR_CAPBSET_DROP, c, 0, 0, 0) < 0)
                         break;
@@ -75,8 +76,8 @@ static int limit(int resource, uint64_t value) {
         return RET_NERRNO(setrlimit(resource, &l));
 }
 
-/* RLIMIT_NPROC counts a user's tasks within a user namespace since Linux 5.14; without one it would count all that the
- * user runs, and it never holds for root. */
+/* RLIMIT_NPROC counts a user's tasks within a user namespace since Linux 5.14; without one it would count
+ * all that the user runs, and it never holds for root. */
 static int limit_tasks(Sandbox *s) {
         if (s->uid == 0)
                 return 0; /* see sandbox_limit_namespace_tasks() */
@@ -95,8 +96,8 @@ int sandbox_set_limits(Sandbox *s) {
                 sandbox_miss(s, SANDBOX_LIMITS);
                 return 0;
         }
-        /* A core would hold the connector's secrets. One byte, not none: a core_pattern with a pipe ignores a limit of
-         * 0 and takes 1 as a ban (core(5), fs/coredump.c). */
+        /* A core would hold the connector's secrets. One byte, not none: a core_pattern with a pipe
+         * ignores a limit of 0 and takes 1 as a ban (core(5), fs/coredump.c). */
         r = limit(RLIMIT_CORE, 1);
         if (r >= 0 && p->files_max > 0)
                 r = limit(RLIMIT_NOFILE, p->files_max);
@@ -123,7 +124,8 @@ void sandbox_limit_namespace_tasks(Sandbox *s, int proc) {
 
         if (s->uid != 0 || s->plan->tasks_max == 0)
                 return;
-        /* Before 6.14 this file is the whole machine's, and root inside may write it: never touch it there. */
+        /* Before 6.14 this file is the whole machine's, and root inside may write it: never touch it
+         * there. */
         if (sandbox_kernel_is(6, 14) && s->flags & CLONE_NEWPID && sandbox_wants(s, SANDBOX_TASKS_LIMIT)) {
                 fd = openat(proc, "sys/kernel/pid_max", O_WRONLY | O_CLOEXEC);
                 n = snprintf(text, sizeof(text), "%llu\n",

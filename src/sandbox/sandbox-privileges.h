@@ -14,6 +14,6 @@ int sandbox_set_limits(Sandbox *s);
 /* Whether the running kernel is of at least that version. */
 bool sandbox_kernel_is(unsigned major, unsigned minor);
 
-/* Limits the number of tasks of a process namespace, where the kernel has that. `proc` is its own /proc, not yet
- * read-only. */
+/* Limits the number of tasks of a process namespace, where the kernel has that. `proc` is its own /proc,
+ * not yet read-only. */
 void sandbox_limit_namespace_tasks(Sandbox *s, int proc);

@@ -38,7 +38,8 @@ static int tree_open(const char *source, bool writable, bool exec) {
         return TAKE_FD(fd);
 }
 
-/* Files that a connector can write are not to be executed, unless the plan asks for that or it lies there itself. */
+/* Files that a connector can write are not to be executed, unless the plan asks for that or it lies there
+ * itself. */
 static bool may_execute(const SandboxPlan *p, const SandboxMount *m) {
         return !m->writable || p->allow_write_exec || path_is_under(p->argv[0], m->target);
 }
@@ -75,7 +76,8 @@ static int make_trees(Sandbox *s) {
         return 0;
 }
 
-/* As root, somebody else's file is made to look like root's; where the file system can't do that, its mode decides. */
+/* As root, somebody else's file is made to look like root's; where the file system can't do that, its
+ * mode decides. */
 static void map_foreign_owner(int tree) {
         struct stat st;
 
@@ -134,8 +136,8 @@ static int open_inside(int root, const char *path) {
         return RET_NERRNO((int) syscall(SYS_openat2, root, path, &how, sizeof(how)));
 }
 
-/* Makes `path` with its parents where it isn't there, and opens it. Each step resolves the whole way again, so that links
- * in mounted trees are followed as the connector will follow them. */
+/* Makes `path` with its parents where it isn't there, and opens it. Each step resolves the whole way
+ * again, so that links in mounted trees are followed as the connector will follow them. */
 static int make_inside(int root, const char *path, bool directory) {
         int fd = open_inside(root, path);
 
@@ -221,7 +223,8 @@ static int mount_one(Sandbox *s, int root, size_t i) {
         return r < 0 ? sandbox_fail(s, r, "mount '%s'", m->target) : 0;
 }
 
-/* Devices are links to the host's own: a user namespace cannot make any. No terminal, so there is none to inject into. */
+/* Devices are links to the host's own: a user namespace cannot make any. No terminal, so there is none to
+ * inject into. */
 static int make_dev(Sandbox *s, int root) {
         static const char *const nodes[] = { "/dev/full", "/dev/null", "/dev/random", "/dev/urandom", "/dev/zero" };
         static const char *const links[][2] = {
@@ -249,8 +252,9 @@ static int make_dev(Sandbox *s, int root) {
         return 0;
 }
 
-/* Its own /proc shows its own processes. Read-only, because root inside is root to the files in /proc/sys. A host that
- * hides parts of its /proc, as containers do, lets nobody make a new one: then there is none. */
+/* Its own /proc shows its own processes. Read-only, because root inside is root to the files in
+ * /proc/sys. A host that hides parts of its /proc, as containers do, lets nobody make a new one: then
+ * there is none. */
 static int make_proc(Sandbox *s, int root) {
         static const char *const options[] = { NULL };
         struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY };

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The file system inside: an empty root with what the plan mounts, and the few things that programs expect of a system. */
+/* The file system inside: an empty root with what the plan mounts, and the few things that programs
+ * expect of a system. */
 
 #include "sandbox/sandbox.h"
 
-/* As root, before entering: root inside has no power over other users' directories, so what the plan names is opened with
- * the power of the caller. What cannot be opened is tried again inside. */
+/* As root, before entering: root inside has no power over other users' directories, so what the plan
+ * names is opened with the power of the caller. What cannot be opened is tried again inside. */
 void sandbox_root_open_sources_early(Sandbox *s);
 void sandbox_root_close_sources(Sandbox *s);
 

@@ -108,8 +108,9 @@ static const DeniedCall denied_calls[] = {
         { "vserver", EPERM },          /* never merged; reserved */
 };
 
-/* The youngest call that the list above has been checked against: set_mempolicy_home_node, Linux 5.17. From here on all
- * architectures share their numbers. What came later reports ENOSYS, as it does on an older kernel. */
+/* The youngest call that the list above has been checked against: set_mempolicy_home_node, Linux 5.17.
+ * From here on all architectures share their numbers. What came later reports ENOSYS, as it does on an
+ * older kernel. */
 #define SYSCALL_CEILING 450
 
 typedef struct DeniedCondition {
@@ -136,7 +137,8 @@ static const DeniedCondition denied_conditions[] = {
         /* Keystrokes into a terminal, and its clipboard. */
         { "ioctl", 1, IS_32(TIOCSTI), EPERM },
         { "ioctl", 1, IS_32(TIOCLINUX), EPERM },
-        /* Another execution domain: executable data, no address randomisation. Asking for the present one is fine. */
+        /* Another execution domain: executable data, no address randomisation. Asking for the present one
+         * is fine. */
         { "personality", 0, SCMP_CMP_NE, UINT32_MAX, 0, EPERM },
         /* Set-user-id and set-group-id files: here they give nothing, outside they would. */
         { "chmod", 1, HAS_BITS(S_ISUID), EPERM },
@@ -153,8 +155,9 @@ static const DeniedCondition denied_conditions[] = {
         { "mknodat", 2, HAS_BITS(S_ISGID), EPERM },
         { "creat", 1, HAS_BITS(S_ISUID), EPERM },
         { "creat", 1, HAS_BITS(S_ISGID), EPERM },
-        /* Socket families: a process talks by AF_UNIX, AF_INET and AF_INET6; of netlink only what getaddrinfo() asks
-         * for addresses and routes. AF_ALG, AF_PACKET, AF_VSOCK and some forty more stay closed. */
+        /* Socket families: a process talks by AF_UNIX, AF_INET and AF_INET6; of netlink only what
+         * getaddrinfo() asks for addresses and routes. AF_ALG, AF_PACKET, AF_VSOCK and some forty more
+         * stay closed. */
         { "socket", 0, SCMP_CMP_GT, AF_NETLINK, 0, EAFNOSUPPORT },
         { "socket", 0, SCMP_CMP_EQ, AF_UNSPEC, 0, EAFNOSUPPORT },
         { "socket", 0, SCMP_CMP_EQ, AF_AX25, 0, EAFNOSUPPORT },
@@ -171,8 +174,9 @@ static const DeniedCondition denied_conditions[] = {
         { "socket", 0, SCMP_CMP_EQ, AF_KEY, 0, EAFNOSUPPORT },
 };
 
-/* Memory that is written and then executed: how injected code runs. JITs need it (allow_write_exec). A memfd that is
- * mapped twice goes round this; it stays possible, because that is how libffi makes callbacks, and with it Python. */
+/* Memory that is written and then executed: how injected code runs. JITs need it (allow_write_exec). A
+ * memfd that is mapped twice goes round this; it stays possible, because that is how libffi makes
+ * callbacks, and with it Python. */
 static const DeniedCondition denied_write_exec[] = {
         { "mmap", 2, HAS_BITS(PROT_WRITE | PROT_EXEC), EPERM },
         { "mmap2", 2, HAS_BITS(PROT_WRITE | PROT_EXEC), EPERM },
@@ -181,8 +185,8 @@ static const DeniedCondition denied_write_exec[] = {
         { "shmat", 2, HAS_BITS(SHM_EXEC), EPERM },
 };
 
-/* A negative number: a call that this machine or the library does not know, so it cannot be made or lies above the
- * ceiling. */
+/* A negative number: a call that this machine or the library does not know, so it cannot be made or lies
+ * above the ceiling. */
 static int add_calls(scmp_filter_ctx ctx) {
         for (size_t i = 0; i < ELEMENTSOF(denied_calls); i++) {
                 int nr = seccomp_syscall_resolve_name(denied_calls[i].name), r;
@@ -250,8 +254,8 @@ static int add_sockets(scmp_filter_ctx ctx, const Sandbox *s) {
                 family.datum_a = i == 0 ? AF_INET : AF_INET6;
                 r = seccomp_rule_add_array(ctx, SCMP_ACT_ERRNO(EAFNOSUPPORT), nr, 1, &family);
         }
-        /* Abstract sockets belong to the network namespace, and socket files to whoever sees them: without something
-         * that keeps the host's away there are only socket pairs. */
+        /* Abstract sockets belong to the network namespace, and socket files to whoever sees them:
+         * without something that keeps the host's away there are only socket pairs. */
         if (r >= 0 && ((!alone && s->missing & SANDBOX_LAYER_BIT(SANDBOX_LANDLOCK_SCOPE)) || !(s->flags & CLONE_NEWNS))) {
                 family.datum_a = AF_UNIX;
                 r = seccomp_rule_add_array(ctx, SCMP_ACT_ERRNO(EAFNOSUPPORT), nr, 1, &family);
@@ -259,8 +263,8 @@ static int add_sockets(scmp_filter_ctx ctx, const Sandbox *s) {
         return r;
 }
 
-/* A filter of its own, because libseccomp compares arguments but not call numbers. A foreign architecture's numbers mean
- * something else; libseccomp's filter kills those calls. */
+/* A filter of its own, because libseccomp compares arguments but not call numbers. A foreign
+ * architecture's numbers mean something else; libseccomp's filter kills those calls. */
 static int apply_ceiling(void) {
         struct sock_filter code[] = {
                 BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),

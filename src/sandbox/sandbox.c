@@ -103,8 +103,8 @@ pid_t sandbox_clone(Sandbox *s) {
                         sandbox_root_open_sources_early(s);
                 else
                         sandbox_root_close_sources(s);
-                /* The C library has no fork() with flags. Both of us have one thread, and all other arguments are
-                 * null, so their order, which differs between machines, doesn't matter. */
+                /* The C library has no fork() with flags. Both of us have one thread, and all other
+                 * arguments are null, so their order, which differs between machines, doesn't matter. */
                 pid = (pid_t) syscall(SYS_clone, s->flags | SIGCHLD, NULL, NULL, NULL, NULL);
                 if (pid >= 0)
                         return pid;
@@ -119,7 +119,8 @@ static int write_proc(const char *path, const char *text) {
         return fd < 0 ? -errno : write_full(fd, text, strlen(text));
 }
 
-/* Inside we are who we are outside, and nobody else exists: files that the connector writes belong to the caller. */
+/* Inside we are who we are outside, and nobody else exists: files that the connector writes belong to the
+ * caller. */
 static int map_identity(Sandbox *s) {
         char uid[64], gid[64];
         int r;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Carries out a SandboxPlan. Three processes share the work, see src/sandbox/README.md: the shim (prepare, clone), the
- * first process inside (enter), and the one that becomes the connector (confine). Each has its own copy of Sandbox. */
+/* Carries out a SandboxPlan. Three processes share the work, see src/sandbox/README.md: the shim
+ * (prepare, clone), the first process inside (enter), and the one that becomes the connector (confine).
+ * Each has its own copy of Sandbox. */
 
 #include <sys/types.h>
 
@@ -23,7 +24,8 @@ typedef struct Sandbox {
 void sandbox_init(Sandbox *s, SandboxPlan *plan);
 void sandbox_done(Sandbox *s);
 
-/* Remembers what was being done and returns `r`; a refusal of the kind that degrading helps against is marked. */
+/* Remembers what was being done and returns `r`; a refusal of the kind that degrading helps against is
+ * marked. */
 int sandbox_fail(Sandbox *s, int r, const char *format, ...) _printf_(3, 4);
 static inline bool sandbox_wants(const Sandbox *s, SandboxLayer l) {
         return !(s->plan->without & SANDBOX_LAYER_BIT(l));
@@ -34,11 +36,13 @@ static inline void sandbox_miss(Sandbox *s, SandboxLayer l) {
 
 /* In the shim: fork() into new namespaces. Degrades by itself when the kernel refuses. */
 pid_t sandbox_clone(Sandbox *s);
-/* Gives up a group of layers: first the user namespace (root does without), then all namespaces. false: nothing left. */
+/* Gives up a group of layers: first the user namespace (root does without), then all namespaces. false:
+ * nothing left. */
 bool sandbox_degrade(Sandbox *s);
 
 /* In the first process inside: identity, loopback, host name, file system. */
 int sandbox_enter(Sandbox *s);
 
-/* In the process that becomes the connector, last before execve(): limits, privileges, Landlock, system calls. */
+/* In the process that becomes the connector, last before execve(): limits, privileges, Landlock, system
+ * calls. */
 int sandbox_confine(Sandbox *s);

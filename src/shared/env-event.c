@@ -72,7 +72,8 @@ static EnvSource *source_new(Env *e, void *userdata) {
         return s;
 }
 
-/* Finishes a constructor: sd-event's own policy is to switch a failing source off; ours is to end the loop. */
+/* Finishes a constructor: sd-event's own policy is to switch a failing source off; ours is to end the
+ * loop. */
 static int source_ready(EnvSource *s, int r, int priority, EnvSource **ret) {
         if (r >= 0)
                 r = sd_event_source_set_exit_on_failure(s->source, true);

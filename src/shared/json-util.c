@@ -5,8 +5,8 @@
 #include "basic/json-scan.h"
 #include "shared/json-util.h"
 
-/* Builds a tree from text that json_validate() has accepted, so that every step may trust the grammar. Recursion is
- * bounded by JSON_DEPTH_MAX. */
+/* Builds a tree from text that json_validate() has accepted, so that every step may trust the grammar.
+ * Recursion is bounded by JSON_DEPTH_MAX. */
 typedef struct Builder {
         const char *p, *end;
         Buffer scratch;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* json-c with our rules: the control plane's way to read and write JSON. One grammar everywhere: a text is first judged
- * by basic/json-scan.h, so that what the record path refuses is refused here too. Numbers keep their text (json-c
- * stores a double's source; integers beyond 64 bits are kept as doubles with their text). */
+/* json-c with our rules: the control plane's way to read and write JSON. One grammar everywhere: a text
+ * is first judged by basic/json-scan.h, so that what the record path refuses is refused here too. Numbers
+ * keep their text (json-c stores a double's source; integers beyond 64 bits are kept as doubles with
+ * their text). */
 
 #include <json-c/json.h>
 
@@ -19,7 +20,8 @@ static inline void json_putp(JsonObject **o) {
 }
 #define _cleanup_json_ _cleanup_(json_putp)
 
-/* Parses one JSON text. Errors name the place as "byte N". The result may be NULL with return 0: that is JSON null. */
+/* Parses one JSON text. Errors name the place as "byte N". The result may be NULL with return 0: that is
+ * JSON null. */
 int json_parse(const char *p, size_t n, JsonObject **ret, Error **reterr_error);
 int json_parse_file(const char *path, size_t max, JsonObject **ret, Error **reterr_error);
 
@@ -28,8 +30,9 @@ int json_append(Buffer *b, JsonObject *o);
 /* Compact text, allocated; NULL when out of memory. */
 char *json_to_string(JsonObject *o);
 
-/* Members by name. Each returns 1 found and of that type, 0 absent or null, -EINVAL of another type (message names
- * `what` and the key). Strings are borrowed from `o`; one with a NUL character in it is -EINVAL. */
+/* Members by name. Each returns 1 found and of that type, 0 absent or null, -EINVAL of another type
+ * (message names `what` and the key). Strings are borrowed from `o`; one with a NUL character in it is
+ * -EINVAL. */
 int json_get_string(JsonObject *o, const char *key, const char **ret, const char *what, Error **reterr_error);
 int json_get_bool(JsonObject *o, const char *key, bool *ret, const char *what, Error **reterr_error);
 int json_get_i64(JsonObject *o, const char *key, int64_t *ret, const char *what, Error **reterr_error);

@@ -137,7 +137,8 @@ void shim_init_run(Sandbox *s, const int fds[3], int socket) {
         pid_t pid;
         char go;
 
-        /* The shim's end is ours, even when it is killed; the byte says that it was alive after we had arranged that. */
+        /* The shim's end is ours, even when it is killed; the byte says that it was alive after we had
+         * arranged that. */
         if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || recv(socket, &go, 1, 0) != 1)
                 _exit(1);
         (void) prctl(PR_SET_CHILD_SUBREAPER, 1);

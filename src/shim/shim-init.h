@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The first process inside the sandbox: makes it, starts the connector, reaps whatever it leaves behind, tells the shim.
- * With a process namespace it is pid 1 there, and the kernel ends everything when it ends. */
+/* The first process inside the sandbox: makes it, starts the connector, reaps whatever it leaves behind,
+ * tells the shim. With a process namespace it is pid 1 there, and the kernel ends everything when it
+ * ends. */
 
 #include "sandbox/sandbox.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* gantry-shim: runs one connector in its sandbox for the program at the other end of fd 0. See sandbox/shim-protocol.h
- * for what they say to each other and src/sandbox/README.md for who does what. */
+/* gantry-shim: runs one connector in its sandbox for the program at the other end of fd 0. See
+ * sandbox/shim-protocol.h for what they say to each other and src/sandbox/README.md for who does what. */
 
 #include <fcntl.h>
 #include <poll.h>
@@ -142,8 +142,9 @@ static int open_fd_again(int fd, int flags) {
         return open(path, flags | O_CLOEXEC);
 }
 
-/* Remembers the connector's stdin, to see its end later. A name is best: a reader of ours would keep the writer from
- * seeing that the connector has closed it. A pipe that another user made can't be opened by name: then a reader it is. */
+/* Remembers the connector's stdin, to see its end later. A name is best: a reader of ours would keep the
+ * writer from seeing that the connector has closed it. A pipe that another user made can't be opened by
+ * name: then a reader it is. */
 static void keep_stdin(Shim *m) {
         _cleanup_close_ int trial = -EBADF;
 
@@ -375,7 +376,8 @@ static void loop(Shim *m) {
                         { .fd = m->starter_gone ? -1 : CONTROL_FD, .events = POLLIN },
                         { .fd = m->signals, .events = POLLIN },
                         { .fd = m->init_socket, .events = POLLIN },
-                        /* A hang-up that is known already would be told again and again: then the timeout looks. */
+                        /* A hang-up that is known already would be told again and again: then the timeout
+                         * looks. */
                         { .fd = draining ? -1 : m->stdin_watch, .events = 0 },
                 };
                 int n = poll(p, ELEMENTSOF(p), poll_timeout(m, draining));

@@ -32,7 +32,8 @@ void csv_stream_done(CsvStream *s) {
         *s = (CsvStream) {};
 }
 
-/* --- files that are there already ------------------------------------------------------------------------------ */
+/* --- files that are there already
+ * ------------------------------------------------------------------------------ */
 
 typedef struct Mapping {
         char *p;
@@ -83,7 +84,8 @@ static ssize_t find_name(char *const *names, const char *name) {
         return -ENOENT;
 }
 
-/* The name as it stands in the header: what a spreadsheet could take for a formula is neutralized there too. */
+/* The name as it stands in the header: what a spreadsheet could take for a formula is neutralized there
+ * too. */
 static int column_name(const CsvStream *s, const char *field, Buffer *b) {
         bool formula = s->neutralize && *field && strchr("=+-@\t\r", *field);
 
@@ -281,7 +283,8 @@ static int csv_merge(TargetFile *f, int fd, uint64_t length, void *userdata, Err
 
 const TargetFormat csv_format = { .extension = ".csv", .start = csv_start, .merge = csv_merge };
 
-/* --- records --------------------------------------------------------------------------------------------------- */
+/* --- records
+ * --------------------------------------------------------------------------------------------------- */
 
 static int put_text(CsvStream *s, size_t at, const char *p, size_t n) {
         size_t start = s->arena.len;

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* CSV as RFC 4180 has it, with a line feed at the end of a record. An empty field is null, a quoted empty one ("") the
- * empty text. */
+/* CSV as RFC 4180 has it, with a line feed at the end of a record. An empty field is null, a quoted empty
+ * one ("") the empty text. */
 
 #include "basic/json-scan.h"
 
-/* Appends a field, quoted where it must be. `neutralize`: with an apostrophe before what looks like a formula (T36). */
+/* Appends a field, quoted where it must be. `neutralize`: with an apostrophe before what looks like a
+ * formula (T36). */
 int csv_append_field(Buffer *b, const char *p, size_t n, bool neutralize);
 
 /* One record of a file: its fields as they stand, quotes included. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* destination-jsonl: a line a record: the members of its data as they came, then the four `_airbyte_` ones. They come
- * last, so that a record which brings members of these names doesn't hide ours: of duplicates the last counts. */
+/* destination-jsonl: a line a record: the members of its data as they came, then the four `_airbyte_`
+ * ones. They come last, so that a record which brings members of these names doesn't hide ours: of
+ * duplicates the last counts. */
 
 #include <inttypes.h>
 #include <unistd.h>

@@ -75,7 +75,8 @@ static void decimal_parse(JsonSlice token, Decimal *d) {
 static const double powers_of_ten[] = { 1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
                                         1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22 };
 
-/* Both operands exact and one operation: correctly rounded, the usual case and twenty times as fast as strtod(). */
+/* Both operands exact and one operation: correctly rounded, the usual case and twenty times as fast as
+ * strtod(). */
 static bool decimal_to_double_fast(const Decimal *d, double *ret) {
         int64_t shift = d->exponent - d->n;
         double v = (double) d->mantissa;

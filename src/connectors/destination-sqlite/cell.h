@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* One JSON value as what SQLite stores. Numbers keep their value exactly: INTEGER where they fit 64 bits, REAL where the
- * double says the same decimal, else the number's own text. */
+/* One JSON value as what SQLite stores. Numbers keep their value exactly: INTEGER where they fit 64 bits,
+ * REAL where the double says the same decimal, else the number's own text. */
 
 #include "connectors/lib/stream-columns.h"
 
@@ -24,8 +24,8 @@ typedef struct Cell {
         };
 } Cell;
 
-/* Makes the cell for a column of `kind`; text is appended to `arena`. `value` is valid JSON. 1 stored, 0 the value is not
- * of the column's type (the cell is NULL then), negative errno. */
+/* Makes the cell for a column of `kind`; text is appended to `arena`. `value` is valid JSON. 1 stored, 0
+ * the value is not of the column's type (the cell is NULL then), negative errno. */
 int cell_from_json(ColumnKind kind, JsonSlice value, Buffer *arena, Cell *ret);
 
 /* A number token. Exported for its unit test. */

@@ -78,9 +78,9 @@ static int open_file(Database *d, Error **reterr_error) {
                               "writing: %s", d->path, strerror(errno));
 }
 
-/* Rollback journals make bulk loads 1.4 to 1.7 times as fast as a WAL; a database that is in WAL mode stays in it. EXTRA
- * syncs the directory after the journal is gone: with FULL, a power cut could bring it back and undo a commit whose state
- * was already acknowledged. */
+/* Rollback journals make bulk loads 1.4 to 1.7 times as fast as a WAL; a database that is in WAL mode
+ * stays in it. EXTRA syncs the directory after the journal is gone: with FULL, a power cut could bring it
+ * back and undo a commit whose state was already acknowledged. */
 static int configure(Database *d, Error **reterr_error) {
         _cleanup_stmt_ sqlite3_stmt *count = NULL;
         int r;
@@ -111,7 +111,8 @@ int database_open(Database *d, const char *path, int busy_timeout_seconds, Error
         r = open_file(d, reterr_error);
         if (r < 0)
                 return r;
-        /* One thread: the locks that every bind and allocation takes else cost as much as parsing a record. */
+        /* One thread: the locks that every bind and allocation takes else cost as much as parsing a
+         * record. */
         (void) sqlite3_config(SQLITE_CONFIG_SINGLETHREAD);
         r = sqlite3_open_v2(path, &d->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_EXRESCODE, NULL);
         if (r != SQLITE_OK)
@@ -138,7 +139,8 @@ int database_configure(Database *d, bool wait, Error **reterr_error) {
 
 void database_close(Database *d) {
         database_rollback(d);
-        /* SQLite's own locks are the process's: they must be gone before another descriptor of the file is closed. */
+        /* SQLite's own locks are the process's: they must be gone before another descriptor of the file
+         * is closed. */
         (void) sqlite3_close_v2(d->db);
         d->lock_fd = safe_close(d->lock_fd);
         free(d->path);

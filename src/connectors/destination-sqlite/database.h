@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The database file: opening it for bulk writing, transactions that take turns with other syncs, errors as sentences. */
+/* The database file: opening it for bulk writing, transactions that take turns with other syncs, errors
+ * as sentences. */
 
 #include <sqlite3.h>
 
@@ -19,7 +20,8 @@ typedef struct Database {
 
 /* Opens the file; nothing is read or locked yet. */
 int database_open(Database *d, const char *path, int busy_timeout_seconds, Error **reterr_error);
-/* Reads its header and sets it up for writing. `wait`: in turn with other syncs, however long theirs takes. */
+/* Reads its header and sets it up for writing. `wait`: in turn with other syncs, however long theirs
+ * takes. */
 int database_configure(Database *d, bool wait, Error **reterr_error);
 void database_close(Database *d);
 
@@ -29,7 +31,8 @@ int database_begin(Database *d, Error **reterr_error);
 int database_commit(Database *d, Error **reterr_error);
 void database_rollback(Database *d);
 
-/* Statements are built with sqlite3_mprintf(): "%w" inside double quotes is the one way a name gets into SQL. */
+/* Statements are built with sqlite3_mprintf(): "%w" inside double quotes is the one way a name gets into
+ * SQL. */
 int database_exec(Database *d, Error **reterr_error, const char *format, ...);
 int database_prepare(Database *d, const char *sql, sqlite3_stmt **ret, Error **reterr_error);
 

@@ -60,7 +60,8 @@ static int open_streams(SqliteDestination *s, const ConfiguredCatalog *catalog, 
         s->writers = calloc(MAX(catalog->n_streams, (size_t) 1), sizeof(*s->writers));
         if (!s->writers)
                 return -ENOMEM;
-        /* All locks first: who would write the same stream hears so at once, not after the other's transaction. */
+        /* All locks first: who would write the same stream hears so at once, not after the other's
+         * transaction. */
         for (size_t i = 0; i < catalog->n_streams; i++) {
                 r = stream_writer_lock(&s->database, catalog->streams + i, reterr_error);
                 if (r < 0)
@@ -178,7 +179,8 @@ static int sqlite_close(void *destination, bool clean, Error **reterr_error) {
         return database_commit(&s->database, reterr_error);
 }
 
-/* Tries to write a table and takes it back, without waiting: a database that is being written is one that works. */
+/* Tries to write a table and takes it back, without waiting: a database that is being written is one that
+ * works. */
 static int sqlite_check(JsonObject *config, Emitter *out, Error **reterr_error) {
         Database d = DATABASE_INIT;
         Settings settings;

@@ -10,7 +10,8 @@
 #define PARAMETERS_MAX 2000U
 #define NEW_TABLE_PREFIX "_gantry_new_"
 
-/* --- where records go ------------------------------------------------------------------------------------------ */
+/* --- where records go
+ * ------------------------------------------------------------------------------------------ */
 
 static GenerationHistory history(const StreamTables *t) {
         return (GenerationHistory) {
@@ -157,7 +158,8 @@ void stream_writer_done(StreamWriter *w) {
         buffer_done(&w->changes);
 }
 
-/* --- records --------------------------------------------------------------------------------------------------- */
+/* --- records
+ * --------------------------------------------------------------------------------------------------- */
 
 /* Fills the columns from the record's members; what isn't declared is counted by StreamColumns. */
 static int fill_columns(StreamWriter *w, JsonSlice data, Cell *row) {
@@ -252,7 +254,8 @@ int stream_writer_add(StreamWriter *w, RecordStamp *stamp, const DestinationReco
         return w->n_rows == w->rows_max || w->arena.len >= ARENA_MAX;
 }
 
-/* --- statements ------------------------------------------------------------------------------------------------ */
+/* --- statements
+ * ------------------------------------------------------------------------------------------------ */
 
 static int insert_sql(const StreamWriter *w, unsigned rows, Buffer *sql) {
         _cleanup_sqlite_str_ char *into = sqlite3_mprintf("INSERT INTO \"%w\" (" COLUMN_RAW_ID ", " COLUMN_EXTRACTED_AT ", "
@@ -370,7 +373,8 @@ int stream_writer_settle(StreamWriter *w, Database *d, Error **reterr_error) {
         return r;
 }
 
-/* --- the end --------------------------------------------------------------------------------------------------- */
+/* --- the end
+ * --------------------------------------------------------------------------------------------------- */
 
 int stream_writer_finish(StreamWriter *w, Database *d, Error **reterr_error) {
         int r;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* One stream on its way into its table: rows are gathered and inserted many at a time with a prepared statement. */
+/* One stream on its way into its table: rows are gathered and inserted many at a time with a prepared
+ * statement. */
 
 #include "connectors/destination-sqlite/cell.h"
 #include "connectors/destination-sqlite/table-key.h"
@@ -26,8 +27,8 @@ typedef struct StreamWriter {
 
 /* Takes the stream's lock for as long as the database is open; -EBUSY when another sync has it. */
 int stream_writer_lock(Database *d, const ConfiguredStream *stream, Error **reterr_error);
-/* Decides by the stream's generations where its records go, and makes that table ready; in the open transaction.
- * `rows_max`: rows to gather at most. */
+/* Decides by the stream's generations where its records go, and makes that table ready; in the open
+ * transaction. `rows_max`: rows to gather at most. */
 int stream_writer_open(StreamWriter *w, Database *d, const ConfiguredStream *stream, const char *separator,
                        unsigned rows_max, Emitter *out, Error **reterr_error);
 void stream_writer_done(StreamWriter *w);

@@ -63,7 +63,8 @@ static int append_path(Buffer *b, const char *prefix, const char *operator, Fiel
         return r < 0 ? r : buffer_append_char(b, ')');
 }
 
-/* "->" gives a nested value as JSON text, exact for numbers of any size; good enough to be the same or not. */
+/* "->" gives a nested value as JSON text, exact for numbers of any size; good enough to be the same or
+ * not. */
 static int key_sql(TableKey *k, const ConfiguredStream *stream, const StreamColumns *columns, const Table *t, Buffer *b,
                    Error **reterr_error) {
         size_t n = field_paths_length(stream->primary_key);
@@ -93,8 +94,8 @@ static int key_sql(TableKey *k, const ConfiguredStream *stream, const StreamColu
         return 0;
 }
 
-/* Which of two rows stays: the one with the greater cursor, NULL the least; with equal cursors the one extracted later;
- * then the one that came later. */
+/* Which of two rows stays: the one with the greater cursor, NULL the least; with equal cursors the one
+ * extracted later; then the one that came later. */
 static int newer_sql(const ConfiguredStream *stream, const Table *t, Buffer *where, Buffer *order, Error **reterr_error) {
         _cleanup_buffer_ Buffer mine = {}, theirs = {};
         const char *a, *b;
@@ -211,8 +212,8 @@ static int drop_index(Database *d, Table *t, Error **reterr_error) {
         return 0;
 }
 
-/* Index names are the database's, not the table's, and outlive the renaming of their table: a random one never meets
- * another. */
+/* Index names are the database's, not the table's, and outlive the renaming of their table: a random one
+ * never meets another. */
 static int make_index(Database *d, Table *t, const TableKey *k, Error **reterr_error) {
         _cleanup_strv_ char **name = NULL;
         uint64_t random;

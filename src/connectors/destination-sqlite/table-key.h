@@ -17,12 +17,13 @@ typedef struct TableKey {
 
 void table_key_done(TableKey *k);
 
-/* Works out the SQL. -EINVAL when the schema has no such field. NULL in a key is a value like any other: two records
- * with it are the same row (SQL's unique indexes would let both in). */
+/* Works out the SQL. -EINVAL when the schema has no such field. NULL in a key is a value like any other:
+ * two records with it are the same row (SQL's unique indexes would let both in). */
 int table_key_init(TableKey *k, const ConfiguredStream *stream, const StreamColumns *columns, const Table *t,
                    Error **reterr_error);
 
-/* Gives the table the index that `k` needs and no other of ours; where rows are double already, the newest stays. */
+/* Gives the table the index that `k` needs and no other of ours; where rows are double already, the
+ * newest stays. */
 int table_key_apply(Database *d, Table *t, const TableKey *k, Error **reterr_error);
 
 /* Removes the rows that a delete marker has reached. */

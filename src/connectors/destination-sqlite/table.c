@@ -29,8 +29,8 @@ const char *table_column(const Table *t, const char *field) {
         return NULL;
 }
 
-/* Declared types are for people. Numbers get none: a column of SQLite's numeric affinity would turn the text of a number
- * beyond 64 bits into a double, and lose what it is. */
+/* Declared types are for people. Numbers get none: a column of SQLite's numeric affinity would turn the
+ * text of a number beyond 64 bits into a double, and lose what it is. */
 static const char *declared_type(ColumnKind k) {
         switch (k) {
         case COLUMN_STRING:
@@ -69,7 +69,8 @@ static uint32_t name_hash(const char *s) {
         return h;
 }
 
-/* The field's own name, unless SQLite takes it for one that is there ("Id" and "id"): then a hash of it follows. */
+/* The field's own name, unless SQLite takes it for one that is there ("Id" and "id"): then a hash of it
+ * follows. */
 static int add_mapping(Table *t, const StreamColumn *c) {
         int r;
 
@@ -137,7 +138,8 @@ int table_create(Database *d, const char *name, const StreamColumns *columns, Ta
         return 0;
 }
 
-/* SQLite cannot change a declared type; since values aren't converted by it, the record of the change is enough. */
+/* SQLite cannot change a declared type; since values aren't converted by it, the record of the change is
+ * enough. */
 static int note_kind(Table *t, size_t i, const StreamColumn *c, Emitter *out) {
         const char *now = column_kind_to_string(c->kind);
         char *copy;

@@ -3,9 +3,10 @@
 
 /* Tables and the registry that remembers whose they are.
  *
- * `_gantry_streams` has one row a stream: the name of its table, the columns and the unique key of the table, the
- * generation that the table holds, and the same of the table beside it (`_gantry_new_…`) into which a truncate refresh
- * writes until it is complete. Names stay what they were at the first sync, whatever comes later. */
+ * `_gantry_streams` has one row a stream: the name of its table, the columns and the unique key of the
+ * table, the generation that the table holds, and the same of the table beside it (`_gantry_new_…`) into
+ * which a truncate refresh writes until it is complete. Names stay what they were at the first sync,
+ * whatever comes later. */
 
 #include "connectors/destination-sqlite/database.h"
 #include "connectors/lib/stream-columns.h"
@@ -41,8 +42,8 @@ void stream_tables_done(StreamTables *s);
 
 /* Makes the registry, in the open transaction. */
 int registry_create(Database *d, Error **reterr_error);
-/* Reads the row of a stream or chooses a table name for a new one: `namespace` + separator + name, with a hash appended
- * where another stream has that name already (SQLite's names ignore ASCII case). */
+/* Reads the row of a stream or chooses a table name for a new one: `namespace` + separator + name, with a
+ * hash appended where another stream has that name already (SQLite's names ignore ASCII case). */
 int registry_load(Database *d, const char *separator, const char *namespace, const char *stream, StreamTables *ret,
                   Error **reterr_error);
 int registry_store(Database *d, const StreamTables *s, Error **reterr_error);
@@ -55,5 +56,6 @@ int table_drop(Database *d, Table *t, Error **reterr_error);
 int table_rename(Database *d, Table *t, const char *name, Error **reterr_error);
 /* The column of a field, or NULL. */
 const char *table_column(const Table *t, const char *field);
-/* Appends the rows of `from` to `to`, which has all its columns; `upsert` is the ON CONFLICT clause or "". */
+/* Appends the rows of `from` to `to`, which has all its columns; `upsert` is the ON CONFLICT clause or
+ * "". */
 int table_merge(Database *d, const Table *from, const Table *to, const char *upsert, Error **reterr_error);

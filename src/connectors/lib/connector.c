@@ -10,7 +10,8 @@
 #include "connectors/lib/destination.h"
 #include "connectors/lib/emitter.h"
 
-/* Configurations and states come from the platform, which has limits of its own; these are against accidents. */
+/* Configurations and states come from the platform, which has limits of its own; these are against
+ * accidents. */
 #define CONFIG_SIZE_MAX (16U * 1024U * 1024U)
 #define STATE_SIZE_MAX (64U * 1024U * 1024U)
 /* A source that was asked to end and is stuck in a call dies after this. */
@@ -73,8 +74,8 @@ static void on_term(int signo) {
         (void) alarm(STOP_GRACE_SECONDS);
 }
 
-/* A source ends between two records. A destination keeps the default action: it is gone at once, and what it hasn't
- * acknowledged isn't there for anybody. */
+/* A source ends between two records. A destination keeps the default action: it is gone at once, and what
+ * it hasn't acknowledged isn't there for anybody. */
 static int set_signals(Verb verb) {
         struct sigaction ignore = { .sa_handler = SIG_IGN }, term = { .sa_handler = on_term };
 
@@ -114,8 +115,8 @@ static int load_config(Invocation *i, Error **reterr_error) {
         return 0;
 }
 
-/* What a destination shall do is none of a source's business: a deduplicating stream without a primary key, which the
- * CDK's standard tests ask for, is read like any other. */
+/* What a destination shall do is none of a source's business: a deduplicating stream without a primary
+ * key, which the CDK's standard tests ask for, is read like any other. */
 static void forget_deduplication(JsonObject *catalog) {
         JsonObject *streams = json_member(catalog, "streams");
         size_t n = json_object_is_type(streams, json_type_array) ? json_object_array_length(streams) : 0;

@@ -87,7 +87,8 @@ static const char *stream_name(const DestinationRun *d, size_t i) {
         return d->catalog->streams[i].stream.name;
 }
 
-/* --- finding the stream of a record ---------------------------------------------------------------------------- */
+/* --- finding the stream of a record
+ * ---------------------------------------------------------------------------- */
 
 /* Names hold no NUL (a configured catalog with one is refused), so it separates. */
 static int make_key(Buffer *b, const char *namespace, const char *name) {
@@ -149,7 +150,8 @@ static int find_stream(DestinationRun *d, const Envelope *e, size_t *ret, Error 
         return 0;
 }
 
-/* --- records --------------------------------------------------------------------------------------------------- */
+/* --- records
+ * --------------------------------------------------------------------------------------------------- */
 
 static int reject(DestinationRun *d, size_t i, const char *why) {
         StreamProgress *p = d->progress + i;
@@ -231,7 +233,8 @@ static int on_record(DestinationRun *d, const Envelope *e, Error **reterr_error)
         return 0;
 }
 
-/* --- states ---------------------------------------------------------------------------------------------------- */
+/* --- states
+ * ---------------------------------------------------------------------------------------------------- */
 
 static StreamProgress *progress_of(DestinationRun *d, const StateMessage *m) {
         uintptr_t found;
@@ -333,7 +336,8 @@ static bool commit_due(const DestinationRun *d) {
                d->pending_bytes >= PENDING_BYTES_MAX || monotonic_ms() - d->oldest_pending_ms >= COMMIT_AGE_MS;
 }
 
-/* --- the other messages ---------------------------------------------------------------------------------------- */
+/* --- the other messages
+ * ---------------------------------------------------------------------------------------- */
 
 static int on_trace(DestinationRun *d, const Envelope *e) {
         TraceMessage m = {};
@@ -391,7 +395,8 @@ static int on_line(DestinationRun *d, JsonSlice line, Error **reterr_error) {
         }
 }
 
-/* --- the loop -------------------------------------------------------------------------------------------------- */
+/* --- the loop
+ * -------------------------------------------------------------------------------------------------- */
 
 static int drain_lines(DestinationRun *d, Error **reterr_error) {
         JsonSlice line;

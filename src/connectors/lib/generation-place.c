@@ -10,7 +10,8 @@ static bool is_overwrite(const ConfiguredStream *c) {
 }
 
 GenerationPlace generation_place(const ConfiguredStream *c, const GenerationHistory *h, Error **reterr_error) {
-        /* Platforms without refreshes send no ids, or zeros: then the mode alone decides, and nothing is resumed. */
+        /* Platforms without refreshes send no ids, or zeros: then the mode alone decides, and nothing is
+         * resumed. */
         if (!c->has_generation || (c->generation_id == 0 && c->minimum_generation_id == 0))
                 return is_overwrite(c) ? PLACE_NEW : PLACE_FINAL;
         if (c->minimum_generation_id == 0)
@@ -21,7 +22,8 @@ GenerationPlace generation_place(const ConfiguredStream *c, const GenerationHist
                                       c->stream.name, c->minimum_generation_id, c->generation_id);
         if (h->has_new && h->new_has_generation && h->new_generation_id == c->generation_id)
                 return PLACE_NEW_RESUME;
-        /* The swap was done by an attempt whose end nobody heard of: what follows belongs to the same generation. */
+        /* The swap was done by an attempt whose end nobody heard of: what follows belongs to the same
+         * generation. */
         if (h->has_final && h->final_has_generation && h->final_generation_id == c->generation_id)
                 return PLACE_FINAL;
         return PLACE_NEW;

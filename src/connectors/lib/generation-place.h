@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The rules of refreshes, for destinations that keep a finished table (or file) and, while a truncate refresh is under
- * way, a new one beside it. docs/DESTINATIONS.md has the table. */
+/* The rules of refreshes, for destinations that keep a finished table (or file) and, while a truncate
+ * refresh is under way, a new one beside it. docs/DESTINATIONS.md has the table. */
 
 #include "connectors/lib/connector.h"
 
@@ -24,6 +24,6 @@ typedef struct GenerationHistory {
 /* -EOPNOTSUPP for a minimum generation between 0 and the generation. */
 GenerationPlace generation_place(const ConfiguredStream *c, const GenerationHistory *h, Error **reterr_error);
 
-/* With PLACE_FINAL and something left beside: whether those rows were acknowledged and must be merged (D09), or were an
- * unfinished overwrite without generations and go. */
+/* With PLACE_FINAL and something left beside: whether those rows were acknowledged and must be merged
+ * (D09), or were an unfinished overwrite without generations and go. */
 bool generation_keeps_new(const ConfiguredStream *c, const GenerationHistory *h);

@@ -227,7 +227,8 @@ ssize_t stream_columns_index(const StreamColumns *c, const char *field) {
         return found > 0 ? (ssize_t) found - 1 : -ENOENT;
 }
 
-/* Out of the way of stream_columns_find(): a key out of order or with escapes, or one that isn't declared. */
+/* Out of the way of stream_columns_find(): a key out of order or with escapes, or one that isn't
+ * declared. */
 static ssize_t find_slow(StreamColumns *c, JsonSlice key) {
         uintptr_t found;
         int r;

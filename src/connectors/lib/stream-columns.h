@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The columns that a stream's json_schema asks for, and finding them by the keys of records. A schema that declares no
- * properties (and does not forbid others) gives one column, `_airbyte_data`, which takes the whole record. */
+/* The columns that a stream's json_schema asks for, and finding them by the keys of records. A schema
+ * that declares no properties (and does not forbid others) gives one column, `_airbyte_data`, which takes
+ * the whole record. */
 
 #include "basic/hashmap.h"
 #include "connectors/lib/emitter.h"
@@ -53,8 +54,8 @@ void stream_columns_done(StreamColumns *c);
 /* What a property's schema says of its values. */
 ColumnKind column_kind_of_schema(JsonObject *schema, bool *ret_nullable);
 
-/* The index of the column that an escaped key names; -ENOENT for an undeclared one, which is counted; -ENOMEM. Call
- * stream_columns_rewind() before each record. */
+/* The index of the column that an escaped key names; -ENOENT for an undeclared one, which is counted;
+ * -ENOMEM. Call stream_columns_rewind() before each record. */
 ssize_t stream_columns_find(StreamColumns *c, JsonSlice key);
 static inline void stream_columns_rewind(StreamColumns *c) {
         c->next = 0;

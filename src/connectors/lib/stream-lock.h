@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Locks that die with their holder: bytes of a file far behind its end, one for each stream, so that a second sync into
- * the same table or file is refused (D28) while syncs into others go on. They are open-file-description locks: no
- * process id, no stale lock file. */
+/* Locks that die with their holder: bytes of a file far behind its end, one for each stream, so that a
+ * second sync into the same table or file is refused (D28) while syncs into others go on. They are
+ * open-file-description locks: no process id, no stale lock file. */
 
 #include "basic/macro.h"
 

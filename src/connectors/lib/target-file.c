@@ -31,7 +31,8 @@ static int sync_directory(const TargetFile *f, int fd, Error **reterr_error) {
         return fsync(fd) < 0 ? fail(f, -errno, "sync the directory of", reterr_error) : 0;
 }
 
-/* --- names ----------------------------------------------------------------------------------------------------- */
+/* --- names
+ * ----------------------------------------------------------------------------------------------------- */
 
 static int suffixed(const Buffer *base, const char *suffix, char **ret) {
         return asprintf(ret, "%.*s%s", (int) base->len, buffer_bytes(base), suffix) < 0 ? -ENOMEM : 0;
@@ -41,7 +42,8 @@ static int name_side_files(TargetFile *f, const AirbyteStream *s) {
         _cleanup_buffer_ Buffer base = {};
         int r = 0;
 
-        /* A namespace has no dots left, so the first one ends it. A single file has one journal whoever writes it. */
+        /* A namespace has no dots left, so the first one ends it. A single file has one journal whoever
+         * writes it. */
         if (f->directory->single)
                 r = buffer_append_string(&base, "file");
         else if (s->namespace && *s->namespace)
@@ -111,7 +113,8 @@ static int name_file(TargetFile *f, const AirbyteStream *s, const char *extensio
         return f->display ? 0 : -ENOMEM;
 }
 
-/* --- after a crash --------------------------------------------------------------------------------------------- */
+/* --- after a crash
+ * --------------------------------------------------------------------------------------------- */
 
 /* Size of a regular file, -ENOENT, or the error of something else that stands there. */
 static int64_t size_at(int at, const char *name) {
@@ -204,7 +207,8 @@ static int recover(TargetFile *f, Emitter *out, Error **reterr_error) {
         return r < 0 ? r : recover_final(f, out, reterr_error);
 }
 
-/* --- placing --------------------------------------------------------------------------------------------------- */
+/* --- placing
+ * --------------------------------------------------------------------------------------------------- */
 
 static int place_at(TargetFile *f, int at, const char *name, uint64_t length, Error **reterr_error) {
         struct stat st;
@@ -342,7 +346,8 @@ void target_file_close(TargetFile *f) {
         *f = (TargetFile) { .parent_fd = -EBADF, .journal_fd = -EBADF, .fd = -EBADF };
 }
 
-/* --- writing --------------------------------------------------------------------------------------------------- */
+/* --- writing
+ * --------------------------------------------------------------------------------------------------- */
 
 int target_file_flush(TargetFile *f, Error **reterr_error) {
         int r;

@@ -3,11 +3,11 @@
 
 /* A file a stream, for destinations that write files.
  *
- * Beneath the configured directory lie the files (`[NAMESPACE/]STREAM.EXT`, names encoded so that none can leave it) and
- * `.gantry/` with a journal for each stream: two slots of text, written in turn, that say how long the file was at the
- * last commit. What is behind that after a crash was never acknowledged and is cut off (D03, D27). A truncate refresh
- * writes `.gantry/….new` and renames it when the stream is complete. With a configured file instead of a directory, the
- * same lies in `.FILE.gantry/` beside it. */
+ * Beneath the configured directory lie the files (`[NAMESPACE/]STREAM.EXT`, names encoded so that none
+ * can leave it) and `.gantry/` with a journal for each stream: two slots of text, written in turn, that
+ * say how long the file was at the last commit. What is behind that after a crash was never acknowledged
+ * and is cut off (D03, D27). A truncate refresh writes `.gantry/….new` and renames it when the stream is
+ * complete. With a configured file instead of a directory, the same lies in `.FILE.gantry/` beside it. */
 
 #include "connectors/lib/emitter.h"
 #include "connectors/lib/generation-place.h"
@@ -22,7 +22,8 @@ typedef struct TargetDirectory {
 
 #define TARGET_DIRECTORY_INIT ((TargetDirectory) { .root_fd = -EBADF, .side_fd = -EBADF, .lock_fd = -EBADF })
 
-/* `extension` with its dot. `path` is a file when it ends so and no directory stands there: then for one stream only. */
+/* `extension` with its dot. `path` is a file when it ends so and no directory stands there: then for one
+ * stream only. */
 int target_directory_open(TargetDirectory *d, const char *path, const char *extension, size_t n_streams,
                           Error **reterr_error);
 void target_directory_close(TargetDirectory *d);
@@ -70,18 +71,19 @@ int target_file_wrote(TargetFile *f, Error **reterr_error);
 int target_file_flush(TargetFile *f, Error **reterr_error);
 /* Durable when it returns. */
 int target_file_commit(TargetFile *f, Error **reterr_error);
-/* The same for many files with few waits for the disk: after the flush of all, sync the file system, note the lengths of
- * all, sync again. */
+/* The same for many files with few waits for the disk: after the flush of all, sync the file system, note
+ * the lengths of all, sync again. */
 int target_file_note_length(TargetFile *f, Error **reterr_error);
 /* The new file becomes the file. */
 int target_file_finish(TargetFile *f, Error **reterr_error);
 /* Remembers that the file was closed in order. */
 int target_file_settle(TargetFile *f, Error **reterr_error);
 
-/* Replaces the whole content: `fill` writes the new one to `to`, the old one is f->fd with f->length bytes. Atomic. */
+/* Replaces the whole content: `fill` writes the new one to `to`, the old one is f->fd with f->length
+ * bytes. Atomic. */
 int target_file_rewrite(TargetFile *f, int (*fill)(TargetFile *f, int to, void *userdata, Error **reterr_error),
                         void *userdata, Error **reterr_error);
 
-/* Appends a name so that it is one harmless component: letters, digits, '_', '-' and inner '.' stay, all else becomes
- * %XX; a long one is cut and gets a hash. `dots`: whether '.' may stay. */
+/* Appends a name so that it is one harmless component: letters, digits, '_', '-' and inner '.' stay, all
+ * else becomes %XX; a long one is cut and gets a hash. `dots`: whether '.' may stay. */
 int target_encode_name(const char *name, bool dots, Buffer *b);

@@ -15,5 +15,6 @@ typedef struct TargetSet {
 int target_set_open(TargetSet *s, const char *path, const ConfiguredCatalog *catalog, const TargetFormat *format,
                     void *const *userdata, Emitter *out, Error **reterr_error);
 int target_set_commit(TargetSet *s, Error **reterr_error);
-/* `clean`: everything was committed and the files are to be remembered as closed in order. Frees in any case. */
+/* `clean`: everything was committed and the files are to be remembered as closed in order. Frees in any
+ * case. */
 int target_set_close(TargetSet *s, bool clean, Error **reterr_error);

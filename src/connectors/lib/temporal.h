@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Whether a text is a date, time or timestamp of the shapes that connectors write. Nothing is converted: a text that
- * is one is stored as it came. */
+/* Whether a text is a date, time or timestamp of the shapes that connectors write. Nothing is converted:
+ * a text that is one is stored as it came. */
 
 #include "basic/macro.h"
 

@@ -165,7 +165,8 @@ char *faker_put_purchase(const Faker *f, char *p, uint64_t index, unsigned nth) 
         when = later(&r, created);
         p = faker_put(p, "\",\"added_to_cart_at\":\"");
         p = faker_put_time(p, when);
-        /* Seven of ten carts are paid for, of those 15 in a hundred come back; what didn't happen is left out. */
+        /* Seven of ten carts are paid for, of those 15 in a hundred come back; what didn't happen is left
+         * out. */
         if (faker_below(&r, 100) < 70) {
                 when = later(&r, when);
                 p = faker_put(p, "\",\"purchased_at\":\"");

@@ -2,8 +2,8 @@
 
 #include "connectors/source-faker/faker-text.h"
 
-/* Both directions of the civil calendar count from 1 March, so that the leap day comes last in its year; an "era" is
- * the 400 years after which the Gregorian calendar repeats (146,097 days). */
+/* Both directions of the civil calendar count from 1 March, so that the leap day comes last in its year;
+ * an "era" is the 400 years after which the Gregorian calendar repeats (146,097 days). */
 #define DAYS_PER_ERA 146097
 #define DAYS_TO_1970 719468 /* from 0000-03-01 */
 

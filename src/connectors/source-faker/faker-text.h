@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Small writers and a random source for the record makers. They write behind a pointer into room that the caller has
- * reserved (FAKER_RECORD_MAX) and return the new end: no check, no call, no format string per field. */
+/* Small writers and a random source for the record makers. They write behind a pointer into room that the
+ * caller has reserved (FAKER_RECORD_MAX) and return the new end: no check, no call, no format string per
+ * field. */
 
 #include <string.h>
 
@@ -11,8 +12,8 @@
 /* More than the longest record that the tables can make; a unit test holds it. */
 #define FAKER_RECORD_MAX 2048U
 
-/* ---- Randomness: splitmix64. A record's numbers depend on seed, stream and index only, so that slices, restarts and
- * the order of streams don't change them. ---- */
+/* ---- Randomness: splitmix64. A record's numbers depend on seed, stream and index only, so that slices,
+ * restarts and the order of streams don't change them. ---- */
 
 typedef struct FakerRandom {
         uint64_t state;
@@ -36,7 +37,8 @@ static inline uint32_t faker_below(FakerRandom *r, uint32_t n) {
 
 /* ---- Text ---- */
 
-/* A word of a table, with its length. Copied whole: a move of fixed size is faster than one of the right size. */
+/* A word of a table, with its length. Copied whole: a move of fixed size is faster than one of the right
+ * size. */
 typedef struct FakerWord {
         char s[31];
         uint8_t n;

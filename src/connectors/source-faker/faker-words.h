@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The words that records are made of. Names of people, streets, towns and makes are put together from syllables and
- * belong to nobody; the rest are plain facts (languages, states, country codes). */
+/* The words that records are made of. Names of people, streets, towns and makes are put together from
+ * syllables and belong to nobody; the rest are plain facts (languages, states, country codes). */
 
 #include "connectors/source-faker/faker-text.h"
 

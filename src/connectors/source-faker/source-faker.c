@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Users, products and purchases out of nothing: the streams, schemas and options of Airbyte's source-faker. Where it
- * differs on purpose (docs/CONNECTORS.md has the list): records of a seed are the same in every run and process, an
- * interrupted read goes on at its state, every time has a zone. */
+/* Users, products and purchases out of nothing: the streams, schemas and options of Airbyte's
+ * source-faker. Where it differs on purpose (docs/CONNECTORS.md has the list): records of a seed are the
+ * same in every run and process, an interrupted read goes on at its state, every time has a zone. */
 
 #include <stdio.h>
 #include <sys/random.h>
@@ -77,9 +77,9 @@ static void start_done(Start *s) {
         free(s->text);
 }
 
-/* With always_updated everything is new each time, as Airbyte's does, unless the cursor lies in the future: then no
- * record could be newer. Without it the stream goes on at the state's offset; a state without an offset (Airbyte's, of
- * products) stands for all. */
+/* With always_updated everything is new each time, as Airbyte's does, unless the cursor lies in the
+ * future: then no record could be newer. Without it the stream goes on at the state's offset; a state
+ * without an offset (Airbyte's, of products) stands for all. */
 static int find_start(const Reader *reader, const ConfiguredStream *c, const StateSet *states, Start *ret,
                       Error **reterr_error) {
         size_t n = 0;
@@ -223,7 +223,8 @@ static const struct {
         { "purchases", read_purchases, 1.3, 230 },
 };
 
-/* Rounded, halves to even as Python's round(); beyond what the protocol's integers hold, the largest they do. */
+/* Rounded, halves to even as Python's round(); beyond what the protocol's integers hold, the largest they
+ * do. */
 static int64_t to_estimate(double v) {
         int64_t n;
 
