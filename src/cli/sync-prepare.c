@@ -153,19 +153,28 @@ static int seed_generations(SyncRun *run, const ConfiguredCatalog *c, Error **re
 static int assign_generations(SyncRun *run, Error **reterr_error) {
         ConfiguredCatalog *c = run->plan->source;
         _cleanup_free_ StreamRefresh *refresh = calloc(c->n_streams, sizeof(*refresh));
+        _cleanup_free_ bool *dropped = calloc(c->n_streams, sizeof(*dropped));
         GenerationRequest q = { .sync_id = run->sync_id, .first_attempt = true, .refresh = refresh,
                                 .destination_supports_refreshes = true };
         int r;
 
-        if (!refresh)
+        if (!refresh || !dropped)
                 return -ENOMEM;
         if (run->options->full_refresh)
                 for (size_t i = 0; i < c->n_streams; i++)
                         refresh[i] = STREAM_REFRESH_TRUNCATE;
         r = seed_generations(run, c, reterr_error);
+        if (r >= 0)
+                r = generations_assign(run->store->generations, c, &q, run->store->state, dropped, reterr_error);
         if (r < 0)
                 return r;
-        return generations_assign(run->store->generations, c, &q, run->store->state, NULL, reterr_error);
+        /* A LEGACY state, and what a GLOBAL one shares, belong to no stream: they go when all streams begin anew. */
+        for (size_t i = 0; i < c->n_streams; i++)
+                if (!dropped[i])
+                        return 0;
+        state_set_free(run->store->state);
+        run->store->state = state_set_new();
+        return run->store->state ? 0 : -ENOMEM;
 }
 
 /* What must be on disk before the first record: a generation's number is never given twice, and a state

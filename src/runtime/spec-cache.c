@@ -50,9 +50,6 @@ int spec_cache_get(const InstalledConnector *c, ConnectorSpec **ret) {
         _cleanup_free_ char *path = NULL;
         int r;
 
-        /* A native connector answers faster than a cache entry is worth, and changes with every build. */
-        if (c->kind == CONNECTOR_NATIVE)
-                return 0;
         r = cache_path(c, &path);
         if (r < 0)
                 return r;
@@ -65,8 +62,6 @@ int spec_cache_put(const InstalledConnector *c, JsonObject *spec, Error **reterr
         _cleanup_free_ char *path = NULL, *dir = NULL, *text = NULL;
         int r;
 
-        if (c->kind == CONNECTOR_NATIVE)
-                return 0;
         r = cache_path(c, &path);
         if (r < 0)
                 return r;

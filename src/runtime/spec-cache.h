@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Specs by connector version: a Python connector needs seconds to say what never changes. Kept in the
- * cache directory, keyed by the reference and, where the program is the user's own, by its size and
- * modification time. */
+/* Specs by connector version: a Python connector needs seconds to say what never changes, and even a native
+ * one a sandbox. Kept in the cache directory, keyed by the reference and the program's size, inode and
+ * modification time, so that a rebuilt one is asked again. */
 
 #include "protocol/connector-spec.h"
 #include "runtime/connector-store.h"
