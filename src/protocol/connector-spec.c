@@ -80,8 +80,8 @@ int connector_spec_check_config(const ConnectorSpec *s, JsonObject *config, Erro
         JsonSchemaProblem *problems = NULL;
         int r;
 
-        /* Of 508 public specs, ten give examples that break their own "format", and two have a pattern
-         * that no value of the format matches: to connectors it says which widget the form shows. */
+        /* Of 508 public specs, ten give examples that break their own "format", and two others have a
+         * pattern that no value of the format matches: to connectors it says which widget the form shows. */
         r = json_schema_compile_without_formats(s->connection_specification, &schema, reterr_error);
         if (r < 0)
                 return error_prefix(reterr_error, r, "The connector's specification");

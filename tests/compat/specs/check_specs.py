@@ -35,6 +35,7 @@ BUILD = pathlib.Path(os.environ.get("GANTRY_BUILD") or os.environ.get("builddir"
 WRONG_TEXT = "wrong-value-7c1d"
 # A generated configuration is not tried for more branches and mutations than this.
 VARIANTS_MAX = 6
+TOLD_APART = "specifications with a valid and an invalid configuration told apart"
 SPEC_NAMES = ("spec.json", "spec.yaml", "spec.yml")
 
 
@@ -112,8 +113,8 @@ def fetch_wheel(pin, cache):
         cache.mkdir(parents=True, exist_ok=True)
         subprocess.run(
             [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:",
-             "--ignore-requires-python", "--dest", cache, pin],
-            check=True,
+             "--ignore-requires-python", "--disable-pip-version-check", "--retries", "1", "--dest", cache, pin],
+            check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace",
         )
         found = list(cache.glob(pattern))
     return found[0]
@@ -133,26 +134,42 @@ def from_pins(pins):
                         yield pin, "wheel, " + name.rsplit("/", 1)[-1], spec
                         break
                 else:
-                    yield pin, "wheel, no spec file", None
-        except (subprocess.CalledProcessError, zipfile.BadZipFile) as e:
-            yield pin, f"wheel, not there: {e}", None
+                    yield pin, "wheel, no spec file", {}
+        except subprocess.CalledProcessError as e:
+            # One refusal is enough: the registry is not asked for the rest.
+            yield pin, f"not fetched: {' '.join(e.stderr.split('ERROR: ')[-1].split()) or e}", None
+            return
+        except zipfile.BadZipFile:
+            yield pin, "wheel, damaged", {}
+
+
+PUBLISHED = "on PyPI by its metadata"
+
+
+def is_published(metadata):
+    """Whether a connector's metadata.yaml says that it is released to PyPI too."""
+    registries = (load_yaml(metadata).get("data") or {}).get("remoteRegistries") or {}
+    return bool((registries.get("pypi") or {}).get("enabled"))
 
 
 def from_repository(repository):
     def git(*args):
         return subprocess.run(["git", "-C", repository, *args], check=True, stdout=subprocess.PIPE).stdout
 
-    connectors = {}
+    connectors, published = {}, set()
     for path in git("ls-tree", "-r", "--name-only", "HEAD", "airbyte-integrations/connectors").decode().splitlines():
         parts = path.split("/")
         source = parts[2].startswith("source-") and not any(p in ("unit_tests", "integration_tests", "test") for p in parts)
         if source and parts[-1] in (*SPEC_NAMES, "manifest.yaml"):
             connectors.setdefault(parts[2], []).append(path)
+        elif source and parts[3:] == ["metadata.yaml"] and is_published(git("show", "HEAD:" + path)):
+            published.add(parts[2])
     for connector, names in sorted(connectors.items()):
         for name in best(names):
             spec = spec_of_text(name, git("show", "HEAD:" + name).decode())
             if spec:
-                yield connector, "repository, " + name.rsplit("/", 1)[-1], spec
+                where = f"repository, {PUBLISHED}, " if connector in published else "repository, "
+                yield connector, where + name.rsplit("/", 1)[-1], spec
                 break
 
 
@@ -501,7 +518,7 @@ def check_spec(spec, counts):
         good = check_valid(spec, counts, problems)
         told = sum(check_invalid(spec, config, counts, problems) for config in good[:VARIANTS_MAX])
         counts["invalid configurations refused with the field named"] += told
-        counts["specifications with a valid and an invalid configuration told apart"] += bool(good and told)
+        counts[TOLD_APART] += bool(good and told)
         if good and not told:
             problems.append("# nothing in it is required or typed: no configuration can break it")
     except (ValueError, KeyError, TypeError) as e:
@@ -527,11 +544,16 @@ def write_report(path, counts, origins, failed, skipped, args):
         what.append(f"`--repository` with a clone of Airbyte's repository, commit {revision}")
     lines = ["# Specifications of public connectors, read by Gantry", ""]
     lines += [f"Made by `tests/compat/specs/check_specs.py`, {' and '.join(what)}, on {datetime.date.today()}."]
+    machine = os.uname()
+    lines += [f"Machine: {machine.sysname} {'.'.join(machine.release.split('.')[:2])}, {machine.machine}, {os.cpu_count()} cores."]
     lines += ["Judge beside the construction: " + ("python3-jsonschema." if jsonschema else "none."), ""]
     lines += ["| what | count |", "| --- | ---: |"]
     lines += [f"| specifications from: {origin} | {n} |" for origin, n in sorted(origins.items())]
     lines += [f"| {what} | {n} |" for what, n in counts.items()]
     lines += [f"| specifications that failed | {len(failed)} |", f"| without a specification | {len(skipped)} |"]
+    if args.repository:
+        lines += ["", f'"{PUBLISHED}": metadata.yaml has `remoteRegistries.pypi.enabled: true`; the spec is the file in the',
+                  "repository at that commit. A wheel was opened only where the table says so."]
     lines += ["", *[f"- {name}: {'; '.join(why)[:400]}" for name, why in failed.items()]]
     pathlib.Path(path).write_text("\n".join(lines).rstrip() + "\n")
 
@@ -557,7 +579,10 @@ def main():
                 print(f"ok {number} - {name} # SKIP {origin}")
                 continue
             origins[origin] += 1
+            told = counts[TOLD_APART]
             problems = check_document(args.checker, name, document, scratch, counts)
+            if PUBLISHED in origin:
+                counts[TOLD_APART + ", " + PUBLISHED] += counts[TOLD_APART] - told
             wrong = [p for p in problems if not p.startswith("#")]
             print(f"{'not ok' if wrong else 'ok'} {number} - {name}")
             for p in problems:
