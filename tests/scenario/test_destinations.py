@@ -600,6 +600,34 @@ def test_D23_columns_reordered_changed_dropped_and_back(dest):
     assert [r.get("a") for r in rows] == ["x", None, "y"] and [str(r["b"]) for r in rows] == ["1", "text", "z"]
 
 
+@pytest.mark.parametrize("before,value,after,data", [
+    ("boolean", True, "string", ["007", "1e3", "12345678901234567890123", "0.1000"]),
+    ("string", "abc", "number", [0.30000000000000004, 123456789.12345679, 5]),
+    ("string", "abc", "boolean", [True, False]),
+])
+def test_D23_values_of_a_changed_type_are_not_converted(sqlite, before, value, after, data):
+    old, new = (schema(**{"id": "integer", 'v" TEXT': t}) for t in (before, after))
+    sqlite.write(catalog(stream("s", old)), [record("s", {"id": 0, 'v" TEXT': value}, T0)])
+    with sqlite3.connect(sqlite.path) as db:
+        db.execute("CREATE VIEW w AS SELECT id FROM s")
+    sqlite.write(catalog(stream("s", new)), [record("s", {"id": i + 1, 'v" TEXT': v}, T0) for i, v in enumerate(data)])
+    with sqlite3.connect(sqlite.path) as db:
+        rows = [r[0] for r in db.execute('SELECT "v"" TEXT" FROM s ORDER BY id')]
+        assert rows == [value] + data and [type(r) for r in rows[1:]] == [int if v is True or v is False else type(v)
+                                                                         for v in data]
+        assert db.execute("SELECT count(*) FROM w").fetchone() == (len(rows),)
+        assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_D23_a_text_key_whose_type_changes_still_matches(sqlite):
+    def put(type, key, name):
+        return catalog(stream("s", schema(id=type, name="string"), "append_dedup")), [
+            record("s", {"id": key, "name": name}, T0)]
+    sqlite.write(*put("string", "5", "a"))
+    sqlite.write(*put("integer", 5, "b"))
+    assert [r["name"] for r in sqlite.rows("s")] == ["b"]
+
+
 def test_D24_record_of_an_unknown_stream_is_fatal(dest):
     result = dest.raw(catalog(stream("s")), lines([rec(1), rec(1, "stranger")]))
     assert result.code == 1 and "stranger" in trace_error(result)["message"]

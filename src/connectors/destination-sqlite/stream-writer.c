@@ -53,7 +53,7 @@ static int open_new(StreamWriter *w, Database *d, Error **reterr_error) {
 static int open_final(StreamWriter *w, Database *d, Emitter *out, Error **reterr_error) {
         if (!w->tables.final)
                 return table_create(d, w->tables.table_name, &w->columns, &w->tables.final, reterr_error);
-        return table_evolve(d, w->tables.final, &w->columns, out, reterr_error);
+        return table_evolve(d, w->tables.final, &w->columns, w->configured, out, reterr_error);
 }
 
 static int prepare_target(StreamWriter *w, Database *d, Emitter *out, Error **reterr_error) {
@@ -67,7 +67,7 @@ static int prepare_target(StreamWriter *w, Database *d, Emitter *out, Error **re
                 w->target = w->tables.new;
                 break;
         case PLACE_NEW_RESUME:
-                r = table_evolve(d, w->tables.new, &w->columns, out, reterr_error);
+                r = table_evolve(d, w->tables.new, &w->columns, w->configured, out, reterr_error);
                 w->target = w->tables.new;
                 break;
         case PLACE_FINAL:
@@ -105,8 +105,10 @@ static int adopt_columns(StreamWriter *w, Database *d, Emitter *out, Error **ret
                         StreamColumn column = { .field = *f, .n_field = strlen(*f),
                                                 .kind = column_kind_from_string(from->kinds[i]) };
                         StreamColumns one = { .items = &column, .n = 1 };
-                        int r = column.kind < 0 ? column.kind : table_evolve(d, w->tables.final, &one, out, reterr_error);
+                        int r = column.kind;
 
+                        if (r >= 0)
+                                r = table_evolve(d, w->tables.final, &one, w->configured, out, reterr_error);
                         if (r < 0)
                                 return r;
                 }

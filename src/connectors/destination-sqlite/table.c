@@ -138,17 +138,83 @@ int table_create(Database *d, const char *name, const StreamColumns *columns, Ta
         return 0;
 }
 
-/* SQLite cannot change a declared type; since values aren't converted by it, the record of the change is
- * enough. */
-static int note_kind(Table *t, size_t i, const StreamColumn *c, Emitter *out) {
+/* Whether `field` is compared with what is stored: values of another type would be other keys, or be
+ * older or newer whatever they say. */
+static bool is_compared(const ConfiguredStream *s, const char *field) {
+        for (FieldPath *key = s->primary_key; key && *key; key++)
+                if (**key && streq(**key, field))
+                        return true;
+        return s->cursor_field && s->cursor_field[0] && streq(s->cursor_field[0], field);
+}
+
+static int declared_now(Database *d, const Table *t, size_t i, char **ret, Error **reterr_error) {
+        _cleanup_stmt_ sqlite3_stmt *s = NULL;
+        int r;
+
+        r = database_prepare(d, "SELECT type FROM pragma_table_info(?) WHERE name = ?", &s, reterr_error);
+        if (r < 0)
+                return r;
+        (void) sqlite3_bind_text(s, 1, t->name, -1, SQLITE_STATIC);
+        (void) sqlite3_bind_text(s, 2, t->columns[i], -1, SQLITE_STATIC);
+        r = sqlite3_step(s);
+        if (r != SQLITE_ROW && r != SQLITE_DONE)
+                return database_error(d, r, "read the schema", reterr_error);
+        *ret = strdup(r == SQLITE_ROW ? strempty((const char *) sqlite3_column_text(s, 0)) : "");
+        return *ret ? 0 : -ENOMEM;
+}
+
+/* Takes the type out of the table's own text, the way that SQLite describes for changes that touch no
+ * row: the table is not copied, and its views, indexes and foreign columns stay. */
+static int undeclare(Database *d, const Table *t, size_t i, const char *type, Error **reterr_error) {
+        _cleanup_sqlite_str_ char *with = sqlite3_mprintf(", \"%w\" %s", t->columns[i], type),
+                                  *without = sqlite3_mprintf(", \"%w\"", t->columns[i]);
+        _cleanup_free_ char *left = NULL;
+        int r;
+
+        if (!with || !without)
+                return -ENOMEM;
+        r = database_exec(d, reterr_error, "PRAGMA writable_schema=ON; UPDATE sqlite_schema SET sql = "
+                          "replace(sql, %Q, %Q) WHERE type = 'table' AND name = %Q COLLATE NOCASE; "
+                          "PRAGMA writable_schema=RESET", with, without, t->name);
+        /* An ordinary change after it makes other connections read the schema again. */
+        if (r >= 0)
+                r = database_exec(d, reterr_error, "CREATE TABLE _gantry_changed (x); DROP TABLE _gantry_changed");
+        if (r >= 0)
+                r = declared_now(d, t, i, &left, reterr_error);
+        if (r < 0)
+                return r;
+        return *left ? connector_fail(reterr_error, FAILURE_CONFIG_ERROR, -EINVAL, "Table '%s': column '%s' is declared "
+                                      "%s, which would change values of the type that it has now; refresh the stream",
+                                      t->name, t->columns[i], left) : 0;
+}
+
+/* A declared type converts what is stored later: "007" becomes 7 in a BOOLEAN, a double loses digits in a
+ * TEXT. So a column whose type changes keeps none. */
+static int loosen(Database *d, const Table *t, size_t i, ColumnKind kind, const ConfiguredStream *s,
+                  Error **reterr_error) {
+        _cleanup_free_ char *type = NULL;
+        int r;
+
+        r = declared_now(d, t, i, &type, reterr_error);
+        if (r < 0 || !*type || (*declared_type(kind) && streq(type, declared_type(kind) + 1)))
+                return r;
+        if (streq(type, "TEXT") && is_compared(s, t->fields[i]))
+                return 0;
+        return undeclare(d, t, i, type, reterr_error);
+}
+
+static int note_kind(Database *d, Table *t, size_t i, const StreamColumn *c, const ConfiguredStream *s, Emitter *out,
+                     Error **reterr_error) {
         const char *now = column_kind_to_string(c->kind);
         char *copy;
         int r;
 
         if (streq(t->kinds[i], now))
                 return 0;
-        r = emitter_log(out, "INFO", "Table '%s': column '%s' was %s and is %s from now on; rows that are there stay as "
-                        "they are", t->name, t->columns[i], t->kinds[i], now);
+        r = loosen(d, t, i, c->kind, s, reterr_error);
+        if (r >= 0)
+                r = emitter_log(out, "INFO", "Table '%s': column '%s' was %s and is %s from now on; rows that are there "
+                                "stay as they are", t->name, t->columns[i], t->kinds[i], now);
         if (r < 0)
                 return r;
         copy = strdup(now);
@@ -159,7 +225,8 @@ static int note_kind(Table *t, size_t i, const StreamColumn *c, Emitter *out) {
         return 0;
 }
 
-int table_evolve(Database *d, Table *t, const StreamColumns *columns, Emitter *out, Error **reterr_error) {
+int table_evolve(Database *d, Table *t, const StreamColumns *columns, const ConfiguredStream *stream, Emitter *out,
+                 Error **reterr_error) {
         size_t n = strv_length(t->fields);
         int r = 0;
 
@@ -170,7 +237,7 @@ int table_evolve(Database *d, Table *t, const StreamColumns *columns, Emitter *o
                 for (k = 0; k < n && !streq(t->fields[k], c->field); k++)
                         ;
                 if (k < n) {
-                        r = note_kind(t, k, c, out);
+                        r = note_kind(d, t, k, c, stream, out, reterr_error);
                         continue;
                 }
                 r = check_width(t->name, n + 1, reterr_error);

@@ -50,8 +50,10 @@ int registry_store(Database *d, const StreamTables *s, Error **reterr_error);
 
 /* Creates the table for these columns. */
 int table_create(Database *d, const char *name, const StreamColumns *columns, Table **ret, Error **reterr_error);
-/* Adds the columns that it lacks; those that are gone from the schema stay. */
-int table_evolve(Database *d, Table *t, const StreamColumns *columns, Emitter *out, Error **reterr_error);
+/* Adds the columns that it lacks; those that are gone from the schema stay, those whose type changed lose
+ * the declared one. */
+int table_evolve(Database *d, Table *t, const StreamColumns *columns, const ConfiguredStream *stream, Emitter *out,
+                 Error **reterr_error);
 int table_drop(Database *d, Table *t, Error **reterr_error);
 int table_rename(Database *d, Table *t, const char *name, Error **reterr_error);
 /* The column of a field, or NULL. */
