@@ -14,6 +14,14 @@ static int flush_state(const StateSet *changed, void *userdata, Error **reterr_e
         return sync_store_put_states(run->store, changed, reterr_error);
 }
 
+/* What the connector says from now on may hold the new secrets, whether they are kept or not. */
+static int mask_config(SyncRun *run, const Endpoint *e, JsonObject *config) {
+        _cleanup_strv_ char **secrets = NULL;
+        int r = connector_spec_secret_strings(e->spec, config, &secrets);
+
+        return r < 0 ? r : replication_add_secrets(run->replication, secrets);
+}
+
 /* Kept at once, so that a rotated token survives whatever happens next. */
 static int on_control(FailureOrigin from, JsonObject *config, void *userdata, Error **reterr_error) {
         SyncRun *run = userdata;
@@ -23,6 +31,9 @@ static int on_control(FailureOrigin from, JsonObject *config, void *userdata, Er
         _cleanup_error_ Error *why = NULL;
         int r;
 
+        r = mask_config(run, e, config);
+        if (r < 0)
+                return r;
         r = config_update(e, file, config, &why);
         sync_progress_clear(run->progress);
         if (r < 0)
@@ -156,7 +167,6 @@ static int make_replication(SyncRun *run, Error **reterr_error) {
                 .catalog = run->plan->source,
                 .streams = run->plan->streams,
                 .initial_state = run->store->state,
-                .secrets = run->secrets,
                 .flush_interval = REPLICATION_FLUSH_USEC,
                 .heartbeat_timeout = REPLICATION_HEARTBEAT_USEC,
                 .destination_timeout = REPLICATION_DESTINATION_TIMEOUT_USEC,
@@ -176,6 +186,13 @@ static int make_replication(SyncRun *run, Error **reterr_error) {
                 .userdata = run,
         };
 
+        for (size_t i = 0; i < run->plan->source->n_streams; i++) {
+                int r = mappers_secret_strings(run->plan->mappers[i], &run->secrets);
+
+                if (r < 0)
+                        return r;
+        }
+        o.secrets = run->secrets;
         return replication_new(run->env, &o, &sink, &run->replication, reterr_error);
 }
 
@@ -209,15 +226,16 @@ static int begin(SyncRun *run, Error **reterr_error) {
         return replication_start(run->replication, &source, &destination);
 }
 
-/* What the next run builds on. A refresh that has completed is over; one that hasn't goes on. */
+/* What the next run builds on. A refresh is over when the sync has completed; else it goes on, for streams
+ * that were read to their end, too: the destination hears of their end only when all went well, and keeps
+ * the old rows until then. */
 static int conclude(SyncRun *run, Error **reterr_error) {
         bool completed = replication_status(run->replication) == REPLICATION_COMPLETED;
 
-        for (size_t i = 0; i < run->plan->source->n_streams; i++) {
+        for (size_t i = 0; completed && i < run->plan->source->n_streams; i++) {
                 const AirbyteStream *s = &run->plan->source->streams[i].stream;
 
-                if (completed || replication_stream_stats(run->replication, i)->complete)
-                        generation_set_complete(run->store->generations, s->namespace, s->name);
+                generation_set_complete(run->store->generations, s->namespace, s->name);
         }
         if (completed)
                 run->store->run_key = sync_run_key(run);

@@ -150,6 +150,24 @@ static int seed_generations(SyncRun *run, const ConfiguredCatalog *c, Error **re
         return generation_set_from_json(all, &run->store->generations, reterr_error);
 }
 
+/* Of the streams that begin anew nothing is left in the state; this is about the rest. A LEGACY state cannot be told apart.
+ * What a GLOBAL one shares goes with the last stream that has an entry beside it; streams that are not in this run keep
+ * theirs. */
+static int drop_common_state(SyncRun *run) {
+        const Catalog *c = run->store->catalog;
+        StateType type = state_set_type(run->store->state);
+        size_t n;
+
+        if (type == STATE_STREAM)
+                return 0;
+        for (size_t i = 0; type == STATE_GLOBAL && i < c->n_streams; i++)
+                if (state_set_get_stream(run->store->state, c->streams[i].namespace, c->streams[i].name, &n))
+                        return 0;
+        state_set_free(run->store->state);
+        run->store->state = state_set_new();
+        return run->store->state ? 0 : -ENOMEM;
+}
+
 static int assign_generations(SyncRun *run, Error **reterr_error) {
         ConfiguredCatalog *c = run->plan->source;
         _cleanup_free_ StreamRefresh *refresh = calloc(c->n_streams, sizeof(*refresh));
@@ -168,13 +186,10 @@ static int assign_generations(SyncRun *run, Error **reterr_error) {
                 r = generations_assign(run->store->generations, c, &q, run->store->state, dropped, reterr_error);
         if (r < 0)
                 return r;
-        /* A LEGACY state, and what a GLOBAL one shares, belong to no stream: they go when all streams begin anew. */
         for (size_t i = 0; i < c->n_streams; i++)
                 if (!dropped[i])
                         return 0;
-        state_set_free(run->store->state);
-        run->store->state = state_set_new();
-        return run->store->state ? 0 : -ENOMEM;
+        return drop_common_state(run);
 }
 
 /* What must be on disk before the first record: a generation's number is never given twice, and a state

@@ -23,7 +23,10 @@ static void report_totals(const SyncReport *r, StreamStats *ret) {
 }
 
 static ReplicationStatus report_raw_status(const SyncReport *r) {
-        return r->replication ? replication_status(r->replication) : r->status;
+        ReplicationStatus status = r->replication ? replication_status(r->replication) : r->status;
+
+        /* A report is made at the end: what still runs then was told twice to stop. */
+        return status == REPLICATION_RUNNING ? REPLICATION_CANCELLED : status;
 }
 
 /* Failed, but what was committed stays and the next run goes on from there. */

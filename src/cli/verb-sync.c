@@ -43,12 +43,12 @@ static int report_run(SyncRun *run) {
                 .duration = env_now(run->env, ENV_CLOCK_MONOTONIC) - run->started,
         };
 
-        /* The second signal ends the loop with the replication under way. */
-        if (run->signo > 0 && replication_status(run->replication) == REPLICATION_RUNNING)
-                return EXIT_SIGNAL_BASE + run->signo;
         sync_report_print_text(&report);
         if (run->options->json && sync_report_print_json(&report) < 0)
                 return EXIT_FAILED;
+        /* The second signal ends the loop with the replication under way. */
+        if (run->signo > 0 && replication_status(run->replication) == REPLICATION_RUNNING)
+                return EXIT_SIGNAL_BASE + run->signo;
         return sync_report_exit_code(&report);
 }
 

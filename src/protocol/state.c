@@ -438,6 +438,10 @@ int state_set_merge(StateSet *s, const StateSet *from, Error **reterr_error) {
         void *m;
         int r;
 
+        /* The connector has learnt to speak of streams; Airbyte allows this step and no other. */
+        if (s->type == STATE_LEGACY && !state_set_is_empty(from) && from->type != STATE_LEGACY &&
+            (m = hashmap_remove(s->messages, "", 0)))
+                state_message_free(m);
         for (size_t i = 0; hashmap_iterate(from->messages, &i, NULL, NULL, &m);) {
                 r = state_set_put(s, m, reterr_error);
                 if (r < 0)

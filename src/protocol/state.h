@@ -60,7 +60,7 @@ DEFINE_CLEANUP(StateSet, state_set_free);
  * The message is copied. */
 int state_set_put(StateSet *s, const StateMessage *m, Error **reterr_error);
 
-/* Puts every state of `from` into `s`. */
+/* Puts every state of `from` into `s`. A LEGACY state gives way to those of another kind. */
 int state_set_merge(StateSet *s, const StateSet *from, Error **reterr_error);
 
 /* Removes a stream's state; with a GLOBAL state, that stream's entry in it. */

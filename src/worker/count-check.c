@@ -23,6 +23,10 @@ int count_check_destination(const StateStats *source, const StateStats *destinat
 
         if (!destination->present)
                 return 0;
+        /* One number below zero could make up for the other. */
+        if (destination->record_count < 0 || destination->rejected_record_count < 0)
+                return error_set(reterr_error, -EBADE, "the destination counted %.0f records and %.0f rejected ones",
+                                 destination->record_count, destination->rejected_record_count);
         told = destination->record_count + destination->rejected_record_count;
         if (!count_equal(told, sent))
                 return error_set(reterr_error, -EBADE,

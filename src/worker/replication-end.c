@@ -46,6 +46,8 @@ void side_close_stdout(ReplicationSide *side) {
 
         side->eof = true;
         env_source_free(env, TAKE_PTR(side->out_io));
+        if (side->origin == ORIGIN_SOURCE)
+                side->replication->reading = false;
         side->endpoint.stdout_fd = env_close(env, side->endpoint.stdout_fd);
 }
 

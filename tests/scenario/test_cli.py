@@ -112,6 +112,20 @@ def test_an_interrupted_run_keeps_what_is_committed_and_the_next_goes_on(gantry,
     assert rows("out.db", "SELECT count(DISTINCT id) FROM a") == [(1000,)]
 
 
+def test_a_second_interrupt_ends_at_once_and_still_reports(gantry, put, tiny, workspace):
+    config = put("c.json", {"streams": {"a": 1000}, "state_every": 100, "pause_after": 450, "deaf": True})
+    process = subprocess.Popen([str(program("gantry")), "sync", tiny, "sqlite:out.db", "--source-config", str(config),
+                                "--mode", "incremental_append", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    wait_for(lambda: os.path.exists("out.db") and seen("out.db", "a") >= 400, "400 durable rows", process)
+    process.send_signal(signal.SIGINT)
+    assert any(b"Once more" in line for line in process.stderr)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=TIMEOUT)
+    assert process.returncode == 130, err
+    told = json.loads(out)
+    assert told["status"] == "cancelled" and told["failures"]
+
+
 def seen(path, table):
     try:
         return rows(path, f'SELECT count(*) FROM "{table}"')[0][0]
@@ -266,6 +280,27 @@ def test_T29_a_secret_is_masked_in_what_a_check_says(gantry, put, tiny):
     assert b"correct-horse" not in result.stderr + result.stdout
 
 
+def test_T29_a_secret_that_came_by_control_is_masked_too(gantry, put, tiny):
+    config = put("c.json", {"streams": {"a": 1}, "password": "old-password", "control": {"password": "rotated-horse"},
+                            "say_after_control": "now it is rotated-horse"})
+    result = gantry("sync", tiny, "native:destination-devnull", "--source-config", config, "--verbose", "--json")
+    assert result.code == 0 and b"now it is" in result.stderr, result
+    assert b"rotated-horse" not in result.stderr + result.stdout
+
+
+def test_T29_the_key_of_a_mapper_is_masked(gantry, put, tiny):
+    key = "000102030405060708090a0b0c0d0e0f"
+    config = put("c.json", {"streams": {"a": 1}, "say_after_control": f"the key is {key}"})
+    mapper = {"type": "encryption", "mapperConfiguration": {
+        "algorithm": "AES", "mode": "CBC", "padding": "PKCS5Padding", "targetField": "email",
+        "fieldNameSuffix": "_encrypted", "key": {"$env": "MAPPER_KEY"}}}
+    put("m.json", json.dumps(mapper))
+    result = gantry("sync", tiny, "native:destination-devnull", "--source-config", config, "--verbose", "--mapper",
+                    "a:@m.json", env={"MAPPER_KEY": key})
+    assert result.code == 0 and b"the key is" in result.stderr, result
+    assert key.encode() not in result.stderr + result.stdout
+
+
 def test_a_secret_comes_from_the_environment(gantry, put, tiny):
     config = put("c.json", {"streams": {"a": 1}, "password": {"$env": "TINY_PASSWORD"}})
     good = gantry("sync", tiny, "native:destination-devnull", "--source-config", config, env={"TINY_PASSWORD": "seventeen"})
@@ -333,6 +368,42 @@ def test_a_full_refresh_begins_anew(gantry, put, tiny):
     assert again.code == 0, again
     assert report(again)["records_emitted"] == 30
     assert rows("out.db", "SELECT count(*) FROM a") == [(30,)]
+
+
+def test_a_full_refresh_that_failed_goes_on_for_streams_that_were_read_whole(gantry, put, tiny):
+    """The destination swaps at the end of a good sync only: until then the refresh of each stream is unfinished."""
+    whole = put("whole.json", {"streams": {"a": 10, "b": 10}, "state_every": 5})
+    crash = put("crash.json", {"streams": {"a": 8, "b": 8}, "state_every": 4, "crash_after": 12})
+    arguments = ["sync", tiny, "sqlite:out.db", "--mode", "incremental_append", "--name", "n", "--source-config"]
+    assert gantry(*arguments, whole).code == 0
+    assert gantry(*arguments, crash, "--full-refresh").code == 3
+    assert rows("out.db", "SELECT count(*) FROM a") == [(10,)]
+    done = gantry(*arguments, whole)
+    assert done.code == 0, done
+    for table in "ab":
+        assert rows("out.db", f"SELECT count(*), count(DISTINCT id) FROM {table}") == [(10, 10)]
+
+
+def test_a_full_refresh_of_one_stream_keeps_the_state_of_the_others(gantry, put, tiny):
+    config = put("c.json", {"streams": {"a": 10, "b": 10}})
+    arguments = ["sync", tiny, "sqlite:out.db", "--source-config", config, "--mode", "incremental_append", "--json"]
+    assert gantry(*arguments).code == 0
+    again = gantry(*arguments, "--stream", "a", "--full-refresh")
+    assert again.code == 0 and report(again)["records_emitted"] == 10, again
+    assert report(gantry(*arguments))["records_emitted"] == 0
+    assert rows("out.db", "SELECT count(*) FROM b") == [(10,)]
+
+
+def test_a_legacy_state_gives_way_to_states_of_streams(gantry, put, tiny):
+    """A connector that was upgraded: what it says now replaces the one state it wrote before."""
+    config = put("c.json", {"streams": {"a": 10}})
+    put("my-state.json", '{"a": {"id": 3}}')
+    arguments = ["sync", tiny, "sqlite:out.db", "--source-config", config, "--mode", "incremental_append", "--state",
+                 "my-state.json", "--json"]
+    first = gantry(*arguments)
+    assert first.code == 0, first
+    assert json.load(open("my-state.json"))[0]["stream"]["stream_state"] == {"id": 10}
+    assert report(gantry(*arguments))["records_emitted"] == 0
 
 
 def test_a_state_file_of_the_persons_own_is_used_and_written(gantry, put, tiny):

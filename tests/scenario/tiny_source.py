@@ -3,7 +3,8 @@
 """A source for tests of the command line, in plain Python. Its configuration says what it does:
 
 streams: {name: rows}; state_every: N; pause_after: N (then waits for a signal); crash_after: N; exit: code;
-password: a secret that it logs; control: a configuration that it announces."""
+password: a secret that it logs; control: a configuration that it announces; say_after_control: a line it logs then;
+deaf: it takes no notice of SIGTERM."""
 
 import json
 import signal
@@ -15,7 +16,8 @@ SPEC = {"connectionSpecification": {
     "properties": {"streams": {"type": "object"}, "state_every": {"type": "integer", "minimum": 1},
                    "pause_after": {"type": "integer"}, "crash_after": {"type": "integer"},
                    "exit": {"type": "integer"}, "check": {"type": "string"},
-                   "password": {"type": "string", "airbyte_secret": True}, "control": {"type": "object"}}}}
+                   "password": {"type": "string", "airbyte_secret": True}, "control": {"type": "object"},
+                   "say_after_control": {"type": "string"}, "deaf": {"type": "boolean"}}}}
 
 
 def say(**message):
@@ -47,13 +49,18 @@ def discover(config):
 
 
 def read(config, catalog, states):
-    cursors = {s["stream"]["stream_descriptor"]["name"]: s["stream"]["stream_state"].get("id", 0) for s in states or []}
+    cursors = {s["stream"]["stream_descriptor"]["name"]: s["stream"]["stream_state"].get("id", 0) for s in states or []
+               if "stream" in s}
     every, total = config.get("state_every", 1000), 0
     if "password" in config:
         say(type="LOG", log={"level": "WARN", "message": f"connecting with {config['password']}"})
     if "control" in config:
         say(type="CONTROL", control={"type": "CONNECTOR_CONFIG", "emitted_at": time.time() * 1000.0,
                                      "connectorConfig": {"config": dict(config, **config["control"])}})
+    if "say_after_control" in config:
+        say(type="LOG", log={"level": "INFO", "message": config["say_after_control"]})
+    if config.get("deaf"):
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
     for entry in catalog["streams"]:
         name, pending = entry["stream"]["name"], 0
         status(name, "STARTED")
@@ -71,7 +78,8 @@ def read(config, catalog, states):
                 signal.raise_signal(signal.SIGKILL)
             if total == config.get("pause_after"):
                 sys.stdout.flush()
-                signal.pause()
+                while True:
+                    signal.pause()
         state(name, max(rows, first), pending)
         status(name, "COMPLETE")
 

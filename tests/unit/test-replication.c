@@ -121,6 +121,15 @@ TEST(a_record_of_an_unknown_stream_fails_and_names_it) {
         assert_lacks(harness_received(&h), "ghosts");
 }
 
+TEST(a_failure_in_the_middle_of_reading_is_told_once) {
+        HARNESS(.options.validate_records = true, .input = "{\"type\":\"RECORD\",\"record\":{\"stream\":\"x\",\"data\":{}}}\n");
+        size_t n;
+
+        harness_run(&h);
+        (void) replication_failures(h.replication, &n);
+        assert_int_equal(n, 1);
+}
+
 TEST(a_failed_source_leaves_what_was_committed) {
         HARNESS(.input = USER(1) USER_STATE(1) USER(2)
                 "{\"type\":\"TRACE\",\"trace\":{\"type\":\"ERROR\",\"emitted_at\":1,\"error\":{\"message\":\"no more\","
@@ -249,6 +258,18 @@ TEST(O04_a_wrong_count_of_the_destination_fails_and_nothing_is_stored) {
         assert_contains(harness_failure(&h, 0), "counted 1 records and 0 rejected ones, 2 were sent");
         assert_int_equal(h.stored.len, 0);
         assert_int_equal(replication_stream_stats(h.replication, 0)->records_committed, 0);
+}
+
+static void answer_below_zero(Harness *h, const char *line) {
+        answer_with(h, line, "{\"recordCount\":3.0,\"rejectedRecordCount\":-1.0}");
+}
+
+TEST(O04_a_count_below_zero_makes_up_for_nothing) {
+        HARNESS(.input = USER(1) USER(2) USER_STATE(2), .answer = answer_below_zero);
+
+        harness_run(&h);
+        assert_int_equal(h.status, REPLICATION_FAILED);
+        assert_int_equal(h.stored.len, 0);
 }
 
 static void answer_one_rejected(Harness *h, const char *line) {
