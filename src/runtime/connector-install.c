@@ -191,6 +191,10 @@ static int install_locked(Env *env, InstallJob *job, InstalledConnector **ret, E
                                                : python_resolve_version(job, reterr_error);
                 if (r < 0)
                         return r;
+                /* An index says what it likes, and what is in the directory's place is removed. */
+                if (!connector_version_is_valid(job->version))
+                        return error_set(reterr_error, -EBADMSG, "The index names '%s', which is no version",
+                                         job->version);
         }
         job->directory = path_join(job->name_dir, job->version);
         if (!job->directory)

@@ -51,7 +51,7 @@ static bool is_name(const char *s, const char *more) {
         return true;
 }
 
-static bool is_version(const char *s) {
+bool connector_version_is_valid(const char *s) {
         return strlen(s) <= VERSION_MAX && is_name(s, ".+!-_");
 }
 
@@ -87,7 +87,7 @@ static int split_version(ConnectorRef *ref, char *separator, size_t n_separator,
         if (!ref->version)
                 return -ENOMEM;
         *separator = 0;
-        if (!is_version(ref->version))
+        if (!connector_version_is_valid(ref->version))
                 return error_set(reterr_error, -EINVAL, "'%s' is no version of %s: write one like 1.2.3", ref->version,
                                  ref->name);
         return 0;

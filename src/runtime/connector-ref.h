@@ -44,3 +44,5 @@ char *connector_ref_to_string(const ConnectorRef *r);
 /* A Python package's name as the index compares it: "Airbyte_Source.X" becomes "airbyte-source-x", in
  * place. */
 void pypi_normalize_name(char *name);
+/* Fit to be a directory's name and a package manager's argument, whoever says it. */
+bool connector_version_is_valid(const char *s);

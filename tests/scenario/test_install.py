@@ -227,6 +227,22 @@ def registry():
     server.server_close()
 
 
+def test_a_version_that_is_a_path_removes_nothing(gantry, tmp_path):
+    """The index chooses the version, and the version names a directory that is cleared first."""
+    precious = tmp_path / "data" / "precious"
+    precious.mkdir(parents=True)
+    (precious / "file").write_text("x")
+    npm = tmp_path / "bin" / "npm"
+    npm.parent.mkdir()
+    npm.write_text("#!/bin/sh\necho ../../../precious\n")
+    npm.chmod(0o755)
+    env = {**os.environ, "PATH": f"{npm.parent}:{os.environ['PATH']}", "GANTRY_DATA_DIR": str(tmp_path / "data"),
+           "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    result = gantry("connector", "install", "npm:source-x", env=env)
+    assert result.code != 0 and b"no version" in result.stderr, result
+    assert (precious / "file").read_text() == "x"
+
+
 def test_an_npm_package_is_installed_without_running_its_scripts(gantry, put, workspace, tmp_path, registry):
     if not shutil.which("npm"):
         pytest.skip("npm is not on PATH")
