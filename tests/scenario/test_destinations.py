@@ -1212,6 +1212,7 @@ def strace_works():
         return False
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("call, fault", [(c, "signal=KILL") for c in STEPS] +
                          [(c, "error=ENOSPC") for c in STEPS if c not in ("openat", "unlink", "unlinkat")])
 @pytest.mark.parametrize("kind", ALL)
