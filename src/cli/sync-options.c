@@ -199,6 +199,9 @@ static int apply_option(SyncOptions *o, int option, const char *value) {
 }
 
 static int check_together(const SyncOptions *o) {
+        if (o->mode && public_sync_mode_from_string(o->mode) < 0)
+                return cli_usage_error("gantry sync", "--mode '%s' is none of full_refresh_overwrite, full_refresh_append, "
+                                       "incremental_append, incremental_deduped_history", o->mode), -EINVAL;
         if (o->no_state && o->state_file)
                 return cli_usage_error("gantry sync", "--no-state and --state exclude each other"), -EINVAL;
         if (o->name && (o->name[0] == '.' || strchr(o->name, '/') || !o->name[0] || strlen(o->name) > 200))

@@ -168,6 +168,35 @@ static int drop_common_state(SyncRun *run) {
         return run->store->state ? 0 : -ENOMEM;
 }
 
+/* A refresh goes on from the states that were stored since it began. Where this run has other ones they are older: they
+ * would speak for rows that go when the refresh completes. So it begins again. */
+static int restart_refreshes(SyncRun *run, StreamRefresh *refresh) {
+        const ConfiguredCatalog *c = run->plan->source;
+        const Catalog *all = run->store->catalog;
+        const GenerationSet *g = run->store->generations;
+
+        if (!run->store->state_moved)
+                return 0;
+        for (size_t i = 0; i < c->n_streams; i++)
+                if (c->streams[i].sync_mode == SYNC_MODE_INCREMENTAL &&
+                    generation_set_is_refreshing(g, c->streams[i].stream.namespace, c->streams[i].stream.name))
+                        refresh[i] = STREAM_REFRESH_TRUNCATE;
+        /* Also of streams that are not in this run: the next one believes what this one leaves. */
+        for (size_t i = 0; i < all->n_streams; i++) {
+                const AirbyteStream *s = all->streams + i;
+                int r;
+
+                if (!generation_set_is_refreshing(g, s->namespace, s->name))
+                        continue;
+                r = state_set_type(run->store->state) == STATE_LEGACY
+                        ? drop_common_state(run)
+                        : state_set_remove(run->store->state, s->namespace, s->name);
+                if (r < 0 && r != -ENOENT)
+                        return r;
+        }
+        return 0;
+}
+
 static int assign_generations(SyncRun *run, Error **reterr_error) {
         ConfiguredCatalog *c = run->plan->source;
         _cleanup_free_ StreamRefresh *refresh = calloc(c->n_streams, sizeof(*refresh));
@@ -183,6 +212,8 @@ static int assign_generations(SyncRun *run, Error **reterr_error) {
                         refresh[i] = STREAM_REFRESH_TRUNCATE;
         r = seed_generations(run, c, reterr_error);
         if (r >= 0)
+                r = restart_refreshes(run, refresh);
+        if (r >= 0)
                 r = generations_assign(run->store->generations, c, &q, run->store->state, dropped, reterr_error);
         if (r < 0)
                 return r;
@@ -193,14 +224,15 @@ static int assign_generations(SyncRun *run, Error **reterr_error) {
 }
 
 /* What must be on disk before the first record: a generation's number is never given twice, and a state
- * that was dropped stays dropped. */
+ * that was dropped stays dropped. The state goes first: a refresh that is on disk beside the old state would
+ * leave only the rows that are newer than that. */
 static int remember(SyncRun *run, Error **reterr_error) {
         int r;
 
         run->store->run_key = 0;
-        r = sync_store_save(run->store, reterr_error);
+        r = sync_store_write_state(run->store, reterr_error);
         if (r >= 0)
-                r = sync_store_write_state(run->store, reterr_error);
+                r = sync_store_save(run->store, reterr_error);
         return r < 0 ? blame(run, ORIGIN_PERSISTENCE, FAILURE_SYSTEM_ERROR, r) : 0;
 }
 

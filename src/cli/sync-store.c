@@ -66,6 +66,7 @@ static int check_owner(JsonObject *o, const char *name, const char *key, const c
 static int load_sync(SyncStore *s, const char *name, Error **reterr_error) {
         _cleanup_free_ char *path = path_join(s->directory, "sync.json");
         _cleanup_json_ JsonObject *o = NULL;
+        const char *state_file;
         JsonObject *catalog = NULL;
         int r;
 
@@ -85,6 +86,8 @@ static int load_sync(SyncStore *s, const char *name, Error **reterr_error) {
                 return r;
         s->source_key = get_key(o, "source_key");
         s->run_key = get_key(o, "run_key");
+        s->state_moved = json_get_string(o, "state_file", &state_file, "sync.json", NULL) > 0 &&
+                !streq(state_file, s->keep_state ? s->state_path : "");
         r = json_get_object(o, "catalog", &catalog, "sync.json", reterr_error);
         if (r > 0)
                 r = catalog_from_json(catalog, &s->catalog, reterr_error);
@@ -103,7 +106,9 @@ static int prepare_paths(SyncStore *s, const char *name, const char *state_path,
         r = mkdir_parents(s->directory, 0700);
         if (r < 0)
                 return error_set_errno(reterr_error, r, "Failed to make '%s'", s->directory);
-        s->state_path = state_path ? path_absolute(state_path) : path_join(s->directory, "state.json");
+        /* A link stays one, and two names of one file are one file. */
+        s->state_path = state_path ? realpath(state_path, NULL) ?: path_absolute(state_path)
+                                   : path_join(s->directory, "state.json");
         return s->state_path ? 0 : -ENOMEM;
 }
 
@@ -195,7 +200,9 @@ static int sync_to_json(const SyncStore *s, JsonObject **ret) {
 
         if (!o)
                 return -ENOMEM;
-        r = json_add_string(o, "source", s->source);
+        r = json_add_string(o, "state_file", s->keep_state ? s->state_path : "");
+        if (r >= 0)
+                r = json_add_string(o, "source", s->source);
         if (r >= 0)
                 r = json_add_string(o, "destination", s->destination);
         if (r >= 0)

@@ -18,6 +18,7 @@ typedef struct SyncStore {
         char *directory, *state_path;
         int lock_fd, state_lock_fd;
         bool keep_state;
+        bool state_moved; /* the run before kept its states elsewhere, or not at all */
         StateSet *state; /* what is stored, kept current by sync_store_put_states() */
         GenerationSet *generations;
         Catalog *catalog;    /* of the last discover; NULL = none */

@@ -167,6 +167,12 @@ int64_t generation_set_get(const GenerationSet *g, const char *namespace, const 
         return generation ? generation->id : 0;
 }
 
+bool generation_set_is_refreshing(const GenerationSet *g, const char *namespace, const char *name) {
+        const Generation *generation = find(g, namespace, name);
+
+        return generation && generation->refreshing;
+}
+
 void generation_set_complete(GenerationSet *g, const char *namespace, const char *name) {
         Generation *generation = find(g, namespace, name);
 

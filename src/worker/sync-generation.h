@@ -43,5 +43,8 @@ typedef struct GenerationRequest {
 int generations_assign(GenerationSet *g, ConfiguredCatalog *catalog, const GenerationRequest *request, StateSet *state,
                        bool *ret_dropped, Error **reterr_error);
 
+/* Whether a truncating refresh of the stream has begun and not completed. */
+bool generation_set_is_refreshing(const GenerationSet *g, const char *namespace, const char *name);
+
 /* The stream has completed (StreamStats.complete, sync without failure): its refresh is over. */
 void generation_set_complete(GenerationSet *g, const char *namespace, const char *name);

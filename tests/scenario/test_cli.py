@@ -185,6 +185,7 @@ def test_a_non_zero_exit_is_never_a_success(gantry, put, tiny):
     (["a", "b", "c"], 2, "one argument too many"),
     (["csv:x.csv", "sqlite:y.db", "--limit", "many"], 2, "--limit"),
     (["csv:x.csv", "sqlite:y.db", "--progress", "loud"], 2, "--progress"),
+    (["csv:x.csv", "sqlite:y.db", "--mode", "upsert"], 2, "--mode"),
     (["csv:x.csv", "sqlite:y.db", "--state", "s", "--no-state"], 2, "exclude"),
     (["csv:x.csv", "sqlite:y.db", "--name", "a/b"], 2, "--name"),
     (["csv:x.csv", "sqlite:y.db", "--wrong"], 2, "wrong"),
@@ -382,6 +383,28 @@ def test_a_full_refresh_that_failed_goes_on_for_streams_that_were_read_whole(gan
     assert done.code == 0, done
     for table in "ab":
         assert rows("out.db", f"SELECT count(*), count(DISTINCT id) FROM {table}") == [(10, 10)]
+
+
+@pytest.mark.parametrize("elsewhere", [["--no-state"], ["--state", "other.json"]], ids=["no state", "another file"])
+def test_a_failed_refresh_never_goes_on_from_an_older_state(gantry, put, tiny, elsewhere):
+    """The usual state says that all was read, before the refresh: going on from there would leave only the new rows."""
+    whole = put("whole.json", {"streams": {"a": 10}, "state_every": 5})
+    crash = put("crash.json", {"streams": {"a": 10}, "state_every": 2, "crash_after": 4})
+    arguments = ["sync", tiny, "sqlite:out.db", "--mode", "incremental_append", "--name", "n", "--source-config"]
+    assert gantry(*arguments, whole).code == 0
+    assert gantry(*arguments, crash, "--full-refresh", *elsewhere).code in (1, 3)
+    done = gantry(*arguments, whole)
+    assert done.code == 0, done
+    assert rows("out.db", "SELECT count(*), count(DISTINCT id) FROM a") == [(10, 10)]
+
+
+def test_a_state_file_that_is_a_link_stays_one(gantry, put, tiny):
+    config = put("c.json", {"streams": {"a": 10}})
+    put("real.json", "[]")
+    os.symlink("real.json", "link.json")
+    assert gantry("sync", tiny, "sqlite:out.db", "--mode", "incremental_append", "--source-config", config, "--state",
+                  "link.json").code == 0
+    assert os.path.islink("link.json") and json.load(open("real.json"))[0]["stream"]["stream_state"] == {"id": 10}
 
 
 def test_a_full_refresh_of_one_stream_keeps_the_state_of_the_others(gantry, put, tiny):
