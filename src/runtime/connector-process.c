@@ -86,10 +86,8 @@ static int write_private(const char *dir, const char *name, const char *text, mo
 }
 
 static int write_files(ConnectorProcess *p, const ConnectorStart *start, Error **reterr_error) {
-        int r = make_scratch(&p->scratch);
+        int r;
 
-        if (r < 0)
-                return error_set_errno(reterr_error, r, "Failed to make a private directory for '%s'", p->name);
         r = write_private(p->scratch, "config.json", start->config, 0600, reterr_error);
         if (r >= 0)
                 r = write_private(p->scratch, "catalog.json", start->catalog, 0400, reterr_error);
@@ -207,7 +205,7 @@ static int spawn_shim(ConnectorProcess *p, int *socket, Error **reterr_error) {
         if (r < 0)
                 return error_set(reterr_error, r, "The program gantry-shim is missing, looked for at '%s'",
                                  strempty(shim));
-        char *argv[] = { shim, NULL };
+        char *argv[] = { shim, p->scratch, NULL };
         EnvSpawn spawn = {
                 .argv = argv,
                 .envp = nothing,
@@ -300,15 +298,18 @@ int connector_process_start(Env *env, const ConnectorStart *start, const Connect
 
         if (!p)
                 return -ENOMEM;
-        r = write_files(p, start, reterr_error);
+        r = make_scratch(&p->scratch);
         if (r < 0)
-                return r;
+                return error_set_errno(reterr_error, r, "Failed to make a private directory for '%s'", p->name);
         r = env->ops->socketpair(env, pair);
         if (r < 0)
                 return error_set_errno(reterr_error, r, "Failed to make a socket pair");
         p->control = pair[0];
         r = spawn_shim(p, &pair[1], reterr_error);
         (void) env_close(env, pair[1]);
+        /* Only now: should we be killed, there is somebody who removes the secrets. */
+        if (r >= 0)
+                r = write_files(p, start, reterr_error);
         if (r >= 0)
                 r = send_plan(p, start, reterr_error);
         if (r >= 0)

@@ -11,7 +11,8 @@
  *   → {"kill": true}      SIGKILL to all that is in the sandbox
  *   ← {"exited": {"code": N|-1, "signal": N, "user_usec": N, "system_usec": N, "max_rss_kib": N}}   the last packet
  *
- * When the starter's end closes, everything in the sandbox is killed: an orphan never outlives its reader. */
+ * When the starter's end closes, everything in the sandbox is killed: an orphan never outlives its reader. The first
+ * argument, if any, is the scratch directory, which goes too when the starter dies before it sends a plan. */
 
 #include "sandbox/sandbox-plan.h"
 

@@ -424,6 +424,9 @@ int main(int argc, char *argv[]) {
         if (r >= 0)
                 r = prepare_process(&m);
         if (r < 0) {
+                /* Named on the command line, because a starter that dies says nothing more. */
+                if (argc > 1)
+                        (void) remove_tree(argv[1]);
                 send_failure(&m, -r, "receive the plan", error_message(error, r));
                 return EXIT_FAILURE;
         }

@@ -324,6 +324,20 @@ def test_a_scratch_directory_goes_when_the_starter_is_killed(who):
     assert not (scratch / "config.json").exists()
 
 
+def test_a_scratch_directory_goes_when_the_starter_dies_before_it_sends_a_plan(who):
+    """The starter writes secrets there while the shim waits, so the shim is told the directory beforehand."""
+    scratch = who.directory("scratch-of-dead")
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    shim = subprocess.Popen([who.shim, str(scratch)], stdin=theirs, **who.options())
+    theirs.close()
+    (scratch / "config.json").write_text("{}")
+    if who.switch:
+        os.chown(scratch / "config.json", who.uid, who.uid)
+    ours.close()
+    assert shim.wait(TIMEOUT) != 0
+    assert not (scratch / "config.json").exists()
+
+
 @pytest.mark.parametrize("packet", [b"", b"{", b"[]", b'{"plan":{}}', b'{"stop":true}', b'{"plan":{"argv":["x"]}}',
                                     b'{"plan":{"argv":["/bin/true"]},"stdin":true}'])
 def test_a_bad_plan_is_an_error_with_a_sentence(who, packet):
