@@ -116,7 +116,7 @@ static int on_signal(EnvSource *s, int signo, void *userdata) {
         run->signo = signo;
         sync_progress_clear(run->progress);
         log_info("Stopping; what is committed stays. Once more to stop at once.");
-        return replication_cancel(run->replication, signo == SIGINT ? "Interrupted" : "Terminated");
+        return replication_cancel(run->replication, signo == SIGINT ? "Interrupted" : signo == SIGHUP ? "The terminal was closed" : "Terminated");
 }
 
 static int start_process(SyncRun *run, const Endpoint *e, const char *verb, const ConfiguredCatalog *catalog,
@@ -197,9 +197,15 @@ static int make_replication(SyncRun *run, Error **reterr_error) {
 }
 
 static int watch_signals(SyncRun *run) {
+        struct sigaction hangup = {};
         int r = run->env->ops->signal_add(run->env, SIGINT, on_signal, run, &run->interrupt);
 
-        return r < 0 ? r : run->env->ops->signal_add(run->env, SIGTERM, on_signal, run, &run->terminate);
+        if (r >= 0)
+                r = run->env->ops->signal_add(run->env, SIGTERM, on_signal, run, &run->terminate);
+        /* A closed terminal cancels as well; under nohup(1) it doesn't. */
+        if (r >= 0 && sigaction(SIGHUP, NULL, &hangup) >= 0 && hangup.sa_handler != SIG_IGN)
+                r = run->env->ops->signal_add(run->env, SIGHUP, on_signal, run, &run->hangup);
+        return r;
 }
 
 static int begin(SyncRun *run, Error **reterr_error) {
@@ -268,5 +274,6 @@ void sync_run_done(SyncRun *run) {
         if (run->env) {
                 env_source_free(run->env, run->interrupt);
                 env_source_free(run->env, run->terminate);
+                env_source_free(run->env, run->hangup);
         }
 }

@@ -45,7 +45,7 @@ void sync_progress_clear(SyncProgress *p) {
         p->drawn = false;
 }
 
-/* Share of the whole that is read, or -1: only where every stream of the sync has an estimate is there a
+/* Share of the whole that is read, or -1: only where every stream, or the sync, has an estimate is there a
  * whole. */
 static double share_done(const Replication *r, const StreamStats *total) {
         double estimate = 0;
@@ -53,8 +53,11 @@ static double share_done(const Replication *r, const StreamStats *total) {
         for (size_t i = 0; i < replication_n_streams(r); i++) {
                 const StreamStats *s = replication_stream_stats(r, i);
 
+                /* A source may estimate the sync instead. */
                 if (s->estimated_records < 0)
-                        return -1;
+                        return total->estimated_records <= 0
+                                       ? -1
+                                       : MIN((double) total->records_emitted / (double) total->estimated_records, 1.0);
                 /* Estimates are guesses: what has come is never less than what was guessed. */
                 estimate += (double) MAX(s->estimated_records, (int64_t) s->records_emitted);
         }

@@ -17,7 +17,7 @@ typedef struct SyncRun {
         SyncProgress *progress;
         Replication *replication;
         ConnectorProcess *source_process, *destination_process;
-        EnvSource *interrupt, *terminate;
+        EnvSource *interrupt, *terminate, *hangup;
         char **secrets;
         int64_t sync_id;
         usec_t started;

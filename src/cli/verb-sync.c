@@ -10,9 +10,10 @@
 
 /* A run that ended before it moved anything reports like one that did. */
 static int report_early(SyncRun *run, const Error *e, int r) {
+        bool cancelled = run->signo > 0 || r == -ECANCELED;
         FailureReason failure = {
                 .origin = run->failure_origin,
-                .type = run->failure_type,
+                .type = cancelled ? FAILURE_MANUAL_CANCELLATION : run->failure_type,
                 .external_message = (char *) error_message(e, r),
                 .retryable = run->failure_type == FAILURE_TRANSIENT_ERROR,
                 .timestamp = env_now(run->env, ENV_CLOCK_REALTIME),
@@ -20,7 +21,7 @@ static int report_early(SyncRun *run, const Error *e, int r) {
         SyncReport report = {
                 .sync_id = run->sync_id,
                 .duration = env_now(run->env, ENV_CLOCK_MONOTONIC) - run->started,
-                .status = run->signo > 0 ? REPLICATION_CANCELLED : REPLICATION_FAILED,
+                .status = cancelled ? REPLICATION_CANCELLED : REPLICATION_FAILED,
                 .failures = &failure,
                 .n_failures = 1,
         };

@@ -112,6 +112,23 @@ def test_an_interrupted_run_keeps_what_is_committed_and_the_next_goes_on(gantry,
     assert rows("out.db", "SELECT count(DISTINCT id) FROM a") == [(1000,)]
 
 
+@pytest.mark.parametrize("ignored", [False, True], ids=["closed terminal", "nohup"])
+def test_a_hangup_cancels_unless_it_is_ignored(gantry, put, tiny, workspace, ignored):
+    config = put("c.json", {"streams": {"a": 1000}, "state_every": 100, "pause_after": 450})
+    process = subprocess.Popen([str(program("gantry")), "sync", tiny, "sqlite:out.db", "--source-config", str(config),
+                                "--mode", "incremental_append", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                               preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN) if ignored else None)
+    wait_for(lambda: os.path.exists("out.db") and seen("out.db", "a") >= 400, "400 durable rows", process)
+    process.send_signal(signal.SIGHUP)
+    if ignored:
+        process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=TIMEOUT)
+    assert process.returncode == 6, err
+    told = json.loads(out)
+    assert told["status"] == "cancelled" and told["records_committed"] >= 400
+    assert told["failures"][0]["externalMessage"] == ("Terminated" if ignored else "The terminal was closed")
+
+
 def test_a_second_interrupt_ends_at_once_and_still_reports(gantry, put, tiny, workspace):
     config = put("c.json", {"streams": {"a": 1000}, "state_every": 100, "pause_after": 450, "deaf": True})
     process = subprocess.Popen([str(program("gantry")), "sync", tiny, "sqlite:out.db", "--source-config", str(config),
