@@ -116,7 +116,9 @@ static int on_signal(EnvSource *s, int signo, void *userdata) {
         run->signo = signo;
         sync_progress_clear(run->progress);
         log_info("Stopping; what is committed stays. Once more to stop at once.");
-        return replication_cancel(run->replication, signo == SIGINT ? "Interrupted" : signo == SIGHUP ? "The terminal was closed" : "Terminated");
+        return replication_cancel(run->replication, signo == SIGINT   ? "Interrupted"
+                                                            : signo == SIGHUP ? "The terminal was closed"
+                                                                              : "Terminated");
 }
 
 static int start_process(SyncRun *run, const Endpoint *e, const char *verb, const ConfiguredCatalog *catalog,
