@@ -694,6 +694,21 @@ def test_D28_second_sync_into_the_same_place_is_refused(dest):
     assert dest.ids("s") == [1, 2]
 
 
+@pytest.mark.parametrize("mode", ["append", "overwrite"])
+def test_D28_a_file_named_by_itself_and_by_its_directory_has_one_writer(files, make, mode):
+    first, second = files, make(files.kind)
+    running = first.start(catalog(stream("s")))
+    feed(running, [rec(1), stream_state("s", {})])
+    await_state(running)
+    second.path = first.file("s")
+    result = second.write(catalog(stream("s", mode=mode)), [rec(2)], code=1)
+    assert "Another sync" in trace_error(result)["message"] and trace_error(result)["failure_type"] == "transient_error"
+    feed(running, [rec(3)])
+    assert finish(running)[0] == 0 and first.ids("s") == [1, 3]
+    second.write(catalog(stream("s", mode=mode)), [rec(2)])
+    assert first.ids("s") == ([1, 2, 3] if mode == "append" else [2])
+
+
 def test_D28_a_big_transaction_makes_others_wait_their_turn_and_refuses_its_own_stream_at_once(sqlite):
     """Larger than SQLite's cache: then not even the header can be read by others."""
     first = sqlite.start(catalog(stream("s")))

@@ -9,6 +9,7 @@
 #define LOCK_BASE (INT64_C(1) << 61)
 #define LOCK_QUEUE (LOCK_BASE - 2)
 #define LOCK_TURN (LOCK_BASE - 1)
+#define LOCK_FILE (LOCK_BASE - 3)
 
 /* FNV-1a, 60 bits: two streams that meet are refused together, which is safe. */
 static int64_t stream_offset(const char *namespace, const char *name) {
@@ -33,6 +34,12 @@ static int set_lock(int fd, int command, short type, int64_t offset) {
 
 int stream_lock_take(int fd, const char *namespace, const char *name) {
         int r = set_lock(fd, F_OFD_SETLK, F_WRLCK, stream_offset(namespace, name));
+
+        return r == -EACCES ? -EAGAIN : r;
+}
+
+int file_lock_take(int fd) {
+        int r = set_lock(fd, F_OFD_SETLK, F_WRLCK, LOCK_FILE);
 
         return r == -EACCES ? -EAGAIN : r;
 }

@@ -10,6 +10,9 @@
 /* Takes the lock of a stream for as long as `fd` is open. -EAGAIN when another holds it. */
 int stream_lock_take(int fd, const char *namespace, const char *name);
 
+/* The same for the file that `fd` is itself. */
+int file_lock_take(int fd);
+
 /* Taking turns between writers of one file, in the order they came. */
 int stream_lock_turn_begin(int fd);
 int stream_lock_turn_end(int fd);

@@ -210,13 +210,24 @@ static int recover(TargetFile *f, Emitter *out, Error **reterr_error) {
 /* --- placing
  * --------------------------------------------------------------------------------------------------- */
 
+static int busy(const TargetFile *f, Error **reterr_error) {
+        return connector_fail(reterr_error, FAILURE_TRANSIENT_ERROR, -EBUSY, "Another sync is writing '%s'", f->display);
+}
+
 static int place_at(TargetFile *f, int at, const char *name, uint64_t length, Error **reterr_error) {
         struct stat st;
         char last;
+        int r;
 
         f->fd = openat(at, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0666);
         if (f->fd < 0)
                 return fail(f, -errno, "open", reterr_error);
+        /* A file can be named by itself or by its directory, and each has a journal and locks of its own. */
+        r = file_lock_take(f->fd);
+        if (r < 0)
+                return r == -EAGAIN ? busy(f, reterr_error) : fail(f, r, "lock", reterr_error);
+        if (fstat(f->fd, &st) >= 0 && st.st_nlink == 0) /* replaced in between */
+                return busy(f, reterr_error);
         if (fstat(f->fd, &st) < 0 || lseek(f->fd, (off_t) length, SEEK_SET) < 0)
                 return fail(f, -errno, "open", reterr_error);
         if ((uint64_t) st.st_size != length && ftruncate(f->fd, (off_t) length) < 0)
@@ -318,8 +329,7 @@ int target_file_open(TargetFile *f, TargetDirectory *d, const ConfiguredStream *
         /* One file has one writer, whatever its stream is called. */
         r = d->single ? stream_lock_take(d->lock_fd, NULL, "") : stream_lock_take(d->lock_fd, s->namespace, s->name);
         if (r == -EAGAIN)
-                return connector_fail(reterr_error, FAILURE_TRANSIENT_ERROR, -EBUSY, "Another sync is writing '%s'",
-                                      f->display);
+                return busy(f, reterr_error);
         if (r < 0)
                 return fail(f, r, "lock", reterr_error);
         r = open_parent(f, s, reterr_error);
@@ -409,6 +419,7 @@ int target_file_commit(TargetFile *f, Error **reterr_error) {
 }
 
 int target_file_finish(TargetFile *f, Error **reterr_error) {
+        _cleanup_close_ int old = -EBADF;
         GenerationHistory *h = &f->journal.history;
         int r;
 
@@ -417,6 +428,10 @@ int target_file_finish(TargetFile *f, Error **reterr_error) {
         r = target_file_commit(f, reterr_error);
         if (r < 0)
                 return r;
+        /* Nobody's rows are replaced while they are being written. */
+        old = openat(f->parent_fd, f->name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+        if (old >= 0 && file_lock_take(old) == -EAGAIN)
+                return busy(f, reterr_error);
         if (renameat(f->directory->side_fd, f->new_name, f->parent_fd, f->name) < 0)
                 return fail(f, -errno, "replace", reterr_error);
         r = sync_directory(f, f->parent_fd, reterr_error);
@@ -453,7 +468,7 @@ int target_file_rewrite(TargetFile *f, int (*fill)(TargetFile *f, int to, void *
         if (r < 0)
                 return r;
         to = openat(side, f->rewrite_name, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0666);
-        if (to < 0)
+        if (to < 0 || file_lock_take(to) < 0)
                 return fail(f, -errno, "rewrite", reterr_error);
         r = fill(f, to, userdata, reterr_error);
         if (r < 0)
