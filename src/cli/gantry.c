@@ -45,6 +45,14 @@ static int unknown_verb(const char *name) {
         return EXIT_USAGE;
 }
 
+/* What stands in a buffer yet may not reach its reader: a full disk is no success. */
+static int finish(int code) {
+        if (fflush(stdout) >= 0 && !ferror(stdout))
+                return code;
+        log_error("gantry: failed to write to standard output");
+        return code == EXIT_OK ? EXIT_FAILED : code;
+}
+
 int main(int argc, char *argv[]) {
         (void) setlocale(LC_CTYPE, "C.UTF-8");
         /* A reader that goes away is an error of write(), told like others. */
@@ -53,13 +61,13 @@ int main(int argc, char *argv[]) {
         if (argc < 2)
                 return cli_usage_error("gantry", "a command is needed, see 'gantry --help'");
         if (streq(argv[1], "--help") || streq(argv[1], "-h") || streq(argv[1], "help"))
-                return help();
+                return finish(help());
         if (streq(argv[1], "--version")) {
                 printf("gantry %s\n", PACKAGE_VERSION);
                 return EXIT_OK;
         }
         for (size_t i = 0; i < ELEMENTSOF(verbs); i++)
                 if (streq(verbs[i].name, argv[1]))
-                        return verbs[i].run(argc - 1, argv + 1);
+                        return finish(verbs[i].run(argc - 1, argv + 1));
         return unknown_verb(argv[1]);
 }

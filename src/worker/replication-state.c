@@ -91,6 +91,19 @@ static int forward_state(Replication *r, ReplicationStream *s, StateMessage *m) 
         return k < 0 ? k : out_queue_commit(&r->queue, from);
 }
 
+/* A LEGACY state gives way to any other kind; all else could not be stored beside what is there. Better now than after
+ * hours. */
+static bool kind_fits(Replication *r, StateType type) {
+        StateType stored = r->options.initial_state ? state_set_type(r->options.initial_state) : _STATE_TYPE_INVALID;
+
+        if (state_tracker_type(r->tracker) >= 0 || stored < 0 || stored == STATE_LEGACY || stored == type)
+                return true;
+        (void) replication_fault(r, ORIGIN_SOURCE, FAILURE_CONFIG_ERROR, NULL,
+                                 "The source sent a state of type %s, the stored one is of type %s: a full refresh, which"
+                                 " begins anew, is needed", state_type_to_string(type), state_type_to_string(stored));
+        return false;
+}
+
 int replication_on_source_state(Replication *r, JsonSlice payload) {
         _cleanup_(state_message_done) StateMessage m = {};
         _cleanup_error_ Error *error = NULL;
@@ -113,6 +126,8 @@ int replication_on_source_state(Replication *r, JsonSlice payload) {
         }
         /* Records were left out before it: it says more than what the destination got. */
         if (s ? s->cut : r->any_cut)
+                return 0;
+        if (!kind_fits(r, m.type))
                 return 0;
         collect_staged(r, s);
         k = count_check_source(&m, sum_counts(r->scratch, s ? 1 : r->n_staged).records, &error);

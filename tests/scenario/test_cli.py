@@ -536,6 +536,17 @@ def test_a_closed_standard_output_is_an_error_and_no_hang(put, tiny, workspace):
     assert process.wait(TIMEOUT) != 0
 
 
+@pytest.mark.parametrize("arguments", [["sync", "native:source-faker?count=5", "native:destination-devnull", "--json"],
+                                       ["sync", "native:source-faker?count=5", "native:destination-devnull", "--dry-run",
+                                        "--json"],
+                                       ["--help"]], ids=["sync", "dry run", "help"])
+def test_a_full_disk_under_standard_output_is_told(workspace, arguments):
+    with open("/dev/full", "wb") as full:
+        result = subprocess.run([str(program("gantry"))] + arguments, stdout=full, stderr=subprocess.PIPE, check=False,
+                                timeout=TIMEOUT)
+    assert result.returncode == 1 and b"standard output" in result.stderr, result
+
+
 def test_T31_hostile_names_cannot_steer_the_terminal(gantry, put, tiny):
     name = "evil\u001b]52;c;aGk=\u0007\u202e"
     config = put("c.json", {"streams": {name: 2}})

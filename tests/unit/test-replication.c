@@ -185,6 +185,19 @@ TEST(O01_the_last_global_state_is_stored_and_commits_all_streams) {
         assert_int_equal(replication_stream_stats(h.replication, 1)->records_committed, 1);
 }
 
+TEST(O01_a_state_that_cannot_stand_beside_the_stored_one_fails_at_once) {
+        static const char stored[] = "[{\"type\":\"GLOBAL\",\"global\":{\"shared_state\":{},\"stream_states\":[]}}]";
+        _cleanup_state_set_ StateSet *initial = NULL;
+
+        ASSERT_OK(state_set_parse(stored, strlen(stored), &initial, NULL));
+        HARNESS(.input = USER(1) USER_STATE(1) USER(2), .options.initial_state = initial);
+        harness_run(&h);
+        assert_int_equal(h.status, REPLICATION_FAILED);
+        assert_contains(harness_failure(&h, 0), "the stored one is of type GLOBAL");
+        assert_lacks(harness_received(&h), "STATE");
+        assert_int_equal(h.stored.len, 0);
+}
+
 TEST(O02_no_state_is_put_in_after_a_failure) {
         HARNESS(.input = ORDER(1), .source_code = 1);
 
