@@ -140,6 +140,7 @@ def measure_open(pid):
     return fds, rss
 
 
+@pytest.mark.memory
 def test_memory_and_descriptors_stay_flat(tmp_path):
     """From the first state to the last of 2,000,000 records with 2,000 states: next to no growth, no descriptor."""
     process = start(tmp_path, options=["--flush-ms", "100"], source=["records=500000", "every=1000"], streams=4)

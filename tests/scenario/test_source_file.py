@@ -255,6 +255,7 @@ def test_T35_what_is_no_regular_file_is_refused(file):
     assert file.rows(path=str(file.dir / "*.csv")) == [{"id": 2}]
 
 
+@pytest.mark.memory
 def test_T35_bombs_are_stopped_in_bounded_memory(file):
     gz = file.write("bomb.csv.gz", gzip.compress(b"a\n" + b"0" * 50 + b"\n" * 1 + b"0\n" * (70 << 20), 9))
     quote = file.write("quote.csv", b'id,s\n1,"' + b"x,y\n" * (6 << 20))
