@@ -186,6 +186,18 @@ def test_S28_rows_of_the_same_cursor_value_are_never_lost(db):
     assert data(db.read(cursor="day", state=[third.states[-1]])) == []
 
 
+def test_S28_cursors_that_differ_by_case_only_come_once(db):
+    db.sql("CREATE TABLE t(v INT, day TEXT COLLATE NOCASE)")
+    for v, day in enumerate(("a", "b", "B", "b")):
+        db.sql(("INSERT INTO t VALUES (?, ?)", (v, day)))
+    first = db.read(cursor="day")
+    assert len(first.records) == 4
+    state = [first.states[-1]]
+    assert data(db.read(cursor="day", state=state)) == []
+    db.sql(("INSERT INTO t VALUES (4, 'B')",), ("INSERT INTO t VALUES (5, 'C')",))
+    assert {r["v"] for r in data(db.read(cursor="day", state=state))} == {1, 2, 3, 4, 5}
+
+
 def test_S28_rows_without_a_cursor_value(db):
     db.sql("CREATE TABLE t(v TEXT, day INT)", ("INSERT INTO t VALUES ('n', NULL)",), ("INSERT INTO t VALUES ('a', 1)",))
     first = db.read(cursor="day")

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <strings.h>
+
 #include "connectors/source-sqlite/sqlite-read.h"
 #include "connectors/source-sqlite/sqlite-value.h"
 
@@ -16,6 +18,7 @@ typedef struct TableReader {
         SqliteType *types;
         size_t n;
         const char *cursor; /* of an incremental read; borrowed */
+        bool cursor_nocase; /* compared by SQLite without regard to ASCII case */
         SqliteState state;
         Buffer cursor_json; /* the value of the last row */
         RowGroup at_cursor, nulls;
@@ -201,6 +204,15 @@ static int emit_cursor_state(TableReader *r) {
         return q < 0 ? q : emit_text(r, &b);
 }
 
+/* Whether two cursors are one to SQLite: what it finds by "=" must be counted as one group. */
+static bool same_cursor(const TableReader *r, const Buffer *a, const Buffer *b) {
+        if (a->len != b->len || a->len == 0)
+                return false;
+        return memcmp(buffer_bytes(a), buffer_bytes(b), a->len) == 0 ||
+                (r->cursor_nocase && buffer_bytes(a)[0] == '"' &&
+                 strncasecmp(buffer_bytes(a), buffer_bytes(b), a->len) == 0);
+}
+
 /* Notes the cursor of the current row; the group that the row belongs to. */
 static int follow_cursor(TableReader *r, sqlite3_stmt *s, RowGroup **ret) {
         int q;
@@ -213,8 +225,7 @@ static int follow_cursor(TableReader *r, sqlite3_stmt *s, RowGroup **ret) {
         q = sqlite_value_write_state(&r->scratch, s, (int) r->n);
         if (q < 0)
                 return q;
-        if (r->scratch.len != r->cursor_json.len ||
-            memcmp(buffer_bytes(&r->scratch), buffer_bytes(&r->cursor_json), r->scratch.len) != 0) {
+        if (!same_cursor(r, &r->scratch, &r->cursor_json)) {
                 Buffer old = r->cursor_json;
 
                 r->cursor_json = r->scratch;
@@ -391,6 +402,8 @@ static int choose_columns(TableReader *r, const ConfiguredStream *configured) {
 }
 
 static int choose_cursor(TableReader *r, const ConfiguredStream *configured, Error **reterr_error) {
+        const char *collation = NULL;
+
         if (configured->sync_mode != SYNC_MODE_INCREMENTAL)
                 return 0;
         r->cursor = strv_length(configured->cursor_field) > 0 ? configured->cursor_field[0] :
@@ -402,6 +415,10 @@ static int choose_cursor(TableReader *r, const ConfiguredStream *configured, Err
         if (strv_length(configured->cursor_field) > 1 || sqlite_table_find(r->table, r->cursor) < 0)
                 return error_set(reterr_error, -EINVAL, "table '%s' has no column '%s' to serve as cursor",
                                  r->table->name, r->cursor);
+        /* A view has no collations to tell: there the bytes decide. */
+        if (sqlite3_table_column_metadata(r->db, "main", r->table->name, r->cursor, NULL, &collation, NULL, NULL,
+                                          NULL) == SQLITE_OK)
+                r->cursor_nocase = collation && strcasecmp(collation, "NOCASE") == 0;
         return 0;
 }
 
