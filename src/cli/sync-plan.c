@@ -180,8 +180,10 @@ static int apply_mappers(SyncPlan *p, const SyncOptions *o, Error **reterr_error
                 if (i < 0)
                         return i;
                 r = mapper_option_parse(rest, p->mappers + i, reterr_error);
+                /* Without its members: one of them may be a key. */
                 if (r < 0)
-                        return error_prefix(reterr_error, r, "--mapper '%s'", *s);
+                        return error_prefix(reterr_error, r, "--mapper '%.*s'",
+                                            (int) ((size_t) (rest - *s) + strcspn(rest, ":{[")), *s);
         }
         return 0;
 }

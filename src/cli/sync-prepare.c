@@ -54,6 +54,13 @@ static int open_store(SyncRun *run, Error **reterr_error) {
         if (r < 0)
                 return blame(run, ORIGIN_PERSISTENCE, r == -EBUSY ? FAILURE_TRANSIENT_ERROR : FAILURE_CONFIG_ERROR, r);
         log_debug("State of this sync: %s", run->store->directory);
+        /* It may be the old database at a new place, or an empty one: only the person knows. */
+        key = endpoint_identity(run->destination);
+        if (run->store->destination_key != 0 && run->store->destination_key != key && !o->full_refresh &&
+            !state_set_is_empty(run->store->state))
+                log_warning("The configuration of the destination has changed since the last run, the state has not:"
+                            " only new rows are read; --full-refresh brings all again");
+        run->store->destination_key = key;
         return 0;
 }
 
@@ -150,9 +157,9 @@ static int seed_generations(SyncRun *run, const ConfiguredCatalog *c, Error **re
         return generation_set_from_json(all, &run->store->generations, reterr_error);
 }
 
-/* Of the streams that begin anew nothing is left in the state; this is about the rest. A LEGACY state cannot be told apart.
- * What a GLOBAL one shares goes with the last stream that has an entry beside it; streams that are not in this run keep
- * theirs. */
+/* Of the streams that begin anew nothing is left in the state; this is about the rest. A LEGACY state cannot
+ * be told apart. What a GLOBAL one shares goes with the last stream that has an entry beside it; streams that
+ * are not in this run keep theirs. */
 static int drop_common_state(SyncRun *run) {
         const Catalog *c = run->store->catalog;
         StateType type = state_set_type(run->store->state);
@@ -168,8 +175,8 @@ static int drop_common_state(SyncRun *run) {
         return run->store->state ? 0 : -ENOMEM;
 }
 
-/* A refresh goes on from the states that were stored since it began. Where this run has other ones they are older: they
- * would speak for rows that go when the refresh completes. So it begins again. */
+/* A refresh goes on from the states that were stored since it began. Where this run has other ones they are
+ * older: they would speak for rows that go when the refresh completes. So it begins again. */
 static int restart_refreshes(SyncRun *run, StreamRefresh *refresh) {
         const ConfiguredCatalog *c = run->plan->source;
         const Catalog *all = run->store->catalog;

@@ -86,6 +86,7 @@ static int load_sync(SyncStore *s, const char *name, Error **reterr_error) {
                 return r;
         s->source_key = get_key(o, "source_key");
         s->run_key = get_key(o, "run_key");
+        s->destination_key = get_key(o, "destination_key");
         s->state_moved = json_get_string(o, "state_file", &state_file, "sync.json", NULL) > 0 &&
                 !streq(state_file, s->keep_state ? s->state_path : "");
         r = json_get_object(o, "catalog", &catalog, "sync.json", reterr_error);
@@ -213,6 +214,8 @@ static int sync_to_json(const SyncStore *s, JsonObject **ret) {
                 r = add_key(o, "source_key", s->source_key);
         if (r >= 0)
                 r = add_key(o, "run_key", s->run_key);
+        if (r >= 0)
+                r = add_key(o, "destination_key", s->destination_key);
         if (r >= 0 && s->catalog) {
                 r = catalog_to_json(s->catalog, &catalog);
                 if (r >= 0)

@@ -23,6 +23,7 @@ typedef struct SyncStore {
         GenerationSet *generations;
         Catalog *catalog;    /* of the last discover; NULL = none */
         uint64_t source_key; /* configuration that the catalog belongs to */
+        uint64_t destination_key; /* identity of the destination that the states speak of; 0 = unknown */
         uint64_t run_key;    /* both configurations of the last successful run; 0 = it wasn't */
         char *source, *destination;
 } SyncStore;

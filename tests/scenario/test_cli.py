@@ -415,6 +415,23 @@ def test_a_failed_refresh_never_goes_on_from_an_older_state(gantry, put, tiny, e
     assert rows("out.db", "SELECT count(*), count(DISTINCT id) FROM a") == [(10, 10)]
 
 
+def test_a_changed_destination_under_an_old_state_is_said(gantry, put, tiny):
+    config = put("c.json", {"streams": {"a": 10}})
+    arguments = ["--source-config", config, "--mode", "incremental_append", "--name", "n"]
+    for _ in range(2):
+        assert b"has changed" not in gantry("sync", tiny, "sqlite:one.db", *arguments).stderr
+    other = gantry("sync", tiny, "sqlite:two.db", *arguments)
+    assert other.code == 0 and b"--full-refresh" in other.stderr, other
+
+
+def test_the_key_of_a_mapper_is_in_no_error(gantry, put, tiny):
+    config = put("c.json", {"streams": {"a": 1}})
+    result = gantry("sync", tiny, "native:destination-devnull", "--source-config", config, "--json", "--mapper",
+                    "a:encryption:algorithm=AES,mode=CBC,padding=PKCS5Padding,targetField=email,key=0123456789abcdefWRONG")
+    assert result.code == 78 and b"a:encryption" in result.stderr, result
+    assert b"abcdefWRONG" not in result.stderr + result.stdout
+
+
 def test_a_state_file_that_is_a_link_stays_one(gantry, put, tiny):
     config = put("c.json", {"streams": {"a": 10}})
     put("real.json", "[]")
