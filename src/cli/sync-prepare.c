@@ -262,7 +262,7 @@ int sync_run_prepare(SyncRun *run, Error **reterr_error) {
         if (r >= 0)
                 r = sync_plan_map(run->plan, run->options, reterr_error);
         if (r < 0)
-                return r;
+                return r == -ENOENT ? -EINVAL : r; /* a stream or field that isn't there was asked for wrongly */
         if (run->options->dry_run)
                 return sync_plan_print(run->plan, run->options->json);
         if (!run->options->mode && !run->options->json)

@@ -252,6 +252,15 @@ def test_an_unknown_stream_is_named_with_its_neighbour(gantry, put, tiny):
     assert "'users'" in result.stderr.decode()
 
 
+@pytest.mark.parametrize("option", [("--select", "a:nowhere"), ("--cursor", "nowhere"), ("--primary-key", "nowhere"),
+                                    ("--mapper", "a:field-filtering:targetField=nowhere")])
+def test_an_unknown_field_is_named(gantry, put, tiny, option):
+    config = put("c.json", {"streams": {"a": 1}})
+    result = gantry("sync", tiny, "sqlite:y.db", "--source-config", config, *option)
+    assert result.code == 78, result
+    assert b"nowhere" in result.stderr
+
+
 def test_a_corrupt_state_file_is_refused_and_kept(gantry, put, tiny):
     config = put("c.json", {"streams": {"a": 1}})
     state = put("state.json", '[{"type":"STREAM","stream"')
