@@ -8,7 +8,8 @@
 #include "basic/json-skip.h"
 #include "basic/utf8.h"
 
-/* The next quote or backslash, or with `strict` also the next control byte or byte that is not ASCII; else `end`. */
+/* The next quote or backslash, or with `strict` also the next control byte or byte that is not ASCII;
+ * else `end`. */
 static inline const char *find_special(const char *p, const char *end, bool strict) {
 #ifdef __SSE2__
         const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\'), space = _mm_set1_epi8(' ');
@@ -45,7 +46,8 @@ const char *json_skip_string(const char *p, const char *end) {
         }
 }
 
-/* A number or a word: all up to what can't be part of one. Behind it stands whatever the caller makes of it. */
+/* A number or a word: all up to what can't be part of one. Behind it stands whatever the caller makes of
+ * it. */
 static const char *skip_scalar(const char *p, const char *end) {
         const char *start = p;
 

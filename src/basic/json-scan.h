@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* JSON as bytes: walking, validating and decoding without building a tree. The record path and the destinations stand
- * on it; everything that isn't hot uses shared/json-util.h. No function here recurses or allocates (but into a Buffer).
+/* JSON as bytes: walking, validating and decoding without building a tree. The record path and the
+ * destinations stand on it; everything that isn't hot uses shared/json-util.h. No function here recurses
+ * or allocates (but into a Buffer).
  *
- * Two grades: the walkers (json_skip_*, JsonIter) are memory-safe on any bytes and fail on what they notice to be
- * broken, but do not check every byte; json_validate() is the whole of RFC 8259 plus the decisions of docs/PROTOCOL.md:
- * depth at most 512, UTF-8 valid, lone surrogate escapes accepted, no BOM. */
+ * Two grades: the walkers (json_skip_*, JsonIter) are memory-safe on any bytes and fail on what they
+ * notice to be broken, but do not check every byte; json_validate() is the whole of RFC 8259 plus the
+ * decisions of docs/PROTOCOL.md: depth at most 512, UTF-8 valid, lone surrogate escapes accepted, no BOM. */
 
 #include "basic/buffer.h"
 
@@ -52,33 +53,36 @@ typedef struct JsonIter {
 /* 0, or -EBADMSG when `value` isn't an object. */
 int json_iter_object(JsonIter *it, JsonSlice value);
 
-/* 1 and the next member, 0 at the end of the object, -EBADMSG when it is broken. The key is what stands between its
- * quotes, still escaped: compare with json_key_equal(). The value is without spaces around it. After 0, `it->p` is
- * behind the closing brace. */
+/* 1 and the next member, 0 at the end of the object, -EBADMSG when it is broken. The key is what stands
+ * between its quotes, still escaped: compare with json_key_equal(). The value is without spaces around
+ * it. After 0, `it->p` is behind the closing brace. */
 int json_iter_member(JsonIter *it, JsonSlice *ret_key, JsonSlice *ret_value);
 
 /* Walks the elements of an array, in the same way. */
 int json_iter_array(JsonIter *it, JsonSlice value);
 int json_iter_element(JsonIter *it, JsonSlice *ret_value);
 
-/* Finds a member of an object. Of duplicate keys the last one counts, as everywhere in Gantry. 1 found, 0 not,
- * -EBADMSG broken. */
+/* Finds a member of an object. Of duplicate keys the last one counts, as everywhere in Gantry. 1 found, 0
+ * not, -EBADMSG broken. */
 int json_find_member(JsonSlice object, const char *key, JsonSlice *ret_value);
 
 /* Whether an escaped key (between its quotes) spells `name`, escapes decoded. */
 bool json_key_equal(JsonSlice escaped, const char *name, size_t n_name);
 
-/* Appends the decoded text of what stands between the quotes. Lone surrogates become U+FFFD. -EBADMSG for bad escapes. */
+/* Appends the decoded text of what stands between the quotes. Lone surrogates become U+FFFD. -EBADMSG for
+ * bad escapes. */
 int json_string_decode(JsonSlice escaped, Buffer *b);
 
-/* The text of a string value (with its quotes): `value` itself without them. Check json_slice_type() first. */
+/* The text of a string value (with its quotes): `value` itself without them. Check json_slice_type()
+ * first. */
 static inline JsonSlice json_string_inner(JsonSlice value) {
         return (JsonSlice) { value.p + 1, value.n - 2 };
 }
 
-/* Checks that the bytes are one JSON text, spaces around it allowed. 0, -EBADMSG (broken), -ELOOP (too deep),
- * -EILSEQ (not UTF-8). `ret_at` (may be NULL) gets the offset of the first bad byte on failure. */
+/* Checks that the bytes are one JSON text, spaces around it allowed. 0, -EBADMSG (broken), -ELOOP (too
+ * deep), -EILSEQ (not UTF-8). `ret_at` (may be NULL) gets the offset of the first bad byte on failure. */
 int json_validate(const char *p, size_t n, size_t *ret_at);
 
-/* Integer of a number token that has no fraction or exponent; -EINVAL for others, -ERANGE when it doesn't fit. */
+/* Integer of a number token that has no fraction or exponent; -EINVAL for others, -ERANGE when it doesn't
+ * fit. */
 int json_parse_i64(JsonSlice number, int64_t *ret);

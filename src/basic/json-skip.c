@@ -83,8 +83,8 @@ static inline VECTOR_TARGET uint64_t positions_of(char c, __m256i low, __m256i h
         return mask_of(_mm256_cmpeq_epi8(low, wanted), _mm256_cmpeq_epi8(high, wanted));
 }
 
-/* Whether neither half has a bracket or a backslash. With BRACKET_BIT set these are 0x7b to 0x7d ('|' falls among them
- * and only costs the longer way). */
+/* Whether neither half has a bracket or a backslash. With BRACKET_BIT set these are 0x7b to 0x7d ('|'
+ * falls among them and only costs the longer way). */
 static inline VECTOR_TARGET bool is_plain(__m256i low, __m256i high) {
         const __m256i bit = _mm256_set1_epi8(BRACKET_BIT), base = _mm256_set1_epi8('{'), width = _mm256_set1_epi8(2);
         __m256i a = _mm256_sub_epi8(_mm256_or_si256(low, bit), base);
@@ -95,7 +95,8 @@ static inline VECTOR_TARGET bool is_plain(__m256i low, __m256i high) {
         return _mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_min_epu8(least, width), least)) == 0;
 }
 
-/* The bytes that stand behind a backslash that counts. Runs of backslashes are rare and short: one turn an escape. */
+/* The bytes that stand behind a backslash that counts. Runs of backslashes are rare and short: one turn
+ * an escape. */
 static inline uint64_t escaped_of(uint64_t backslashes, uint64_t *carry) {
         uint64_t escaped = *carry;
 
@@ -111,16 +112,17 @@ static inline uint64_t escaped_of(uint64_t backslashes, uint64_t *carry) {
         return escaped;
 }
 
-/* Each bit becomes the sum (without carries) of itself and those below: set from an opening quote up to the byte before
- * its closing one. */
+/* Each bit becomes the sum (without carries) of itself and those below: set from an opening quote up to
+ * the byte before its closing one. */
 static inline VECTOR_TARGET uint64_t between_quotes(uint64_t quotes) {
         const __m128i ones = _mm_set1_epi8((char) 0xff);
 
         return (uint64_t) _mm_cvtsi128_si64(_mm_clmulepi64_si128(_mm_set_epi64x(0, (int64_t) quotes), ones, 0));
 }
 
-/* One bracket after the other, where the depth may reach its end or its limit in this block. Returns the position of
- * the last bracket, or -1 when the container is broken; BLOCK when it goes on behind this block. */
+/* One bracket after the other, where the depth may reach its end or its limit in this block. Returns the
+ * position of the last bracket, or -1 when the container is broken; BLOCK when it goes on behind this
+ * block. */
 static __attribute__((noinline)) int step_through(Block b, uint64_t bad, unsigned depth_max, uint64_t *depth) {
         uint64_t all = b.opens | b.closes | bad;
 
@@ -191,8 +193,8 @@ static __attribute__((noinline)) VECTOR_TARGET Block rest_copied(const char *p, 
         return block_at(load(copy), load(copy + BLOCK / 2));
 }
 
-/* The last bytes, fewer than a block: read together with the ones before them where there are enough, else from a
- * copy, so that nothing outside of [start, end) is touched. */
+/* The last bytes, fewer than a block: read together with the ones before them where there are enough,
+ * else from a copy, so that nothing outside of [start, end) is touched. */
 static inline __attribute__((always_inline)) VECTOR_TARGET Block rest_at(const char *start, const char *p, const char *end) {
         unsigned shift = (unsigned) (BLOCK - (end - p));
         Block b;

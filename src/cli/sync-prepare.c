@@ -157,9 +157,9 @@ static int seed_generations(SyncRun *run, const ConfiguredCatalog *c, Error **re
         return generation_set_from_json(all, &run->store->generations, reterr_error);
 }
 
-/* Of the streams that begin anew nothing is left in the state; this is about the rest. A LEGACY state cannot
- * be told apart. What a GLOBAL one shares goes with the last stream that has an entry beside it; streams that
- * are not in this run keep theirs. */
+/* Of the streams that begin anew nothing is left in the state; this is about the rest. A LEGACY state
+ * cannot be told apart. What a GLOBAL one shares goes with the last stream that has an entry beside it;
+ * streams that are not in this run keep theirs. */
 static int drop_common_state(SyncRun *run) {
         const Catalog *c = run->store->catalog;
         StateType type = state_set_type(run->store->state);

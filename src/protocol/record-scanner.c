@@ -3,8 +3,8 @@
 #include "protocol/record-scanner.h"
 #include "protocol/record-template.h"
 
-/* Templates are kept for the life of the scanner, so that a shape always means the same form: limits, not eviction,
- * bound the memory that a connector with ever new forms can take. What comes later is walked. */
+/* Templates are kept for the life of the scanner, so that a shape always means the same form: limits, not
+ * eviction, bound the memory that a connector with ever new forms can take. What comes later is walked. */
 #define TEMPLATES_BYTES_MAX (4U * 1024U * 1024U)
 /* Lines of one stream may come in a few forms (with and without meta, say). */
 #define TEMPLATES_PER_KEY_MAX 4U
@@ -255,7 +255,8 @@ static inline uint64_t mix(uint64_t h, uint64_t word) {
         return (uint64_t) product ^ (uint64_t) (product >> 64);
 }
 
-/* Hash of the bytes from the start of a line to the quote behind the stream name that begins at `place`; 0 for none. */
+/* Hash of the bytes from the start of a line to the quote behind the stream name that begins at `place`;
+ * 0 for none. */
 static uint64_t key_of(JsonSlice line, size_t place) {
         const char *p = line.p, *quote;
         uint64_t h = UINT64_C(0x9e3779b97f4a7c15), word;
@@ -310,8 +311,8 @@ static Slot *find_free(Slot *slots, size_t n_slots, uint64_t key) {
         return NULL;
 }
 
-/* Keeps the table at most half full. Templates that find no place in the larger table are dropped: their lines are
- * walked from then on. */
+/* Keeps the table at most half full. Templates that find no place in the larger table are dropped: their
+ * lines are walked from then on. */
 static int grow(RecordScanner *s) {
         size_t n = s->n_slots > 0 ? s->n_slots * 2 : 16;
         Slot *slots;
@@ -362,7 +363,8 @@ static bool met_before(RecordScanner *s, uint64_t hash) {
         return false;
 }
 
-/* A line was walked: makes its form a template. Running out of memory or room only leaves the scanner slower. */
+/* A line was walked: makes its form a template. Running out of memory or room only leaves the scanner
+ * slower. */
 static void learn(RecordScanner *s, Envelope *e) {
         size_t place = (size_t) (e->stream.p - e->line.p);
         RecordTemplate *t;

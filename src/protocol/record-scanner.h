@@ -31,9 +31,10 @@ void line_reader_done(LineReader *r);
 char *line_reader_reserve(LineReader *r, size_t n);
 void line_reader_commit(LineReader *r, size_t n);
 
-/* The next whole line, without its newline (a CR before it is kept); valid until the next reserve. Returns 1, 0 when no
- * whole line is there, -EMSGSIZE when the line is longer than the limit: the bytes of that line are then dropped up to
- * its newline (across calls, in bounded memory), and the following lines are found again. */
+/* The next whole line, without its newline (a CR before it is kept); valid until the next reserve.
+ * Returns 1, 0 when no whole line is there, -EMSGSIZE when the line is longer than the limit: the bytes
+ * of that line are then dropped up to its newline (across calls, in bounded memory), and the following
+ * lines are found again. */
 int line_reader_next(LineReader *r, JsonSlice *ret_line);
 
 /* At the end of input: 1 and the last line if it had no newline, 0 if there is nothing. */
@@ -61,8 +62,8 @@ typedef struct Envelope {
         JsonSlice line;
         JsonSlice payload; /* the object below "record", "state", "connectionStatus", … */
 
-        /* RECORD only. Slices of text are still escaped (between their quotes); p is NULL where the member is absent or
-         * null. */
+        /* RECORD only. Slices of text are still escaped (between their quotes); p is NULL where the
+         * member is absent or null. */
         JsonSlice stream;
         JsonSlice namespace;
         JsonSlice data;       /* the object, with its braces */
@@ -71,7 +72,8 @@ typedef struct Envelope {
         unsigned shape;       /* lines of one shape differ in data and emitted_at only; 0 = not recognised */
 } Envelope;
 
-/* Envelope.shape is less than this, so that it can index an array. A scanner never uses a number for two forms. */
+/* Envelope.shape is less than this, so that it can index an array. A scanner never uses a number for two
+ * forms. */
 #define RECORD_SHAPES_MAX 16384U
 
 typedef struct RecordScanner RecordScanner;
@@ -80,9 +82,10 @@ RecordScanner *record_scanner_new(void);
 RecordScanner *record_scanner_free(RecordScanner *s);
 DEFINE_CLEANUP(RecordScanner, record_scanner_free);
 
-/* Finds the envelope of one line. 0; -EBADMSG when the line is not a JSON object as far as looked (data of a RECORD is
- * not validated here, its reader does that); -ENOMSG when it is one without a known "type" and payload: both are lines
- * that the platform logs and drops. A RECORD without stream, data or emitted_at is -EBADMSG. */
+/* Finds the envelope of one line. 0; -EBADMSG when the line is not a JSON object as far as looked (data
+ * of a RECORD is not validated here, its reader does that); -ENOMSG when it is one without a known "type"
+ * and payload: both are lines that the platform logs and drops. A RECORD without stream, data or
+ * emitted_at is -EBADMSG. */
 int record_scanner_scan(RecordScanner *s, JsonSlice line, Envelope *ret);
 
 /* The same without the fast path, for tests and fuzzing. */

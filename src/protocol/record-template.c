@@ -136,7 +136,8 @@ static inline uint64_t word_at(const char *p) {
         return w;
 }
 
-/* memcmp() == 0 without the call: these runs are short. The last step of each width overlaps the one before. */
+/* memcmp() == 0 without the call: these runs are short. The last step of each width overlaps the one
+ * before. */
 static inline bool bytes_equal(const char *a, const char *b, size_t n) {
         size_t i = 0;
 
@@ -170,8 +171,8 @@ static inline bool eight_digits(const char *p) {
         return (w & upper) == threes && ((w + UINT64_C(0x0606060606060606)) & upper) == threes;
 }
 
-/* Length of the whole number at `p`, written as JSON wants it; 0 when there is none or it is too long for here.
- * `expected` is how long it was in the line before. */
+/* Length of the whole number at `p`, written as JSON wants it; 0 when there is none or it is too long for
+ * here. `expected` is how long it was in the line before. */
 static inline size_t count_digits(const char *p, const char *end, size_t expected) {
         size_t n = 0;
 
@@ -187,7 +188,8 @@ static inline size_t count_digits(const char *p, const char *end, size_t expecte
         return n <= DIGITS_MAX ? n : 0;
 }
 
-/* Behind the data object at `p`, as the walk from the record's own bracket would find it: one level is taken. */
+/* Behind the data object at `p`, as the walk from the record's own bracket would find it: one level is
+ * taken. */
 static inline const char *skip_data(const char *p, const char *end) {
         return p < end && *p == '{' ? json_skip_container(p, end, JSON_DEPTH_MAX - 1) : NULL;
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The form of a RECORD line: all its bytes but two holes, the data and the digits of emitted_at. A line that has the
- * same bytes around a whole object and a whole number is the same message with other data, so its envelope is known
- * without walking it. Why that is so is argued in docs/PROTOCOL.md, "The fast path". */
+/* The form of a RECORD line: all its bytes but two holes, the data and the digits of emitted_at. A line
+ * that has the same bytes around a whole object and a whole number is the same message with other data,
+ * so its envelope is known without walking it. Why that is so is argued in docs/PROTOCOL.md, "The fast
+ * path". */
 
 #include "protocol/record-scanner.h"
 
@@ -12,8 +13,8 @@
 
 typedef struct RecordTemplate RecordTemplate;
 
-/* The form of the line that `e` was parsed from. 0 and the template; -ENOENT when the line has no form that could be
- * recognised; -ENOMEM. */
+/* The form of the line that `e` was parsed from. 0 and the template; -ENOENT when the line has no form
+ * that could be recognised; -ENOMEM. */
 int record_template_new(const Envelope *e, unsigned shape, RecordTemplate **ret);
 RecordTemplate *record_template_free(RecordTemplate *t);
 DEFINE_CLEANUP(RecordTemplate, record_template_free);
@@ -24,5 +25,6 @@ bool record_template_match(const RecordTemplate *t, JsonSlice line, Envelope *re
 /* How many bytes the template holds. */
 size_t record_template_bytes(const RecordTemplate *t);
 
-/* A number that is equal for lines of equal form, for finding the template of a line that was walked before. */
+/* A number that is equal for lines of equal form, for finding the template of a line that was walked
+ * before. */
 uint64_t record_template_hash(const Envelope *e);

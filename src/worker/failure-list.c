@@ -53,7 +53,8 @@ int failure_list_add(FailureList *l, const FailureReason *reason) {
         copy.external_message = copy.internal_message = copy.stack_trace = NULL;
         copy.stream_name = copy.stream_namespace = NULL;
 
-        /* Connectors' own words come first; a connector's word pushes out the last of ours when the list is full. */
+        /* Connectors' own words come first; a connector's word pushes out the last of ours when the list
+         * is full. */
         while (at < l->n && (l->reasons[at].from_trace || !reason->from_trace))
                 at++;
         if (at >= REPLICATION_FAILURES_MAX) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Why an attempt failed: at most REPLICATION_FAILURES_MAX reasons, those that a connector told by itself (TRACE ERROR)
- * first, each group in the order it happened, texts cut to Airbyte's lengths. */
+/* Why an attempt failed: at most REPLICATION_FAILURES_MAX reasons, those that a connector told by itself
+ * (TRACE ERROR) first, each group in the order it happened, texts cut to Airbyte's lengths. */
 
 #include "worker/replication.h"
 
@@ -17,6 +17,6 @@ typedef struct FailureList {
 
 void failure_list_done(FailureList *l);
 
-/* Copies the texts (cut, at a character's border) and files the reason in its place. Beyond the limit the first ones
- * stay: what happened first is nearest to the cause. */
+/* Copies the texts (cut, at a character's border) and files the reason in its place. Beyond the limit the
+ * first ones stay: what happened first is nearest to the cause. */
 int failure_list_add(FailureList *l, const FailureReason *reason);

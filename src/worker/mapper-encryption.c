@@ -206,7 +206,8 @@ Encryptor *encryptor_free(Encryptor *e) {
         return NULL;
 }
 
-/* Encrypts into `sealed`. OpenSSL pads only its block modes, Java CFB and OFB too: so the padding is put on here. */
+/* Encrypts into `sealed`. OpenSSL pads only its block modes, Java CFB and OFB too: so the padding is put
+ * on here. */
 static int seal_aes(Encryptor *x, const void *p, size_t n) {
         const Encryption *e = x->encryption;
         size_t n_iv = e->mode == AES_ECB ? 0 : AES_BLOCK, n_pad = e->padding ? AES_BLOCK - n % AES_BLOCK : 0;

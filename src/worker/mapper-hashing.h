@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The digests of the hashing mapper. The algorithm is looked up in OpenSSL once, when the configuration is read; a
- * Hasher keeps the context between records, because setting one up costs more than hashing a short text. */
+/* The digests of the hashing mapper. The algorithm is looked up in OpenSSL once, when the configuration
+ * is read; a Hasher keeps the context between records, because setting one up costs more than hashing a
+ * short text. */
 
 #include "basic/error.h"
 
@@ -12,8 +13,8 @@
 typedef struct Hashing Hashing;
 typedef struct Hasher Hasher;
 
-/* `method` is Airbyte's name: MD2, MD5, SHA-1, SHA-224, SHA-256, SHA-384, SHA-512. -EINVAL for others, -EOPNOTSUPP for
- * one that this system's OpenSSL does not carry (MD2 is built into few). */
+/* `method` is Airbyte's name: MD2, MD5, SHA-1, SHA-224, SHA-256, SHA-384, SHA-512. -EINVAL for others,
+ * -EOPNOTSUPP for one that this system's OpenSSL does not carry (MD2 is built into few). */
 int hashing_new(const char *method, Hashing **ret, Error **reterr_error);
 Hashing *hashing_free(Hashing *h);
 

@@ -16,5 +16,6 @@ static inline void hex_encode(const void *p, size_t n, char *out) {
         }
 }
 
-/* -EINVAL when the text is not an even number of hexadecimal digits. `ret` is allocated, at least one byte. */
+/* -EINVAL when the text is not an even number of hexadecimal digits. `ret` is allocated, at least one
+ * byte. */
 int hex_decode(const char *s, uint8_t **ret, size_t *ret_n);

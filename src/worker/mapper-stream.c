@@ -2,8 +2,8 @@
 
 #include "worker/mapper-config.h"
 
-/* What mappers make of a stream's description. The names of the errors are Airbyte's, so that they can be shown and told
- * apart in the same way. */
+/* What mappers make of a stream's description. The names of the errors are Airbyte's, so that they can be
+ * shown and told apart in the same way. */
 
 static JsonObject *stream_properties(const ConfiguredStream *s) {
         JsonObject *properties = json_member(s->stream.json_schema, "properties");
@@ -24,8 +24,8 @@ static int check_field(const ConfiguredStream *s, const char *field, Error **ret
         return error_set(reterr_error, -ENOENT, "FIELD_NOT_FOUND: the schema has no field '%s'", field);
 }
 
-/* Builds the members of an object anew with `old` called `new` (NULL: left out) at its place. `value` replaces its
- * schema; NULL keeps it. */
+/* Builds the members of an object anew with `old` called `new` (NULL: left out) at its place. `value`
+ * replaces its schema; NULL keeps it. */
 static int rebuild_properties(JsonObject *properties, const char *old, const char *new, JsonObject *value,
                               JsonObject **ret) {
         _cleanup_json_ JsonObject *o = json_object_new_object();

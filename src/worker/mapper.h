@@ -1,29 +1,31 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Airbyte's five mappers (hashing, encryption, field-renaming, field-filtering, row-filtering): a list per stream that
- * rewrites the bytes of a record's data object in one pass each, and its schema, cursor and primary key once. */
+/* Airbyte's five mappers (hashing, encryption, field-renaming, field-filtering, row-filtering): a list
+ * per stream that rewrites the bytes of a record's data object in one pass each, and its schema, cursor
+ * and primary key once. */
 
 #include "basic/json-scan.h"
 #include "protocol/catalog.h"
 
 typedef struct Mapper Mapper;
 
-/* From `{"type": "hashing", "mapperConfiguration": {…}}` (also accepts "id"; snake_case keys of the public API work).
- * Errors name the field. */
+/* From `{"type": "hashing", "mapperConfiguration": {…}}` (also accepts "id"; snake_case keys of the
+ * public API work). Errors name the field. */
 int mapper_from_json(JsonObject *o, Mapper **ret, Error **reterr_error);
 Mapper *mapper_free(Mapper *m);
 DEFINE_CLEANUP(Mapper, mapper_free);
 Mapper **mappers_free(Mapper **l);
 
-/* A whole list: the array of a stream's `mappers`. NULL and an empty array give NULL. The list ends with NULL. */
+/* A whole list: the array of a stream's `mappers`. NULL and an empty array give NULL. The list ends with
+ * NULL. */
 int mappers_from_json(JsonObject *array, Mapper ***ret, Error **reterr_error);
 
 /* Appends what must never be logged (an encryption key) to a strv. */
 int mappers_secret_strings(Mapper *const *l, char ***secrets);
 
-/* Rewrites what the destination is told of the stream: schema, cursor field, primary key. -ENOENT FIELD_NOT_FOUND,
- * -EEXIST FIELD_ALREADY_EXISTS, -EINVAL INVALID_MAPPER_CONFIG. */
+/* Rewrites what the destination is told of the stream: schema, cursor field, primary key. -ENOENT
+ * FIELD_NOT_FOUND, -EEXIST FIELD_ALREADY_EXISTS, -EINVAL INVALID_MAPPER_CONFIG. */
 int mappers_apply_to_stream(Mapper *const *l, ConfiguredStream *stream, Error **reterr_error);
 
 /* A compiled pipeline: field selection first, then the mappers, in one object with its scratch memory. */

@@ -104,8 +104,8 @@ static int base64_append(Buffer *b, const unsigned char *s, size_t n, const char
         return 0;
 }
 
-/* A secret inside a longer text ("user:secret") begins at one of three places of a group of three bytes. What is looked
- * for is the part of its base64 that doesn't depend on its neighbours. */
+/* A secret inside a longer text ("user:secret") begins at one of three places of a group of three bytes.
+ * What is looked for is the part of its base64 that doesn't depend on its neighbours. */
 static int add_base64(Masker *m, const char *s, size_t n) {
         static const char *const alphabets[] = {
                 "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/",

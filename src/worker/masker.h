@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Hides secrets in text that is logged or reported. Each secret is looked for as it is, JSON-escaped, URL-encoded and in
- * base64 (all three alignments, both alphabets), in any letter case; each long line of a secret of several lines is
- * looked for by itself. Secrets below MASKER_SECRET_MIN bytes are not masked: they would hide ordinary words and say by
- * what is missing what they are. */
+/* Hides secrets in text that is logged or reported. Each secret is looked for as it is, JSON-escaped,
+ * URL-encoded and in base64 (all three alignments, both alphabets), in any letter case; each long line of
+ * a secret of several lines is looked for by itself. Secrets below MASKER_SECRET_MIN bytes are not
+ * masked: they would hide ordinary words and say by what is missing what they are. */
 
 #include "basic/buffer.h"
 

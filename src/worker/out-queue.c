@@ -3,8 +3,8 @@
 #include "worker/out-queue.h"
 
 #define IOV_BATCH 64
-/* A span this small costs less as a copy behind our own bytes than as an entry of its own; but not many in a row, for
- * neighbours join to one entry: behind a state come a thousand records. */
+/* A span this small costs less as a copy behind our own bytes than as an entry of its own; but not many
+ * in a row, for neighbours join to one entry: behind a state come a thousand records. */
 #define SPAN_COPY_MAX 512U
 #define SPAN_COPIES_IN_ROW_MAX 2U
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What waits to be written to the destination: spans that lie in the reader's buffer (lines that go on as they came) and
- * bytes of our own (rewritten lines), in order. Nothing of the reader's buffer is copied: whoever adds a span must leave
- * those bytes in place until the queue is empty. */
+/* What waits to be written to the destination: spans that lie in the reader's buffer (lines that go on as
+ * they came) and bytes of our own (rewritten lines), in order. Nothing of the reader's buffer is copied:
+ * whoever adds a span must leave those bytes in place until the queue is empty. */
 
 #include "basic/env.h"
 #include "protocol/record-scanner.h"
@@ -40,5 +40,6 @@ int out_queue_commit(OutQueue *q, size_t from);
 /* Forgets all that waits. */
 void out_queue_drop(OutQueue *q);
 
-/* Writes as much as goes. 1 when the queue is empty, 0 when the other side must read first, negative errno. */
+/* Writes as much as goes. 1 when the queue is empty, 0 when the other side must read first, negative
+ * errno. */
 int out_queue_write(OutQueue *q, Env *env, int fd, size_t *ret_written);

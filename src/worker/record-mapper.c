@@ -4,16 +4,18 @@
 #include "basic/json-write.h"
 #include "worker/mapper-config.h"
 
-/* One pass over the members of a data object, then a list of steps over those few that somebody named, then copying in
- * runs as long as possible.
+/* One pass over the members of a data object, then a list of steps over those few that somebody named,
+ * then copying in runs as long as possible.
  *
- * Names that the selection or a mapper uses are "pins". A record's key is matched to its pin by comparing it with the
- * key at the same place of the record before, because sources write fields in one order; only where that differs is it
- * looked up. Keys that nobody named need no identity: they pass as they are (or, under a selection, not at all). */
+ * Names that the selection or a mapper uses are "pins". A record's key is matched to its pin by comparing
+ * it with the key at the same place of the record before, because sources write fields in one order; only
+ * where that differs is it looked up. Keys that nobody named need no identity: they pass as they are (or,
+ * under a selection, not at all). */
 
 /* Members whose place is remembered; what stands behind them in a record is looked up each time. */
 #define PREDICTED_MAX 4096U
-/* Of named members and runs between them. No catalog names so many fields: it is one key repeated, to use memory up. */
+/* Of named members and runs between them. No catalog names so many fields: it is one key repeated, to use
+ * memory up. */
 #define MEMBERS_MAX 65536U
 
 typedef struct Pin {
@@ -111,8 +113,8 @@ static int add_pin(RecordMapper *m, const char *name, Pin **ret) {
         return 0;
 }
 
-/* JSON Schema gives `$id`, `$comment` and `$schema` a meaning, so Airbyte's catalogs call such fields `_$id` and so on,
- * while records carry the plain name. */
+/* JSON Schema gives `$id`, `$comment` and `$schema` a meaning, so Airbyte's catalogs call such fields
+ * `_$id` and so on, while records carry the plain name. */
 static const char *unescape_field(const char *name) {
         static const char *const keywords[] = { "_$id", "_$comment", "_$schema" };
 
@@ -384,8 +386,9 @@ static int append_secret_text(RecordMapper *m, Step *step, JsonSlice text) {
         return r < 0 ? r : buffer_append_char(&m->values, '"');
 }
 
-/* Replaces the value by its digest or ciphertext. One that cannot be made is null and told of in the record's meta, and
- * the record goes on: a single value must not stop a sync, and must not leave in plain text either. */
+/* Replaces the value by its digest or ciphertext. One that cannot be made is null and told of in the
+ * record's meta, and the record goes on: a single value must not stop a sync, and must not leave in plain
+ * text either. */
 static int compute_value(RecordMapper *m, Step *step, Member *member) {
         size_t at = m->values.len;
         JsonSlice text;

@@ -3,11 +3,12 @@
 #include "protocol/json-schema.h"
 #include "worker/record-validator.h"
 
-/* The queue holds what a few milliseconds of idling can check; a record that is larger than all of it is not sampled. */
+/* The queue holds what a few milliseconds of idling can check; a record that is larger than all of it is
+ * not sampled. */
 #define QUEUE_BYTES_MAX (256U * 1024U)
 #define QUEUE_RECORDS_MAX 256U
-/* Idle time is not free where processes share a core: of the first records each is sampled, then ever fewer, so that a
- * stream of a million has some 2,400 looked at and one of a billion 4,200. */
+/* Idle time is not free where processes share a core: of the first records each is sampled, then ever
+ * fewer, so that a stream of a million has some 2,400 looked at and one of a billion 4,200. */
 #define SAMPLES_BEFORE_THINNING 256U
 /* Of one record; the first sentences tell enough. */
 #define PROBLEMS_PER_RECORD_MAX 4U
@@ -93,7 +94,8 @@ static void compile(ValidatedStream *s) {
         s->unusable = !s->stream->json_schema || json_schema_compile(s->stream->json_schema, &s->schema, NULL) < 0;
 }
 
-/* Where the selection leaves a field out, whether it is valid does not matter: the destination never sees it. */
+/* Where the selection leaves a field out, whether it is valid does not matter: the destination never sees
+ * it. */
 static bool is_judged(const ValidatedStream *s, const char *field, size_t n) {
         if (!s->selected)
                 return true;

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Background validation of records against their stream's schema: samples, looked at when nothing else is to do. It
- * tells of drift between what a source declares and what it sends; it never fails or slows a sync.
+/* Background validation of records against their stream's schema: samples, looked at when nothing else is
+ * to do. It tells of drift between what a source declares and what it sends; it never fails or slows a
+ * sync.
  *
- * The worker calls record_validator_offer() for each record as the source sent it, and record_validator_work() only when
- * a read came back empty (nothing waits at either end) and once more, with a larger budget, at the end. */
+ * The worker calls record_validator_offer() for each record as the source sent it, and
+ * record_validator_work() only when a read came back empty (nothing waits at either end) and once more,
+ * with a larger budget, at the end. */
 
 #include "basic/json-scan.h"
 #include "protocol/catalog.h"
@@ -24,18 +26,18 @@ typedef struct RecordValidatorResult {
         bool unusable_schema;           /* could not be compiled, or a check could not be decided: not looked at */
 } RecordValidatorResult;
 
-/* `selected_fields`: one strv per stream of the catalog (NULL entries and NULL: all fields); others are not judged. The
- * catalog must outlive the validator. */
+/* `selected_fields`: one strv per stream of the catalog (NULL entries and NULL: all fields); others are
+ * not judged. The catalog must outlive the validator. */
 int record_validator_new(const ConfiguredCatalog *catalog, char *const *const *selected_fields, RecordValidator **ret);
 RecordValidator *record_validator_free(RecordValidator *v);
 DEFINE_CLEANUP(RecordValidator, record_validator_free);
 
-/* Copies the record into the queue if it is to be sampled, there is room and the stream is still looked at. Most records
- * cost a comparison. */
+/* Copies the record into the queue if it is to be sampled, there is room and the stream is still looked
+ * at. Most records cost a comparison. */
 void record_validator_offer(RecordValidator *v, size_t stream, JsonSlice data);
 
-/* Checks queued records until `max_bytes` of them are done; at least one. 1 when some are left, 0 when the queue is
- * empty. */
+/* Checks queued records until `max_bytes` of them are done; at least one. 1 when some are left, 0 when
+ * the queue is empty. */
 int record_validator_work(RecordValidator *v, size_t max_bytes);
 
 /* What was found of a stream so far; borrowed until the next call of work(). */

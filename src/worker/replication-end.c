@@ -227,8 +227,9 @@ int replication_advance(Replication *r) {
         return replication_is_live(r) ? advance(r) : 0;
 }
 
-/* It has exited, its output hasn't ended. While something still comes out of it, or may not be read since the destination
- * is slow, that is its own last words; after a whole grace time of silence a grandchild holds the pipe. */
+/* It has exited, its output hasn't ended. While something still comes out of it, or may not be read since
+ * the destination is slow, that is its own last words; after a whole grace time of silence a grandchild
+ * holds the pipe. */
 static int on_open_output(ReplicationSide *side) {
         Replication *r = side->replication;
         bool active = side->active;
@@ -359,7 +360,8 @@ static void report_validation(Replication *r) {
         }
 }
 
-/* What stands when the attempt did not succeed: only streams whose every record a committed state covers are whole. */
+/* What stands when the attempt did not succeed: only streams whose every record a committed state covers
+ * are whole. */
 static void settle_streams(Replication *r) {
         for (size_t i = 0; i < r->n_streams; i++) {
                 ReplicationStream *s = &r->streams[i];

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The hot path. A read takes as much as the pipe holds; lines that go on as they are stay in the reader's buffer and are
- * written from there, joined to long spans; all others are appended to the queue's own bytes. The source is not read
- * while anything waits for the destination, which bounds the memory and is the backpressure. */
+/* The hot path. A read takes as much as the pipe holds; lines that go on as they are stay in the reader's
+ * buffer and are written from there, joined to long spans; all others are appended to the queue's own
+ * bytes. The source is not read while anything waits for the destination, which bounds the memory and is
+ * the backpressure. */
 
 #include "basic/time-util.h"
 #include "worker/replication-internal.h"
@@ -356,8 +357,8 @@ int on_source_readable(EnvSource *s, int fd, uint32_t events, void *userdata) {
         Replication *r = userdata;
         int k, got, rounds = 0;
 
-        /* One read a turn, so that the destination's words are heard between; with a validator until nothing is
-         * there, which is when it may work. */
+        /* One read a turn, so that the destination's words are heard between; with a validator until
+         * nothing is there, which is when it may work. */
         do {
                 got = read_some(r, &r->source.out, fd, r->options.buffer_size);
                 r->source.active |= got > 0;

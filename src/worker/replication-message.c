@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What connectors say beside records and states: TRACE, LOG, CONTROL, standard error, and lines that are no message. */
+/* What connectors say beside records and states: TRACE, LOG, CONTROL, standard error, and lines that are
+ * no message. */
 
 #include <inttypes.h>
 
@@ -136,8 +137,8 @@ int replication_apply_control(ReplicationSide *side) {
         k = r->sink.control ? r->sink.control(side->origin, config, r->sink.userdata, &error) : 0;
         if (k >= 0)
                 return 0;
-        /* -EINVAL: the configuration was refused (by its spec, by policy). All else: it is lost, and with it perhaps
-         * the only token that still works. */
+        /* -EINVAL: the configuration was refused (by its spec, by policy). All else: it is lost, and with
+         * it perhaps the only token that still works. */
         replication_log(r, ORIGIN_REPLICATION, "WARN", "The new configuration of the %s was not taken: %s",
                         side_name(side), error_message(error, k));
         return k == -EINVAL ? 0 : replication_fault(r, ORIGIN_PERSISTENCE, FAILURE_SYSTEM_ERROR, NULL,
@@ -195,7 +196,8 @@ static bool mentions(JsonSlice line, const char *word) {
         return memmem(line.p, line.n, word, strlen(word)) != NULL;
 }
 
-/* Broken lines that were to be a record or state: what they carried is lost, and a sync that goes on would not be whole. */
+/* Broken lines that were to be a record or state: what they carried is lost, and a sync that goes on
+ * would not be whole. */
 static bool carried_data(JsonSlice line) {
         const char *p = json_skip_space(line.p, line.p + line.n);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What people read of an attempt: log lines and failure reasons. All of it passes the masker here and nowhere else. */
+/* What people read of an attempt: log lines and failure reasons. All of it passes the masker here and
+ * nowhere else. */
 
 #include "worker/replication-internal.h"
 

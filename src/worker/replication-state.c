@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* States: checked against our counts, numbered and sent on behind the records they speak for; committed when they come
- * back; handed to the sink from time to time. */
+/* States: checked against our counts, numbered and sent on behind the records they speak for; committed
+ * when they come back; handed to the sink from time to time. */
 
 #include "basic/json-write.h"
 #include "worker/count-check.h"
@@ -55,7 +55,8 @@ static CountWindow sum_counts(const StagedCount *counts, size_t n) {
 /* A wrong count: 0 when that is tolerated. */
 static int count_is_wrong(Replication *r, FailureOrigin origin, const ReplicationStream *s, const Error *error) {
         if (!r->options.tolerate_count_mismatch) {
-                /* What is behind a wrong count may be missing rows: nothing that comes later may say otherwise. */
+                /* What is behind a wrong count may be missing rows: nothing that comes later may say
+                 * otherwise. */
                 if (origin == ORIGIN_DESTINATION)
                         r->frozen = true;
                 (void) replication_fault(r, origin, FAILURE_SYSTEM_ERROR, s, "Counts of stream '%s' differ: %s",
@@ -91,8 +92,8 @@ static int forward_state(Replication *r, ReplicationStream *s, StateMessage *m) 
         return k < 0 ? k : out_queue_commit(&r->queue, from);
 }
 
-/* A LEGACY state gives way to any other kind; all else could not be stored beside what is there. Better now than after
- * hours. */
+/* A LEGACY state gives way to any other kind; all else could not be stored beside what is there. Better
+ * now than after hours. */
 static bool kind_fits(Replication *r, StateType type) {
         StateType stored = r->options.initial_state ? state_set_type(r->options.initial_state) : _STATE_TYPE_INVALID;
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* One attempt of a sync: reads the source, maps, counts, writes the destination, commits states. The same code runs in
- * `gantry sync`, in the service's worker unit and in the simulator; all it knows of the world is the Env and the two
- * endpoints. Rules: docs/REPLICATION.md (Airbyte's replication semantics and where we are stricter). */
+/* One attempt of a sync: reads the source, maps, counts, writes the destination, commits states. The same
+ * code runs in `gantry sync`, in the service's worker unit and in the simulator; all it knows of the
+ * world is the Env and the two endpoints. Rules: docs/REPLICATION.md (Airbyte's replication semantics and
+ * where we are stricter). */
 
 #include "basic/env.h"
 #include "protocol/catalog.h"
@@ -99,7 +100,8 @@ typedef struct ReplicationOptions {
 
 /* What the surroundings must do. All called from the loop; none may block long. */
 typedef struct ReplicationSink {
-        /* Store these states durably: called only with states whose records the destination has made durable. */
+        /* Store these states durably: called only with states whose records the destination has made
+         * durable. */
         int (*flush_state)(const StateSet *changed, void *userdata, Error **reterr_error);
         /* A connector's new configuration (CONTROL), already checked to be an object. */
         int (*control)(FailureOrigin from, JsonObject *config, void *userdata, Error **reterr_error);
@@ -120,7 +122,8 @@ DEFINE_CLEANUP(Replication, replication_free);
 /* Takes the endpoints' descriptors over and starts to move. */
 int replication_start(Replication *r, const ReplicationEndpoint *source, const ReplicationEndpoint *destination);
 
-/* Exits, told by whoever started the processes. `error` non-NULL: it never started, or we lost sight of it. */
+/* Exits, told by whoever started the processes. `error` non-NULL: it never started, or we lost sight of
+ * it. */
 int replication_source_exited(Replication *r, const EnvExit *status, const Error *error);
 int replication_destination_exited(Replication *r, const EnvExit *status, const Error *error);
 
@@ -129,7 +132,8 @@ int replication_cancel(Replication *r, const char *reason);
 /* Something outside failed (launch, persistence): ends as failed. */
 int replication_fail(Replication *r, FailureOrigin origin, FailureType type, const char *message);
 
-/* More to mask from now on: the secrets of a configuration that came by CONTROL. May be called from the sink. */
+/* More to mask from now on: the secrets of a configuration that came by CONTROL. May be called from the
+ * sink. */
 int replication_add_secrets(Replication *r, char *const *secrets);
 
 ReplicationStatus replication_status(const Replication *r);

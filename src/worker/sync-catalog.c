@@ -230,7 +230,8 @@ int sync_catalog_map(const ConfiguredCatalog *catalog, NamespaceDefinition defin
                 if (r < 0)
                         return r;
                 destination->n_streams++;
-                /* First what is said of the source's fields, so that errors call the stream what the source calls it. */
+                /* First what is said of the source's fields, so that errors call the stream what the
+                 * source calls it. */
                 r = selected ? select_fields(s, selected, reterr_error) : 0;
                 if (r >= 0)
                         r = mappers_apply_to_stream(list, s, reterr_error);

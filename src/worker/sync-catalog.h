@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* From what the source offers and what the person wants to what each side is told: stream selection, modes, cursor, keys,
- * generations, namespace and prefix, field selection, mappers. Pure. */
+/* From what the source offers and what the person wants to what each side is told: stream selection,
+ * modes, cursor, keys, generations, namespace and prefix, field selection, mappers. Pure. */
 
 #include "protocol/connector-spec.h"
 #include "worker/mapper.h"
@@ -16,15 +16,15 @@ typedef enum NamespaceDefinition {
         NAMESPACE_CUSTOM_FORMAT,
 } NamespaceDefinition;
 
-/* Destination-side catalog and per-stream options out of a source-side catalog. Two streams that would get the same
- * destination name are -EEXIST. `ret_streams` has catalog->n_streams entries that borrow from `ret_destination` and from
- * the given lists; free the array with free(). */
+/* Destination-side catalog and per-stream options out of a source-side catalog. Two streams that would
+ * get the same destination name are -EEXIST. `ret_streams` has catalog->n_streams entries that borrow
+ * from `ret_destination` and from the given lists; free the array with free(). */
 int sync_catalog_map(const ConfiguredCatalog *catalog, NamespaceDefinition definition, const char *namespace_format,
                      const char *prefix, char **const *selected_fields, Mapper **const *mappers,
                      ConfiguredCatalog **ret_destination, StreamOptions **ret_streams, Error **reterr_error);
 
-/* The catalog of a clear (Airbyte's reset), run with an empty source: `cleared[i]` streams become full_refresh with
- * overwrite, which empties them; all others full_refresh with append and get no data. */
+/* The catalog of a clear (Airbyte's reset), run with an empty source: `cleared[i]` streams become
+ * full_refresh with overwrite, which empties them; all others full_refresh with append and get no data. */
 int sync_catalog_for_clear(const ConfiguredCatalog *catalog, const bool *cleared, ConfiguredCatalog **ret);
 
 /* Copies a stream with all that is in it. */

@@ -191,8 +191,8 @@ static bool is_clear(const GenerationRequest *request, size_t n) {
         return false;
 }
 
-/* Whether the stream starts a new generation, from nothing. A later attempt goes on where the one before stopped, but a
- * full refresh that cannot resume starts over. */
+/* Whether the stream starts a new generation, from nothing. A later attempt goes on where the one before
+ * stopped, but a full refresh that cannot resume starts over. */
 static bool starts_over(const ConfiguredStream *s, const GenerationRequest *request, StreamRefresh refresh,
                         bool clear) {
         bool full = s->sync_mode == SYNC_MODE_FULL_REFRESH && !clear;
@@ -235,7 +235,8 @@ int generations_assign(GenerationSet *g, ConfiguredCatalog *catalog, const Gener
                 if (over)
                         generation->id++;
                 replaces = replaces_older(s, generation, refresh, clear);
-                /* A clear does not touch the other streams, so what they had not finished stays unfinished. */
+                /* A clear does not touch the other streams, so what they had not finished stays
+                 * unfinished. */
                 if (!clear || refresh == STREAM_REFRESH_CLEAR)
                         generation->refreshing = replaces;
                 s->has_generation = true;

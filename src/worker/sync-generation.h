@@ -33,13 +33,14 @@ typedef struct GenerationRequest {
         bool destination_supports_refreshes; /* resumable full refresh needs it */
 } GenerationRequest;
 
-/* Sets the three ids of every stream by Airbyte's rules, counts generations up in `g` and takes out of `state` (may be
- * NULL) what must not be resumed from. `ret_dropped` (may be NULL): an array of catalog->n_streams, filled with whether
- * the stream's state was to be dropped; when all were, pass the source no state at all (a LEGACY state and the shared part
- * of a GLOBAL one stay in `state`). Store `g` before the sync starts: a number must never be given twice.
+/* Sets the three ids of every stream by Airbyte's rules, counts generations up in `g` and takes out of
+ * `state` (may be NULL) what must not be resumed from. `ret_dropped` (may be NULL): an array of
+ * catalog->n_streams, filled with whether the stream's state was to be dropped; when all were, pass the
+ * source no state at all (a LEGACY state and the shared part of a GLOBAL one stay in `state`). Store `g`
+ * before the sync starts: a number must never be given twice.
  *
- * A truncating refresh that did not complete stays "refreshing": the next sync goes on with it (same generation, same
- * minimum), or old rows would stay for good. */
+ * A truncating refresh that did not complete stays "refreshing": the next sync goes on with it (same
+ * generation, same minimum), or old rows would stay for good. */
 int generations_assign(GenerationSet *g, ConfiguredCatalog *catalog, const GenerationRequest *request, StateSet *state,
                        bool *ret_dropped, Error **reterr_error);
 

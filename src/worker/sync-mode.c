@@ -112,7 +112,8 @@ static bool field_paths_equal(FieldPath *a, FieldPath *b) {
         return true;
 }
 
-/* What the stream is to be ordered and told apart by, the person's wish and the source's declaration together. */
+/* What the stream is to be ordered and told apart by, the person's wish and the source's declaration
+ * together. */
 typedef struct Keys {
         bool has_cursor;
         FieldPath cursor; /* NULL also where the source keeps its cursor to itself */

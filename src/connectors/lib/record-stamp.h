@@ -28,8 +28,8 @@ int record_stamp_id(RecordStamp *s, char out[static RAW_ID_LENGTH]);
 /* "2023-11-14T22:13:20.000Z": sorts by time as text. Valid until the next call. */
 JsonSlice record_stamp_time(RecordStamp *s, int64_t ms);
 
-/* Appends `{"sync_id":…,"changes":[…]}`: the source's changes, then ours (`own`: the inside of an array, may be empty).
- * Without a sync id in the catalog the member is left out. */
+/* Appends `{"sync_id":…,"changes":[…]}`: the source's changes, then ours (`own`: the inside of an array,
+ * may be empty). Without a sync id in the catalog the member is left out. */
 int record_meta_append(Buffer *b, const ConfiguredStream *stream, JsonSlice source_changes, JsonSlice own);
 
 /* Appends one change that nulled a field because its value is not of the column's type. */

@@ -92,7 +92,8 @@ static int add_glob(FileList *l, const char *pattern, Error **reterr_error) {
         return 0;
 }
 
-/* A query may hold a token: it goes to the server and nowhere else. Its hash keeps apart what only it keeps apart. */
+/* A query may hold a token: it goes to the server and nowhere else. Its hash keeps apart what only it
+ * keeps apart. */
 static int add_remote(FileList *l, const char *location, Error **reterr_error) {
         FileEntry entry = { .remote = true, .modified = -1, .size = -1 };
         _cleanup_free_ char *shown = fetch_shown_url(location), *named = NULL;
@@ -175,8 +176,8 @@ static char *clean_name(const char *base, const char *end) {
         return name;
 }
 
-/* "dir/orders-2024.csv.gz" → "orders-2024", "in/part-?.csv" → "part", "in/?.csv" → "in": the last component that
- * gives a name. */
+/* "dir/orders-2024.csv.gz" → "orders-2024", "in/part-?.csv" → "part", "in/?.csv" → "in": the last
+ * component that gives a name. */
 static char *name_from_location(const char *location) {
         const char *start = fetch_is_url(location) ? strstr(location, "://") + 3 : location;
         const char *end = start + strcspn(start, fetch_is_url(location) ? "?#" : "");

@@ -30,5 +30,6 @@ int record_writer_init(RecordWriter *w, const FileConfig *config, EmitterStream 
                        const FileEntry *entry);
 void record_writer_done(RecordWriter *w);
 
-/* Emits the reader's current row. -EMSGSIZE when it is too large for a record; nothing has been emitted then. */
+/* Emits the reader's current row. -EMSGSIZE when it is too large for a record; nothing has been emitted
+ * then. */
 int record_writer_write(RecordWriter *w, const RowReader *r);
