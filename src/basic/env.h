@@ -77,8 +77,10 @@ typedef struct EnvOps {
         int (*kill)(Env *e, pid_t pid, int signo);
 
         /* Files: whole ones only, durable when the call returns. See basic/file-util.h for the meaning. */
-        int (*file_read)(Env *e, const char *path, size_t max, char **ret, size_t *ret_size, Error **reterr_error);
-        int (*file_replace)(Env *e, const char *path, const void *p, size_t n, unsigned mode, Error **reterr_error);
+        int (*file_read)(Env *e, const char *path, size_t max, char **ret, size_t *ret_size,
+                         Error **reterr_error);
+        int (*file_replace)(Env *e, const char *path, const void *p, size_t n, unsigned mode,
+                            Error **reterr_error);
         int (*file_remove)(Env *e, const char *path);
         int (*file_lock)(Env *e, const char *path, int *ret_fd); /* -EBUSY when somebody else holds it */
 } EnvOps;

@@ -12,7 +12,8 @@ Error *error_free(Error *e) {
         return NULL;
 }
 
-_printf_(4, 0) static int error_setv(Error **reterr_error, int code, const char *suffix, const char *format, va_list ap) {
+_printf_(4, 0) static int error_setv(Error **reterr_error, int code, const char *suffix, const char *format,
+                                     va_list ap) {
         _cleanup_free_ char *text = NULL, *whole = NULL;
         Error *e;
 

@@ -197,7 +197,8 @@ size_t hashmap_size(const Hashmap *h) {
         return h ? h->n_entries : 0;
 }
 
-bool hashmap_iterate(const Hashmap *h, size_t *i, const void **ret_key, size_t *ret_n_key, void **ret_value) {
+bool hashmap_iterate(const Hashmap *h, size_t *i, const void **ret_key, size_t *ret_n_key,
+                     void **ret_value) {
         const Entry *e;
 
         if (!h || *i >= h->n_entries)

@@ -51,7 +51,8 @@ const char *json_skip_string(const char *p, const char *end) {
 static const char *skip_scalar(const char *p, const char *end) {
         const char *start = p;
 
-        while (p < end && *p != ',' && *p != '}' && *p != ']' && *p != ' ' && *p != '\t' && *p != '\n' && *p != '\r' &&
+        while (p < end && *p != ',' && *p != '}' && *p != ']' && *p != ' ' && *p != '\t' && *p != '\n' &&
+               *p != '\r' &&
                *p != '"' && *p != ':' && *p != '{' && *p != '[' && *p != '\\')
                 p++;
         return p > start ? p : NULL;

@@ -123,7 +123,8 @@ static inline VECTOR_TARGET uint64_t between_quotes(uint64_t quotes) {
 /* One bracket after the other, where the depth may reach its end or its limit in this block. Returns the
  * position of the last bracket, or -1 when the container is broken; BLOCK when it goes on behind this
  * block. */
-static __attribute__((noinline)) int step_through(Block b, uint64_t bad, unsigned depth_max, uint64_t *depth) {
+static __attribute__((noinline)) int step_through(Block b, uint64_t bad, unsigned depth_max,
+                                                  uint64_t *depth) {
         uint64_t all = b.opens | b.closes | bad;
 
         for (; all; all &= all - 1) {
@@ -142,7 +143,8 @@ static __attribute__((noinline)) int step_through(Block b, uint64_t bad, unsigne
 }
 
 /* Takes one block into account; returns as step_through(). */
-static inline __attribute__((always_inline)) VECTOR_TARGET int take_block(Block b, unsigned depth_max, Carry *c) {
+static inline __attribute__((always_inline)) VECTOR_TARGET int take_block(Block b, unsigned depth_max,
+        Carry *c) {
         uint64_t inside, bad, n_opens, n_closes, depth;
         int at;
 
@@ -195,7 +197,8 @@ static __attribute__((noinline)) VECTOR_TARGET Block rest_copied(const char *p, 
 
 /* The last bytes, fewer than a block: read together with the ones before them where there are enough,
  * else from a copy, so that nothing outside of [start, end) is touched. */
-static inline __attribute__((always_inline)) VECTOR_TARGET Block rest_at(const char *start, const char *p, const char *end) {
+static inline __attribute__((always_inline)) VECTOR_TARGET Block rest_at(const char *start, const char *p,
+        const char *end) {
         unsigned shift = (unsigned) (BLOCK - (end - p));
         Block b;
 
@@ -206,7 +209,8 @@ static inline __attribute__((always_inline)) VECTOR_TARGET Block rest_at(const c
 }
 
 /* Passes over blocks in which only quotes matter. */
-static inline __attribute__((always_inline)) VECTOR_TARGET const char *skip_plain(const char *p, const char *end, Carry *c) {
+static inline __attribute__((always_inline)) VECTOR_TARGET const char *skip_plain(const char *p,
+        const char *end, Carry *c) {
         uint64_t n_quotes = 0;
 
         for (; end - p >= BLOCK; p += BLOCK) {

@@ -30,7 +30,8 @@ char *format_span(usec_t span, char buf[static FORMAT_SPAN_MAX]) {
         else if (s < 3600)
                 (void) snprintf(buf, FORMAT_SPAN_MAX, "%" PRIu64 " min %02" PRIu64 " s", s / 60, s % 60);
         else
-                (void) snprintf(buf, FORMAT_SPAN_MAX, "%" PRIu64 " h %02" PRIu64 " min", s / 3600, s / 60 % 60);
+                (void) snprintf(buf, FORMAT_SPAN_MAX, "%" PRIu64 " h %02" PRIu64 " min", s / 3600,
+                                s / 60 % 60);
         return buf;
 }
 

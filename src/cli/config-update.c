@@ -40,7 +40,8 @@ static void warn_plain_changes(const Endpoint *e, JsonObject *config, JsonObject
                 JsonObject *old = json_member(e->config, key);
 
                 if (!json_equal(old, value) && json_equal(json_member(stored, key), old))
-                        log_warning("The connector '%s' wants to change '%s' in its configuration; only secrets are kept",
+                        log_warning("The connector '%s' wants to change '%s' in its configuration; only "
+                                    "secrets are kept",
                                     e->connector->reference, key);
         }
 }

@@ -155,7 +155,8 @@ static int check_fields(const Endpoint *e, Error **reterr_error) {
                 if (!value || strv_contains(names, key))
                         continue;
                 near = suggest_nearest(key, names);
-                return error_set(reterr_error, -EINVAL, "The %s '%s' has no field '%s'%s%s%s", role_name(e->role),
+                return error_set(reterr_error, -EINVAL, "The %s '%s' has no field '%s'%s%s%s",
+                                 role_name(e->role),
                                  e->connector->reference, key, near ? ", did you mean '" : "", strempty(near),
                                  near ? "'?" : "");
         }

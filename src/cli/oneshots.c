@@ -65,7 +65,8 @@ static int start_all(Waiter *w, OneshotJob *jobs, size_t n, Error **reterr_error
                                 return -ENOMEM;
                 }
                 start = endpoint_start(jobs[i].endpoint, jobs[i].verb, jobs[i].config, NULL, NULL);
-                r = connector_oneshot_start(w->env, &start, on_log, on_done, w, &jobs[i].oneshot, reterr_error);
+                r = connector_oneshot_start(w->env, &start, on_log, on_done, w, &jobs[i].oneshot,
+                                            reterr_error);
                 if (r < 0)
                         return r;
                 w->n_left++;

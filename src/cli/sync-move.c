@@ -37,7 +37,8 @@ static int on_control(FailureOrigin from, JsonObject *config, void *userdata, Er
         r = config_update(e, file, config, &why);
         sync_progress_clear(run->progress);
         if (r < 0)
-                log_warning("The new configuration of the %s is not kept: %s", failure_origin_to_string(from),
+                log_warning("The new configuration of the %s is not kept: %s",
+                            failure_origin_to_string(from),
                             error_message(why, r));
         else if (r > 0)
                 log_info("The %s has changed secrets of its configuration; '%s' is updated",
@@ -92,13 +93,15 @@ static int on_started(ConnectorProcess *p, char *const *missing, void *userdata)
         return 0;
 }
 
-static int on_source_exited(ConnectorProcess *p, const ConnectorUsage *usage, const Error *error, void *userdata) {
+static int on_source_exited(ConnectorProcess *p, const ConnectorUsage *usage, const Error *error,
+                            void *userdata) {
         SyncRun *run = userdata;
 
         return replication_source_exited(run->replication, usage ? &usage->exit : NULL, error);
 }
 
-static int on_destination_exited(ConnectorProcess *p, const ConnectorUsage *usage, const Error *error, void *userdata) {
+static int on_destination_exited(ConnectorProcess *p, const ConnectorUsage *usage, const Error *error,
+                                 void *userdata) {
         SyncRun *run = userdata;
 
         return replication_destination_exited(run->replication, usage ? &usage->exit : NULL, error);
@@ -156,7 +159,8 @@ static int start_both(SyncRun *run, Error **reterr_error) {
                 if (!text)
                         return -ENOMEM;
         }
-        r = start_process(run, run->destination, "write", run->plan->destination, NULL, &run->destination_process,
+        r = start_process(run, run->destination, "write", run->plan->destination, NULL,
+                          &run->destination_process,
                           reterr_error);
         if (r >= 0)
                 r = start_process(run, run->source, "read", run->plan->source, text, &run->source_process,

@@ -117,7 +117,8 @@ static int parse_progress(const char *s, ProgressMode *ret) {
                         *ret = i;
                         return 0;
                 }
-        return cli_usage_error("gantry sync", "--progress is auto, bar, plain, json or none, not '%s'", s), -EINVAL;
+        return cli_usage_error("gantry sync", "--progress is auto, bar, plain, json or none, not '%s'",
+                               s), -EINVAL;
 }
 
 static void parse_namespace(SyncOptions *o, const char *s) {
@@ -133,7 +134,8 @@ static void parse_namespace(SyncOptions *o, const char *s) {
 
 static int parse_limit(const char *s, uint64_t *ret) {
         if (parse_u64(s, ret) < 0 || *ret == 0)
-                return cli_usage_error("gantry sync", "--limit takes a number of records above 0, not '%s'", s), -EINVAL;
+                return cli_usage_error("gantry sync", "--limit takes a number of records above 0, not '%s'",
+                                       s), -EINVAL;
         return 0;
 }
 
@@ -200,7 +202,8 @@ static int apply_option(SyncOptions *o, int option, const char *value) {
 
 static int check_together(const SyncOptions *o) {
         if (o->mode && public_sync_mode_from_string(o->mode) < 0)
-                return cli_usage_error("gantry sync", "--mode '%s' is none of full_refresh_overwrite, full_refresh_append, "
+                return cli_usage_error("gantry sync",
+                                       "--mode '%s' is none of full_refresh_overwrite, full_refresh_append, "
                                        "incremental_append, incremental_deduped_history", o->mode), -EINVAL;
         if (o->no_state && o->state_file)
                 return cli_usage_error("gantry sync", "--no-state and --state exclude each other"), -EINVAL;
@@ -226,7 +229,8 @@ int sync_options_parse(SyncOptions *o, int argc, char *argv[]) {
                         return r;
         }
         if (argc - optind != 2)
-                return cli_usage_error("gantry sync", argc - optind < 2 ? "a source and a destination are needed"
+                return cli_usage_error("gantry sync",
+                                       argc - optind < 2 ? "a source and a destination are needed"
                                                                          : "'%s' is one argument too many",
                                        argv[argc - 1]),
                        -EINVAL;

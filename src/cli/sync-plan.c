@@ -55,12 +55,14 @@ static int unknown_stream(const Catalog *c, const char *option, const char *name
                         return -ENOMEM;
         near = suggest_nearest(name, names);
         if (near)
-                return error_set(reterr_error, -EINVAL, "%s: the source has no stream '%s', did you mean '%s'?", option,
+                return error_set(reterr_error, -EINVAL,
+                                 "%s: the source has no stream '%s', did you mean '%s'?", option,
                                  name, near);
         return error_set(reterr_error, -EINVAL, "%s: the source has no stream '%s'", option, name);
 }
 
-static int check_patterns(const Catalog *c, const char *option, char *const *patterns, Error **reterr_error) {
+static int check_patterns(const Catalog *c, const char *option, char *const *patterns,
+                          Error **reterr_error) {
         STRV_FOREACH(p, patterns) {
                 bool found = false;
 
@@ -120,7 +122,8 @@ static void wish_done(SyncModeWish *w) {
         field_paths_free(w->primary_key);
 }
 
-static int add_stream(SyncPlan *p, const AirbyteStream *s, const SyncOptions *o, const ConnectorSpec *destination,
+static int add_stream(SyncPlan *p, const AirbyteStream *s, const SyncOptions *o,
+                      const ConnectorSpec *destination,
                       Error **reterr_error) {
         _cleanup_(wish_done) SyncModeWish wish = {};
         size_t i = p->source->n_streams;
@@ -128,14 +131,16 @@ static int add_stream(SyncPlan *p, const AirbyteStream *s, const SyncOptions *o,
 
         r = make_wish(s, o, &wish, reterr_error);
         if (r >= 0)
-                r = sync_modes_choose(s, destination, &wish, p->source->streams + i, p->reasons + i, reterr_error);
+                r = sync_modes_choose(s, destination, &wish, p->source->streams + i, p->reasons + i,
+                                      reterr_error);
         if (r >= 0)
                 p->source->n_streams++;
         return r;
 }
 
 /* Splits "STREAM:REST" for the options that are given per stream; the index of the stream or an error. */
-static int find_option_stream(const SyncPlan *p, const char *option, const char *value, const char **ret_rest,
+static int find_option_stream(const SyncPlan *p, const char *option, const char *value,
+                              const char **ret_rest,
                               Error **reterr_error) {
         const char *best = NULL;
         int found = -1;
@@ -151,7 +156,8 @@ static int find_option_stream(const SyncPlan *p, const char *option, const char 
                 }
         }
         if (found < 0)
-                return error_set(reterr_error, -EINVAL, "%s '%s': it begins with none of the sync's streams and a ':'",
+                return error_set(reterr_error, -EINVAL,
+                                 "%s '%s': it begins with none of the sync's streams and a ':'",
                                  option, value);
         *ret_rest = best;
         return found;
@@ -188,7 +194,8 @@ static int apply_mappers(SyncPlan *p, const SyncOptions *o, Error **reterr_error
         return 0;
 }
 
-int sync_plan_new(const SyncOptions *o, const Catalog *catalog, const ConnectorSpec *destination, SyncPlan **ret,
+int sync_plan_new(const SyncOptions *o, const Catalog *catalog, const ConnectorSpec *destination,
+                  SyncPlan **ret,
                   Error **reterr_error) {
         _cleanup_(sync_plan_freep) SyncPlan *p = calloc(1, sizeof(*p));
         size_t n = catalog->n_streams;
@@ -213,7 +220,8 @@ int sync_plan_new(const SyncOptions *o, const Catalog *catalog, const ConnectorS
                 if (is_wanted(catalog->streams + i, o))
                         r = add_stream(p, catalog->streams + i, o, destination, reterr_error);
         if (r >= 0 && p->source->n_streams == 0)
-                r = error_set(reterr_error, -EINVAL, n > 0 ? "No stream is left to sync" : "The source has no streams");
+                r = error_set(reterr_error, -EINVAL,
+                              n > 0 ? "No stream is left to sync" : "The source has no streams");
         if (r >= 0)
                 r = apply_selects(p, o, reterr_error);
         if (r >= 0)
@@ -225,7 +233,8 @@ int sync_plan_new(const SyncOptions *o, const Catalog *catalog, const ConnectorS
 }
 
 int sync_plan_map(SyncPlan *p, const SyncOptions *o, Error **reterr_error) {
-        return sync_catalog_map(p->source, o->namespace_definition, o->namespace_format, o->prefix, p->selected_fields,
+        return sync_catalog_map(p->source, o->namespace_definition, o->namespace_format, o->prefix,
+                                p->selected_fields,
                                 p->mappers, &p->destination, &p->streams, reterr_error);
 }
 

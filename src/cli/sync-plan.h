@@ -19,7 +19,8 @@ SyncPlan *sync_plan_free(SyncPlan *p);
 DEFINE_CLEANUP(SyncPlan, sync_plan_free);
 
 /* The source's side: streams, modes, keys, fields, mappers. Errors name the stream and the option. */
-int sync_plan_new(const SyncOptions *options, const Catalog *catalog, const ConnectorSpec *destination, SyncPlan **ret,
+int sync_plan_new(const SyncOptions *options, const Catalog *catalog, const ConnectorSpec *destination,
+                  SyncPlan **ret,
                   Error **reterr_error);
 /* The destination's side, once generations are assigned in p->source. */
 int sync_plan_map(SyncPlan *p, const SyncOptions *options, Error **reterr_error);

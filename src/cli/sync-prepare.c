@@ -44,15 +44,18 @@ static int open_store(SyncRun *run, Error **reterr_error) {
         int r;
 
         if (!o->name) {
-                r = sync_store_default_name(run->source->connector->name, run->destination->connector->name, key, &name);
+                r = sync_store_default_name(run->source->connector->name, run->destination->connector->name,
+                                            key, &name);
                 if (r < 0)
                         return r;
         }
         /* By name, not by version: an upgraded connector goes on where the old one was. */
-        r = sync_store_open(run->env, o->name ?: name, run->source->connector->name, run->destination->connector->name,
+        r = sync_store_open(run->env, o->name ?: name, run->source->connector->name,
+                            run->destination->connector->name,
                             o->state_file, !o->no_state, &run->store, reterr_error);
         if (r < 0)
-                return blame(run, ORIGIN_PERSISTENCE, r == -EBUSY ? FAILURE_TRANSIENT_ERROR : FAILURE_CONFIG_ERROR, r);
+                return blame(run, ORIGIN_PERSISTENCE,
+                             r == -EBUSY ? FAILURE_TRANSIENT_ERROR : FAILURE_CONFIG_ERROR, r);
         log_debug("State of this sync: %s", run->store->directory);
         /* It may be the old database at a new place, or an empty one: only the person knows. */
         key = endpoint_identity(run->destination);
@@ -120,7 +123,8 @@ uint64_t sync_run_key(const SyncRun *run) {
 static int need_catalog(SyncRun *run, Error **reterr_error) {
         SyncStore *s = run->store;
 
-        if (!run->options->refresh_catalog && s->catalog && s->source_key == endpoint_fingerprint(run->source) &&
+        if (!run->options->refresh_catalog && s->catalog &&
+            s->source_key == endpoint_fingerprint(run->source) &&
             s->run_key == sync_run_key(run)) {
                 log_debug("Using the catalog of the last run; --refresh-catalog asks again");
                 return 0;
@@ -186,7 +190,8 @@ static int restart_refreshes(SyncRun *run, StreamRefresh *refresh) {
                 return 0;
         for (size_t i = 0; i < c->n_streams; i++)
                 if (c->streams[i].sync_mode == SYNC_MODE_INCREMENTAL &&
-                    generation_set_is_refreshing(g, c->streams[i].stream.namespace, c->streams[i].stream.name))
+                    generation_set_is_refreshing(g, c->streams[i].stream.namespace,
+                                                 c->streams[i].stream.name))
                         refresh[i] = STREAM_REFRESH_TRUNCATE;
         /* Also of streams that are not in this run: the next one believes what this one leaves. */
         for (size_t i = 0; i < all->n_streams; i++) {
@@ -221,7 +226,8 @@ static int assign_generations(SyncRun *run, Error **reterr_error) {
         if (r >= 0)
                 r = restart_refreshes(run, refresh);
         if (r >= 0)
-                r = generations_assign(run->store->generations, c, &q, run->store->state, dropped, reterr_error);
+                r = generations_assign(run->store->generations, c, &q, run->store->state, dropped,
+                                       reterr_error);
         if (r < 0)
                 return r;
         for (size_t i = 0; i < c->n_streams; i++)
@@ -256,7 +262,8 @@ int sync_run_prepare(SyncRun *run, Error **reterr_error) {
         if (r < 0)
                 return r;
         (void) blame(run, ORIGIN_REPLICATION, FAILURE_CONFIG_ERROR, 0);
-        r = sync_plan_new(run->options, run->store->catalog, run->destination->spec, &run->plan, reterr_error);
+        r = sync_plan_new(run->options, run->store->catalog, run->destination->spec, &run->plan,
+                          reterr_error);
         if (r >= 0)
                 r = assign_generations(run, reterr_error);
         if (r >= 0)

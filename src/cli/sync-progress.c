@@ -76,7 +76,8 @@ static void print_bar(SyncProgress *p, const StreamStats *total, double share, d
                         (void) fputs(i < full ? "█" : "░", stderr);
                 (void) fprintf(stderr, "] %3.0f %%  ", share * 100);
         }
-        (void) fprintf(stderr, "%" PRIu64 " records, %s, %.0f/s, %s/s, %" PRIu64 " committed", total->records_emitted,
+        (void) fprintf(stderr, "%" PRIu64 " records, %s, %.0f/s, %s/s, %" PRIu64 " committed",
+                       total->records_emitted,
                        format_bytes(total->bytes_emitted, bytes), (double) total->records_emitted / seconds,
                        format_bytes((uint64_t) ((double) total->bytes_emitted / seconds), rate),
                        total->records_committed);
@@ -90,7 +91,8 @@ static void print_bar(SyncProgress *p, const StreamStats *total, double share, d
 static void print_plain(const StreamStats *total, double share, double seconds) {
         char bytes[FORMAT_BYTES_MAX];
 
-        (void) fprintf(stderr, "%" PRIu64 " records, %s, %.0f records/s, %" PRIu64 " committed", total->records_emitted,
+        (void) fprintf(stderr, "%" PRIu64 " records, %s, %.0f records/s, %" PRIu64 " committed",
+                       total->records_emitted,
                        format_bytes(total->bytes_emitted, bytes), (double) total->records_emitted / seconds,
                        total->records_committed);
         if (share >= 0)

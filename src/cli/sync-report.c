@@ -83,7 +83,8 @@ static const char *stream_status(const SyncReport *report, const StreamStats *s)
         return s->records_committed > 0 ? "incomplete" : replication_status_to_string(status);
 }
 
-static int write_stream(Buffer *b, const SyncReport *report, const ConfiguredStream *c, const StreamStats *s) {
+static int write_stream(Buffer *b, const SyncReport *report, const ConfiguredStream *c,
+                        const StreamStats *s) {
         int r;
 
         r = buffer_append_string(b, b->len > 0 && buffer_bytes(b)[b->len - 1] == '[' ? "{" : ",{");
@@ -198,9 +199,11 @@ static void print_streams(const SyncReport *r) {
                                sync_report_mode(c), s->records_emitted, s->records_committed,
                                format_bytes(s->bytes_committed, bytes), stream_status(r, s));
                 if (s->records_filtered > 0)
-                        (void) fprintf(stderr, "    %" PRIu64 " filtered out by mappers\n", s->records_filtered);
+                        (void) fprintf(stderr, "    %" PRIu64 " filtered out by mappers\n",
+                                       s->records_filtered);
                 if (s->records_rejected > 0)
-                        (void) fprintf(stderr, "    %" PRIu64 " rejected by the destination\n", s->records_rejected);
+                        (void) fprintf(stderr, "    %" PRIu64 " rejected by the destination\n",
+                                       s->records_rejected);
         }
 }
 
@@ -214,7 +217,8 @@ void sync_report_print_text(const SyncReport *r) {
         if (r->replication && r->catalog)
                 print_streams(r);
         for (size_t i = 0; i < n; i++) {
-                log_error("%s (%s, %s)", strempty(f[i].external_message), failure_origin_to_string(f[i].origin),
+                log_error("%s (%s, %s)", strempty(f[i].external_message),
+                          failure_origin_to_string(f[i].origin),
                           failure_type_to_string(f[i].type));
                 if (f[i].internal_message && !streq_ptr(f[i].internal_message, f[i].external_message))
                         log_error("  %s", f[i].internal_message);

@@ -53,7 +53,8 @@ static uint64_t get_key(JsonObject *o, const char *name) {
         return v;
 }
 
-static int check_owner(JsonObject *o, const char *name, const char *key, const char *expected, Error **reterr_error) {
+static int check_owner(JsonObject *o, const char *name, const char *key, const char *expected,
+                       Error **reterr_error) {
         const char *stored;
 
         if (json_get_string(o, key, &stored, "sync.json", NULL) <= 0 || streq(stored, expected))
@@ -123,12 +124,14 @@ static int take_locks(SyncStore *s, const char *name, bool own_state_file, Error
         if (r < 0 || own_state_file || !s->keep_state)
                 return r;
         free(TAKE_PTR(what));
-        if (asprintf(&state_lock, "%s.lock", s->state_path) < 0 || asprintf(&what, "State file '%s'", s->state_path) < 0)
+        if (asprintf(&state_lock, "%s.lock", s->state_path) < 0 || asprintf(&what, "State file '%s'",
+                s->state_path) < 0)
                 return -ENOMEM;
         return take_lock(s->env, state_lock, what, &s->state_lock_fd, reterr_error);
 }
 
-int sync_store_open(Env *env, const char *name, const char *source, const char *destination, const char *state_path,
+int sync_store_open(Env *env, const char *name, const char *source, const char *destination,
+                    const char *state_path,
                     bool keep_state, SyncStore **ret, Error **reterr_error) {
         _cleanup_(sync_store_freep) SyncStore *s = calloc(1, sizeof(*s));
         int r;

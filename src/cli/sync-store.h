@@ -5,7 +5,8 @@
  *
  *   lock        held while a run lasts: two runs of one name at once are refused
  *   state.json  the states that the destination has made durable (or the file given with --state)
- *   sync.json   {"source": REF, "destination": REF, "generations": […], "source_key": "…", "run_key": "…", "catalog": {…}}
+ *   sync.json   {"source": REF, "destination": REF, "generations": […], "source_key": "…", "run_key": "…",
+ *               "catalog": {…}}
  *
  * Every file is replaced atomically and synced before the call returns. */
 
@@ -30,7 +31,8 @@ typedef struct SyncStore {
 
 /* Opens and locks. -EBUSY when another run holds the name, -EBADMSG for a broken file (named), -EEXIST
  * when the name belongs to another pair of connectors. `state_path` NULL: the store's own. */
-int sync_store_open(Env *env, const char *name, const char *source, const char *destination, const char *state_path,
+int sync_store_open(Env *env, const char *name, const char *source, const char *destination,
+                    const char *state_path,
                     bool keep_state, SyncStore **ret, Error **reterr_error);
 SyncStore *sync_store_free(SyncStore *s);
 DEFINE_CLEANUP(SyncStore, sync_store_free);

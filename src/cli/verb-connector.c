@@ -47,7 +47,8 @@ static int list(const Options *o, Error **reterr_error) {
         }
         free(all);
         if (r >= 0 && o->json)
-                puts(json_object_to_json_string_ext(array, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
+                puts(json_object_to_json_string_ext(array,
+                                                    JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
         return r;
 }
 
@@ -72,13 +73,15 @@ static void print_field(JsonObject *schema, const char *name, JsonObject *field)
         (void) json_get_bool(field, "airbyte_secret", &secret, "", NULL);
         printf("  %-28s %-10s %s%s%s\n", name,
                type && json_object_is_type(type, json_type_string) ? json_object_get_string(type) : "",
-               is_required(schema, name) ? "required " : "", secret ? "secret " : "", strempty(title ?: description));
+               is_required(schema,
+                           name) ? "required " : "", secret ? "secret " : "", strempty(title ?: description));
 }
 
 static void print_connector(const Endpoint *e) {
         JsonObject *properties = json_member(e->spec->connection_specification, "properties");
 
-        printf("%s\nversion:   %s\ndirectory: %s\n", e->connector->reference, strempty(e->connector->version),
+        printf("%s\nversion:   %s\ndirectory: %s\n", e->connector->reference,
+               strempty(e->connector->version),
                strempty(e->connector->directory));
         if (e->spec->documentation_url)
                 printf("about:     %s\n", e->spec->documentation_url);
@@ -173,12 +176,14 @@ int verb_connector(int argc, char *argv[]) {
         argc -= optind;
         argv += optind;
         if (argc < 1)
-                return cli_usage_error("gantry connector", "a verb is needed: install, list, remove or show");
+                return cli_usage_error("gantry connector",
+                                       "a verb is needed: install, list, remove or show");
         for (size_t i = 0; i < ELEMENTSOF(verbs); i++) {
                 if (!streq(argv[0], verbs[i].name))
                         continue;
                 if (argc != 1 + verbs[i].takes_reference)
-                        return cli_usage_error("gantry connector", verbs[i].takes_reference ? "'%s' takes one reference"
+                        return cli_usage_error("gantry connector",
+                                               verbs[i].takes_reference ? "'%s' takes one reference"
                                                                                              : "'%s' takes no argument",
                                                argv[0]);
                 o.reference = argv[1];

@@ -24,7 +24,8 @@ typedef enum FetchPhase {
 } FetchPhase;
 
 struct FetchStream {
-        FetchOptions options; /* with defaults; strings borrowed until fetch_open() returns, but the headers are copied */
+        /* with defaults; strings borrowed until fetch_open() returns, but the headers are copied */
+        FetchOptions options;
         char **headers;
         char *url;   /* where the request goes now */
         char *shown; /* the URL asked for, without credentials: for messages */
@@ -260,7 +261,8 @@ static int result_errno(CURLcode result, bool *ret_passing) {
 }
 
 static int status_errno(unsigned status, bool *ret_passing) {
-        *ret_passing = status == 408 || status == 429 || status == 500 || status == 502 || status == 503 || status == 504;
+        *ret_passing = status == 408 || status == 429 || status == 500 || status == 502 || status == 503 ||
+                       status == 504;
         if (*ret_passing)
                 return -EAGAIN;
         switch (status) {

@@ -97,7 +97,8 @@ int airbyte_stream_copy(const AirbyteStream *s, AirbyteStream *ret) {
         copy.source_defined_primary_key =
                 s->source_defined_primary_key ? field_paths_copy(s->source_defined_primary_key) : NULL;
         copy.raw = s->raw ? json_object_get(s->raw) : NULL;
-        if (!copy.name != !s->name || !copy.namespace != !s->namespace || !copy.json_schema != !s->json_schema ||
+        if (!copy.name != !s->name || !copy.namespace != !s->namespace ||
+            !copy.json_schema != !s->json_schema ||
             !copy.default_cursor_field != !s->default_cursor_field ||
             !copy.source_defined_primary_key != !s->source_defined_primary_key)
                 return -ENOMEM;
@@ -147,7 +148,8 @@ static int get_name(JsonObject *o, const char *key, char **ret, const char *what
 }
 
 /* A list of paths, each a list of keys. Empty paths, which some sources write for "no key", are left out. */
-static int get_field_paths(JsonObject *o, const char *key, FieldPath **ret, const char *what, Error **reterr_error) {
+static int get_field_paths(JsonObject *o, const char *key, FieldPath **ret, const char *what,
+                           Error **reterr_error) {
         _cleanup_(field_paths_freep) FieldPath *paths = NULL;
         JsonObject *array = NULL;
         size_t n = 0;
@@ -163,7 +165,8 @@ static int get_field_paths(JsonObject *o, const char *key, FieldPath **ret, cons
                 JsonObject *path = json_object_array_get_idx(array, i);
 
                 if (!json_object_is_type(path, json_type_array))
-                        return error_set(reterr_error, -EINVAL, "%s: '%s' is not a list of paths, such as [[\"id\"]]",
+                        return error_set(reterr_error, -EINVAL,
+                                         "%s: '%s' is not a list of paths, such as [[\"id\"]]",
                                          what, key);
                 for (size_t k = 0; k < json_object_array_length(path); k++) {
                         JsonObject *name = json_object_array_get_idx(path, k);
@@ -209,7 +212,8 @@ static char *stream_label(JsonObject *o, size_t i) {
 
         if (!json_object_is_type(name, json_type_string))
                 r = buffer_appendf(&b, "Stream number %zu", i + 1);
-        else if (json_object_is_type(namespace, json_type_string) && json_object_get_string_len(namespace) > 0)
+        else if (json_object_is_type(namespace, json_type_string) &&
+                 json_object_get_string_len(namespace) > 0)
                 r = buffer_appendf(&b, "Stream '%s' of namespace '%s'", json_object_get_string(name),
                                    json_object_get_string(namespace));
         else
@@ -217,7 +221,8 @@ static char *stream_label(JsonObject *o, size_t i) {
         return r < 0 ? NULL : buffer_steal_string(&b);
 }
 
-static int airbyte_stream_from_json(JsonObject *o, const char *what, AirbyteStream *ret, Error **reterr_error) {
+static int airbyte_stream_from_json(JsonObject *o, const char *what, AirbyteStream *ret,
+                                    Error **reterr_error) {
         _cleanup_(airbyte_stream_done) AirbyteStream s = {};
         JsonObject *schema = NULL;
         int r;
@@ -230,8 +235,10 @@ static int airbyte_stream_from_json(JsonObject *o, const char *what, AirbyteStre
         if ((r = get_name(o, "namespace", &s.namespace, what, reterr_error)) < 0 ||
             (r = json_get_object(o, "json_schema", &schema, what, reterr_error)) < 0 ||
             (r = get_supported_modes(o, &s, what, reterr_error)) < 0 ||
-            (r = json_get_bool(o, "source_defined_cursor", &s.source_defined_cursor, what, reterr_error)) < 0 ||
-            (r = json_get_strv(o, "default_cursor_field", &s.default_cursor_field, what, reterr_error)) < 0 ||
+            (r = json_get_bool(o, "source_defined_cursor", &s.source_defined_cursor, what,
+                               reterr_error)) < 0 ||
+            (r = json_get_strv(o, "default_cursor_field", &s.default_cursor_field, what,
+                               reterr_error)) < 0 ||
             (r = get_field_paths(o, "source_defined_primary_key", &s.source_defined_primary_key, what,
                                  reterr_error)) < 0 ||
             (r = json_get_bool(o, "is_resumable", &s.is_resumable, what, reterr_error)) < 0 ||
@@ -246,7 +253,8 @@ static int airbyte_stream_from_json(JsonObject *o, const char *what, AirbyteStre
         return 0;
 }
 
-static int get_mode(JsonObject *o, const char *key, int (*from_string)(const char *s), int *ret, const char *what,
+static int get_mode(JsonObject *o, const char *key, int (*from_string)(const char *s), int *ret,
+                    const char *what,
                     Error **reterr_error) {
         const char *word = NULL;
         int r;
@@ -258,7 +266,8 @@ static int get_mode(JsonObject *o, const char *key, int (*from_string)(const cha
                 return error_set(reterr_error, -EINVAL, "%s: '%s' is missing", what, key);
         *ret = from_string(word);
         if (*ret < 0)
-                return error_set(reterr_error, -EINVAL, "%s: '%s' is '%s', which is not a mode of the protocol", what,
+                return error_set(reterr_error, -EINVAL,
+                                 "%s: '%s' is '%s', which is not a mode of the protocol", what,
                                  key, word);
         return 0;
 }
@@ -313,7 +322,8 @@ static int get_generation(JsonObject *o, ConfiguredStream *s, const char *what, 
         return r < 0 ? r : 0;
 }
 
-static int configured_stream_from_json(JsonObject *o, size_t i, ConfiguredStream *ret, Error **reterr_error) {
+static int configured_stream_from_json(JsonObject *o, size_t i, ConfiguredStream *ret,
+                                       Error **reterr_error) {
         _cleanup_(configured_stream_done) ConfiguredStream s = {};
         _cleanup_free_ char *what = NULL;
         JsonObject *stream = json_member(o, "stream");
@@ -669,7 +679,8 @@ const AirbyteStream *catalog_find(const Catalog *c, const char *namespace, const
         return NULL;
 }
 
-const ConfiguredStream *configured_catalog_find(const ConfiguredCatalog *c, const char *namespace, const char *name) {
+const ConfiguredStream *configured_catalog_find(const ConfiguredCatalog *c, const char *namespace,
+                                                const char *name) {
         for (size_t i = 0; i < c->n_streams; i++)
                 if (stream_is(&c->streams[i].stream, namespace, name))
                         return &c->streams[i];

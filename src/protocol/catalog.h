@@ -103,4 +103,5 @@ int configured_catalog_to_json(const ConfiguredCatalog *c, JsonObject **ret);
 
 /* NULL when there is no such stream. NULL and "" are the same namespace. */
 const AirbyteStream *catalog_find(const Catalog *c, const char *namespace, const char *name);
-const ConfiguredStream *configured_catalog_find(const ConfiguredCatalog *c, const char *namespace, const char *name);
+const ConfiguredStream *configured_catalog_find(const ConfiguredCatalog *c, const char *namespace,
+                                                const char *name);

@@ -53,9 +53,11 @@ int connector_spec_from_json(JsonObject *o, ConnectorSpec **ret, Error **reterr_
         r = json_get_object(o, "connectionSpecification", &s->connection_specification, what, reterr_error);
         if (r == 0)
                 return error_set(reterr_error, -EINVAL, "%s: 'connectionSpecification' is missing", what);
-        if (r < 0 || (r = json_get_string(o, "documentationUrl", &s->documentation_url, what, reterr_error)) < 0 ||
+        if (r < 0 || (r = json_get_string(o, "documentationUrl", &s->documentation_url, what,
+                                          reterr_error)) < 0 ||
             (r = json_get_string(o, "protocol_version", &s->protocol_version, what, reterr_error)) < 0 ||
-            (r = json_get_bool(o, "supportsIncremental", &s->supports_incremental, what, reterr_error)) < 0 ||
+            (r = json_get_bool(o, "supportsIncremental", &s->supports_incremental, what,
+                               reterr_error)) < 0 ||
             (r = get_destination_modes(o, s, reterr_error)) < 0)
                 return r;
         *ret = TAKE_PTR(s);
@@ -246,7 +248,8 @@ static int walk(Walk *w, JsonObject *schema, JsonObject *value) {
         return r;
 }
 
-static int walk_config(const ConnectorSpec *s, JsonObject *config, const char *annotation, Visit visit, void *userdata) {
+static int walk_config(const ConnectorSpec *s, JsonObject *config, const char *annotation, Visit visit,
+                       void *userdata) {
         _cleanup_hashmap_ Hashmap *seen = hashmap_new(NULL);
         Walk w = {
                 .root = s->connection_specification,
@@ -280,7 +283,8 @@ static int visit_secret(JsonObject *schema, const char *pointer, JsonObject *val
         return v->handler(pointer, value, v->userdata);
 }
 
-int connector_spec_foreach_secret(const ConnectorSpec *s, JsonObject *config, SecretHandler handler, void *userdata) {
+int connector_spec_foreach_secret(const ConnectorSpec *s, JsonObject *config, SecretHandler handler,
+                                  void *userdata) {
         SecretVisit v = { handler, userdata };
 
         return walk_config(s, config, "airbyte_secret", visit_secret, &v);
@@ -385,7 +389,8 @@ static int visit_path(JsonObject *schema, const char *pointer, JsonObject *value
                           v->userdata);
 }
 
-int connector_spec_foreach_path(const ConnectorSpec *s, JsonObject *config, PathHandler handler, void *userdata) {
+int connector_spec_foreach_path(const ConnectorSpec *s, JsonObject *config, PathHandler handler,
+                                void *userdata) {
         PathVisit v = { handler, userdata };
 
         return walk_config(s, config, "gantry_path", visit_path, &v);

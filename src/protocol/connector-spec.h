@@ -27,11 +27,13 @@ int connector_spec_check_config(const ConnectorSpec *s, JsonObject *config, Erro
 /* Calls back for every value in `config` that the spec marks "airbyte_secret" (through oneOf, arrays,
  * objects). */
 typedef int (*SecretHandler)(const char *pointer, JsonObject *value, void *userdata);
-int connector_spec_foreach_secret(const ConnectorSpec *s, JsonObject *config, SecretHandler handler, void *userdata);
+int connector_spec_foreach_secret(const ConnectorSpec *s, JsonObject *config, SecretHandler handler,
+                                  void *userdata);
 
 /* The strings of all secrets in `config`, as a strv, for masking. */
 int connector_spec_secret_strings(const ConnectorSpec *s, JsonObject *config, char ***ret);
 
 /* Calls back for every string that the spec marks "gantry_path": "read" or "write". */
 typedef int (*PathHandler)(const char *pointer, const char *path, bool write, void *userdata);
-int connector_spec_foreach_path(const ConnectorSpec *s, JsonObject *config, PathHandler handler, void *userdata);
+int connector_spec_foreach_path(const ConnectorSpec *s, JsonObject *config, PathHandler handler,
+                                void *userdata);

@@ -11,7 +11,8 @@ static bool is_integer(JsonObject *o) {
         char buf[24];
         Decimal d;
 
-        return json_object_is_type(o, json_type_int) || (schema_number(o, buf, &d) >= 0 && decimal_is_integer(&d));
+        return json_object_is_type(o, json_type_int) || (schema_number(o, buf, &d) >= 0 &&
+                                                         decimal_is_integer(&d));
 }
 
 static const char *type_phrase(unsigned type) {
@@ -33,12 +34,14 @@ static const char *type_phrase(unsigned type) {
         }
 }
 
-int validation_check_type(Validation *v, const SchemaNode *node, const SchemaKeyword *k, JsonObject *instance) {
+int validation_check_type(Validation *v, const SchemaNode *node, const SchemaKeyword *k,
+                          JsonObject *instance) {
         unsigned type = schema_instance_type(instance);
         _cleanup_buffer_ Buffer b = {};
         int r;
 
-        if ((k->types & type) || ((k->types & INSTANCE_INTEGER) && type == INSTANCE_NUMBER && is_integer(instance)))
+        if ((k->types & type) || ((k->types & INSTANCE_INTEGER) && type == INSTANCE_NUMBER &&
+                                  is_integer(instance)))
                 return 1;
         for (unsigned bit = 1; bit <= INSTANCE_INTEGER; bit <<= 1) {
                 if (!(k->types & bit))
@@ -53,14 +56,16 @@ int validation_check_type(Validation *v, const SchemaNode *node, const SchemaKey
                                   type == INSTANCE_BOOLEAN ? "a boolean" : type_phrase(type));
 }
 
-int validation_check_const(Validation *v, const SchemaNode *node, const SchemaKeyword *k, JsonObject *instance) {
+int validation_check_const(Validation *v, const SchemaNode *node, const SchemaKeyword *k,
+                           JsonObject *instance) {
         if (json_equal(k->value, instance))
                 return 1;
         return validation_problem(v, "must be %s",
                                   json_object_to_json_string_ext(k->value, JSON_C_TO_STRING_NOSLASHESCAPE));
 }
 
-int validation_check_enum(Validation *v, const SchemaNode *node, const SchemaKeyword *k, JsonObject *instance) {
+int validation_check_enum(Validation *v, const SchemaNode *node, const SchemaKeyword *k,
+                          JsonObject *instance) {
         size_t n = json_object_array_length(k->value);
         _cleanup_buffer_ Buffer b = {};
         int r;
@@ -126,7 +131,8 @@ static int compare_hashes(const void *a, const void *b) {
         return x < y ? -1 : x > y;
 }
 
-int validation_check_unique(Validation *v, const SchemaNode *node, const SchemaKeyword *k, JsonObject *instance) {
+int validation_check_unique(Validation *v, const SchemaNode *node, const SchemaKeyword *k,
+                            JsonObject *instance) {
         size_t n = json_object_array_length(instance);
         _cleanup_free_ HashedItem *items = NULL;
 

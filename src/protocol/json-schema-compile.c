@@ -59,11 +59,14 @@ static int node_of(Compiler *c, JsonObject *source, const char *base, SchemaNode
                 *ret = node;
                 return 0;
         }
-        if (!json_object_is_type(source, json_type_object) && !json_object_is_type(source, json_type_boolean))
-                return error_set(c->reterr_error, -EINVAL, "Schema: %s%s%s is neither an object nor a boolean",
+        if (!json_object_is_type(source, json_type_object) && !json_object_is_type(source,
+                json_type_boolean))
+                return error_set(c->reterr_error, -EINVAL,
+                                 "Schema: %s%s%s is neither an object nor a boolean",
                                  c->where ? "something in '" : "it", strempty(c->where), c->where ? "'" : "");
         if (s->n_nodes >= SCHEMA_NODES_MAX)
-                return error_set(c->reterr_error, -E2BIG, "Schema: more than %u subschemas", SCHEMA_NODES_MAX);
+                return error_set(c->reterr_error, -E2BIG, "Schema: more than %u subschemas",
+                                 SCHEMA_NODES_MAX);
         if (s->n_nodes == s->nodes_allocated) {
                 size_t n = MAX(s->nodes_allocated * 2, (size_t) 16);
                 SchemaNode **nodes = reallocarray(s->nodes, n, sizeof(SchemaNode *));
@@ -211,7 +214,8 @@ static int compile_type(Compiler *c, SchemaKeyword *k) {
                                         : 0;
 
                 if (type == 0)
-                        return error_set(c->reterr_error, -EINVAL, "Schema: 'type' is %s, which is not a type",
+                        return error_set(c->reterr_error, -EINVAL,
+                                         "Schema: 'type' is %s, which is not a type",
                                          json_object_to_json_string(name));
                 k->types |= type;
         }
@@ -261,7 +265,8 @@ static int check_value_type(Compiler *c, const KeywordType *type, JsonObject *va
                 return 0;
         for (size_t i = 0; i < ELEMENTSOF(wanted); i++)
                 if (streq(type->name, wanted[i].name) && !json_object_is_type(value, wanted[i].type))
-                        return error_set(c->reterr_error, -EINVAL, "Schema: '%s' is not of the right type", type->name);
+                        return error_set(c->reterr_error, -EINVAL, "Schema: '%s' is not of the right type",
+                                         type->name);
         if (type->shape == SHAPE_LIST && !json_object_is_type(value, json_type_array))
                 return error_set(c->reterr_error, -EINVAL, "Schema: '%s' is not an array", type->name);
         if ((type->shape == SHAPE_MAP || type->shape == SHAPE_DEPENDENCIES) &&
@@ -417,7 +422,8 @@ static int resolve_reference(Compiler *c, SchemaNode *node) {
         hash = strchr(uri, '#');
         if (hash && hash[1] && hash[1] != '/') {
                 node->target = hashmap_get_string(c->schema->by_uri, uri);
-                return node->target ? 0 : error_set(c->reterr_error, -ENOENT, "Schema: no place '%s' for \"$ref\"",
+                return node->target ? 0 : error_set(c->reterr_error, -ENOENT,
+                                                    "Schema: no place '%s' for \"$ref\"",
                                                     node->reference);
         }
         if (hash) {
@@ -429,7 +435,8 @@ static int resolve_reference(Compiler *c, SchemaNode *node) {
         }
         resource = hashmap_get_string(c->schema->by_uri, uri);
         if (!resource)
-                return error_set(c->reterr_error, -EREMOTE, "Schema: \"$ref\" to '%s', which is another document",
+                return error_set(c->reterr_error, -EREMOTE,
+                                 "Schema: \"$ref\" to '%s', which is another document",
                                  node->reference);
         if (!fragment || !*fragment) {
                 node->target = resource;
@@ -485,7 +492,8 @@ static int search_loop(Compiler *c, Step *stack, SchemaNode *start) {
                         top->node->visit = VISIT_DONE;
                         depth--;
                 } else if (to && to->visit == VISIT_OPEN)
-                        return error_set(c->reterr_error, -ELOOP, "Schema: \"$ref\" '%s' leads back to itself",
+                        return error_set(c->reterr_error, -ELOOP,
+                                         "Schema: \"$ref\" '%s' leads back to itself",
                                          strempty(top->node->reference ?: start->reference));
                 else if (to && to->visit == VISIT_NEW) {
                         to->visit = VISIT_OPEN;

@@ -66,7 +66,8 @@ static Likeness likeness(const SchemaNode *form, JsonObject *instance) {
         if (form->boolean)
                 return UNLIKE;
         types = schema_node_keyword(form, "type");
-        if (types && !(types->types & type) && !(type == INSTANCE_NUMBER && (types->types & INSTANCE_INTEGER)))
+        if (types && !(types->types & type) && !(type == INSTANCE_NUMBER &&
+                                                 (types->types & INSTANCE_INTEGER)))
                 return UNLIKE;
         return compare_constants(form, instance);
 }
@@ -93,7 +94,8 @@ static int list_constants(const SchemaKeyword *k, const char *key, Buffer *b) {
                 }
                 if (!found)
                         return 0;
-                if ((b->len > 0 && (r = buffer_append_string(b, ", ")) < 0) || (r = json_append(b, fixed)) < 0)
+                if ((b->len > 0 && (r = buffer_append_string(b, ", ")) < 0) || (r = json_append(b,
+                        fixed)) < 0)
                         return r;
         }
         return 1;

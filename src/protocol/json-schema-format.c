@@ -227,7 +227,8 @@ static bool uri_characters(const char *s, size_t n, bool international) {
                 } else if (c >= 0x80) {
                         if (!international)
                                 return false;
-                } else if (!is_alpha((char) c) && !is_digit((char) c) && (!c || !strchr("-._~:/?#[]@!$&'()*+,;=", c)))
+                } else if (!is_alpha((char) c) && !is_digit((char) c) && (!c ||
+                        !strchr("-._~:/?#[]@!$&'()*+,;=", c)))
                         return false;
         }
         return true;
@@ -369,7 +370,8 @@ static bool format_idn_hostname(const char *s, size_t n) {
         while (s < end) {
                 size_t k = utf8_sequence(s, end);
 
-                if (k == 0 || (k == 3 && (memcmp(s, "\xe3\x80\xae", 3) == 0 || memcmp(s, "\xe3\x80\xaf", 3) == 0)))
+                if (k == 0 || (k == 3 && (memcmp(s, "\xe3\x80\xae", 3) == 0 || memcmp(s, "\xe3\x80\xaf",
+                        3) == 0)))
                         return false;
                 if (*s == '.') {
                         if (label == 0)

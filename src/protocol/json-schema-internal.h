@@ -45,7 +45,8 @@ typedef struct KeywordType {
         const char *name;
         KeywordShape shape;
         unsigned applies; /* to instances of these types; others pass */
-        bool in_place;    /* its schemas look at the same instance, not at a part of it: a loop of these would not end */
+        /* its schemas look at the same instance, not at a part of it: a loop of these would not end */
+        bool in_place;
         /* 1 passes, 0 not (the problem is told), negative errno. NULL: another keyword looks at it. */
         int (*check)(Validation *v, const SchemaNode *node, const SchemaKeyword *k, JsonObject *instance);
 } KeywordType;

@@ -24,7 +24,8 @@ struct SchemaRegex {
 static const struct {
         const char *name, *short_name;
 } categories[] = {
-        { "Letter", "L" },       { "Lowercase_Letter", "Ll" }, { "Uppercase_Letter", "Lu" }, { "Titlecase_Letter", "Lt" },
+        { "Letter", "L" },       { "Lowercase_Letter", "Ll" }, { "Uppercase_Letter", "Lu" },
+        { "Titlecase_Letter", "Lt" },
         { "Modifier_Letter", "Lm" }, { "Other_Letter", "Lo" }, { "Mark", "M" },              { "Number", "N" },
         { "Decimal_Number", "Nd" },  { "digit", "Nd" },        { "Letter_Number", "Nl" },    { "Other_Number", "No" },
         { "Punctuation", "P" },      { "punct", "P" },         { "Symbol", "S" },            { "Math_Symbol", "Sm" },
@@ -136,7 +137,8 @@ static pcre2_code *compile_code(const char *p, size_t n, int *ret_error) {
         return code;
 }
 
-int schema_regex_compile(const char *pattern, size_t n, bool strict, SchemaRegex **ret, Error **reterr_error) {
+int schema_regex_compile(const char *pattern, size_t n, bool strict, SchemaRegex **ret,
+                         Error **reterr_error) {
         _cleanup_(schema_regex_freep) SchemaRegex *regex = calloc(1, sizeof(SchemaRegex));
         _cleanup_buffer_ Buffer b = {};
         char reason[256] = "";
@@ -188,7 +190,8 @@ int schema_regex_match(const SchemaRegex *r, const char *s, size_t n) {
                 return 1;
         if (found == PCRE2_ERROR_NOMEMORY)
                 return -ENOMEM;
-        if (found == PCRE2_ERROR_MATCHLIMIT || found == PCRE2_ERROR_DEPTHLIMIT || found == PCRE2_ERROR_HEAPLIMIT)
+        if (found == PCRE2_ERROR_MATCHLIMIT || found == PCRE2_ERROR_DEPTHLIMIT ||
+            found == PCRE2_ERROR_HEAPLIMIT)
                 return -ETIME;
         return 0; /* no match, or a text that isn't UTF-8 */
 }

@@ -10,7 +10,8 @@ typedef struct SchemaRegex SchemaRegex;
 
 /* A pattern in ECMA 262's dialect, Unicode. Connectors write Python's too, so that what only PCRE2 knows
  * is let through unless `strict`. */
-int schema_regex_compile(const char *pattern, size_t n, bool strict, SchemaRegex **ret, Error **reterr_error);
+int schema_regex_compile(const char *pattern, size_t n, bool strict, SchemaRegex **ret,
+                         Error **reterr_error);
 SchemaRegex *schema_regex_free(SchemaRegex *r);
 DEFINE_CLEANUP(SchemaRegex, schema_regex_free);
 

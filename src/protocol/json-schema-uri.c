@@ -84,7 +84,8 @@ static char *merge_paths(const Uri *base, const Uri *ref) {
 
         while (keep > 0 && base->path.p[keep - 1] != '/')
                 keep--;
-        if (asprintf(&path, "%s%.*s%.*s", root ? "/" : "", (int) keep, base->path.p, (int) ref->path.n, ref->path.p) < 0)
+        if (asprintf(&path, "%s%.*s%.*s", root ? "/" : "", (int) keep, base->path.p, (int) ref->path.n,
+                     ref->path.p) < 0)
                 return NULL;
         return path;
 }
@@ -93,7 +94,8 @@ static char *compose(const Part *scheme, const Part *authority, const char *path
                      const Part *fragment) {
         char *s;
 
-        if (asprintf(&s, "%.*s%s%s%.*s%s%s%.*s%s%.*s", (int) scheme->n, strempty(scheme->p), scheme->present ? ":" : "",
+        if (asprintf(&s, "%.*s%s%s%.*s%s%s%.*s%s%.*s", (int) scheme->n, strempty(scheme->p),
+                     scheme->present ? ":" : "",
                      authority->present ? "//" : "", (int) authority->n, strempty(authority->p), path,
                      query->present ? "?" : "", (int) query->n, strempty(query->p), fragment->present ? "#" : "",
                      (int) fragment->n, strempty(fragment->p)) < 0)

@@ -76,7 +76,8 @@ static int push_index(Validation *v, size_t i) {
 }
 
 /* Checks a part of the instance; exactly one of `key` and `index` counts. */
-static int check_part(Validation *v, const SchemaNode *node, const char *key, size_t index, JsonObject *part) {
+static int check_part(Validation *v, const SchemaNode *node, const char *key, size_t index,
+                      JsonObject *part) {
         size_t length = v->path.len;
         int r;
 
@@ -152,34 +153,42 @@ static size_t count_characters(const char *s, size_t n) {
         return count;
 }
 
-static int check_length(Validation *v, const SchemaNode *node, const SchemaKeyword *k, JsonObject *instance) {
-        size_t n = count_characters(json_object_get_string(instance), (size_t) json_object_get_string_len(instance));
+static int check_length(Validation *v, const SchemaNode *node, const SchemaKeyword *k,
+                        JsonObject *instance) {
+        size_t n = count_characters(json_object_get_string(instance),
+                                    (size_t) json_object_get_string_len(instance));
         bool most = streq(k->type->name, "maxLength");
 
         if (most ? n <= k->count : n >= k->count)
                 return 1;
-        return validation_problem(v, "must have at %s %" PRIu64 " characters", most ? "most" : "least", k->count);
+        return validation_problem(v, "must have at %s %" PRIu64 " characters", most ? "most" : "least",
+                                  k->count);
 }
 
-static int check_n_items(Validation *v, const SchemaNode *node, const SchemaKeyword *k, JsonObject *instance) {
+static int check_n_items(Validation *v, const SchemaNode *node, const SchemaKeyword *k,
+                         JsonObject *instance) {
         size_t n = json_object_array_length(instance);
         bool most = streq(k->type->name, "maxItems");
 
         if (most ? n <= k->count : n >= k->count)
                 return 1;
-        return validation_problem(v, "must have at %s %" PRIu64 " elements", most ? "most" : "least", k->count);
+        return validation_problem(v, "must have at %s %" PRIu64 " elements", most ? "most" : "least",
+                                  k->count);
 }
 
-static int check_n_properties(Validation *v, const SchemaNode *node, const SchemaKeyword *k, JsonObject *instance) {
+static int check_n_properties(Validation *v, const SchemaNode *node, const SchemaKeyword *k,
+                              JsonObject *instance) {
         size_t n = (size_t) json_object_object_length(instance);
         bool most = streq(k->type->name, "maxProperties");
 
         if (most ? n <= k->count : n >= k->count)
                 return 1;
-        return validation_problem(v, "must have at %s %" PRIu64 " members", most ? "most" : "least", k->count);
+        return validation_problem(v, "must have at %s %" PRIu64 " members", most ? "most" : "least",
+                                  k->count);
 }
 
-static int check_pattern(Validation *v, const SchemaNode *node, const SchemaKeyword *k, JsonObject *instance) {
+static int check_pattern(Validation *v, const SchemaNode *node, const SchemaKeyword *k,
+                         JsonObject *instance) {
         JsonObject *descriptor = json_member(node->source, "pattern_descriptor");
         int r;
 
@@ -192,8 +201,10 @@ static int check_pattern(Validation *v, const SchemaNode *node, const SchemaKeyw
         return validation_problem(v, "does not match the pattern %s", json_object_get_string(k->value));
 }
 
-static int check_format(Validation *v, const SchemaNode *node, const SchemaKeyword *k, JsonObject *instance) {
-        if (!k->format || k->format(json_object_get_string(instance), (size_t) json_object_get_string_len(instance)))
+static int check_format(Validation *v, const SchemaNode *node, const SchemaKeyword *k,
+                        JsonObject *instance) {
+        if (!k->format || k->format(json_object_get_string(instance),
+                                    (size_t) json_object_get_string_len(instance)))
                 return 1;
         return validation_problem(v, "is not a %s", json_object_get_string(k->value));
 }
@@ -224,7 +235,8 @@ static int check_bound(Validation *v, const SchemaNode *node, const SchemaKeywor
         return good ? 1 : validation_problem(v, "must be %s %s", words, k->number_text);
 }
 
-static int check_multiple_of(Validation *v, const SchemaNode *node, const SchemaKeyword *k, JsonObject *instance) {
+static int check_multiple_of(Validation *v, const SchemaNode *node, const SchemaKeyword *k,
+                             JsonObject *instance) {
         char buf[24];
         Decimal d;
 
@@ -253,7 +265,8 @@ static int check_items(Validation *v, const SchemaNode *node, const SchemaKeywor
 }
 
 /* What a list of "items" does not reach. */
-static int check_additional_items(Validation *v, const SchemaNode *node, const SchemaKeyword *k, JsonObject *instance) {
+static int check_additional_items(Validation *v, const SchemaNode *node, const SchemaKeyword *k,
+                                  JsonObject *instance) {
         const SchemaKeyword *items = schema_node_keyword(node, "items");
         int r, result = 1;
 
@@ -271,7 +284,8 @@ static int check_additional_items(Validation *v, const SchemaNode *node, const S
         return result;
 }
 
-static int check_contains(Validation *v, const SchemaNode *node, const SchemaKeyword *k, JsonObject *instance) {
+static int check_contains(Validation *v, const SchemaNode *node, const SchemaKeyword *k,
+                          JsonObject *instance) {
         int r;
 
         for (size_t i = 0; i < json_object_array_length(instance); i++) {
@@ -282,7 +296,8 @@ static int check_contains(Validation *v, const SchemaNode *node, const SchemaKey
         return validation_problem(v, "has no element of the kind that it must contain");
 }
 
-static int check_required(Validation *v, const SchemaNode *node, const SchemaKeyword *k, JsonObject *instance) {
+static int check_required(Validation *v, const SchemaNode *node, const SchemaKeyword *k,
+                          JsonObject *instance) {
         int r, result = 1;
 
         for (size_t i = 0; i < json_object_array_length(k->value); i++) {
@@ -299,7 +314,8 @@ static int check_required(Validation *v, const SchemaNode *node, const SchemaKey
         return result;
 }
 
-static int check_properties(Validation *v, const SchemaNode *node, const SchemaKeyword *k, JsonObject *instance) {
+static int check_properties(Validation *v, const SchemaNode *node, const SchemaKeyword *k,
+                            JsonObject *instance) {
         int r, result = 1;
         size_t i = 0;
 
@@ -402,7 +418,8 @@ static int check_names_present(Validation *v, JsonObject *names, const char *bec
         return result;
 }
 
-static int check_dependencies(Validation *v, const SchemaNode *node, const SchemaKeyword *k, JsonObject *instance) {
+static int check_dependencies(Validation *v, const SchemaNode *node, const SchemaKeyword *k,
+                              JsonObject *instance) {
         int r, result = 1;
         size_t i = 0;
 
@@ -411,7 +428,8 @@ static int check_dependencies(Validation *v, const SchemaNode *node, const Schem
 
                 if (!json_object_object_get_ex(instance, key, NULL))
                         continue;
-                r = child ? validation_check(v, child, instance) : check_names_present(v, names, key, instance);
+                r = child ? validation_check(v, child, instance) : check_names_present(v, names, key,
+                        instance);
                 if (r < 0)
                         return r;
                 if (r == 0)
@@ -420,7 +438,8 @@ static int check_dependencies(Validation *v, const SchemaNode *node, const Schem
         return result;
 }
 
-static int check_property_names(Validation *v, const SchemaNode *node, const SchemaKeyword *k, JsonObject *instance) {
+static int check_property_names(Validation *v, const SchemaNode *node, const SchemaKeyword *k,
+                                JsonObject *instance) {
         int r, result = 1;
 
         json_object_object_foreach(instance, key, unused) {
@@ -460,7 +479,8 @@ static int check_not(Validation *v, const SchemaNode *node, const SchemaKeyword 
         return validation_problem(v, "is of a kind that is not allowed");
 }
 
-static int check_all_of(Validation *v, const SchemaNode *node, const SchemaKeyword *k, JsonObject *instance) {
+static int check_all_of(Validation *v, const SchemaNode *node, const SchemaKeyword *k,
+                        JsonObject *instance) {
         int r, result = 1;
 
         for (size_t i = 0; i < k->n_children; i++) {
@@ -475,7 +495,8 @@ static int check_all_of(Validation *v, const SchemaNode *node, const SchemaKeywo
         return result;
 }
 
-static int check_some_of(Validation *v, const SchemaNode *node, const SchemaKeyword *k, JsonObject *instance) {
+static int check_some_of(Validation *v, const SchemaNode *node, const SchemaKeyword *k,
+                         JsonObject *instance) {
         bool one = streq(k->type->name, "oneOf");
         size_t n = 0;
         int r;
@@ -550,7 +571,8 @@ JsonSchemaProblem *json_schema_problems_free(JsonSchemaProblem *p) {
         return NULL;
 }
 
-int json_schema_validate(const JsonSchema *s, JsonObject *instance, size_t max, JsonSchemaProblem **ret_problems) {
+int json_schema_validate(const JsonSchema *s, JsonObject *instance, size_t max,
+                         JsonSchemaProblem **ret_problems) {
         Validation v = { .max = ret_problems ? max : 0 };
         int r;
 

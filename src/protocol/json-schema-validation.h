@@ -24,10 +24,14 @@ int validation_problem(Validation *v, const char *format, ...) _printf_(2, 3);
 int validation_problem_at(Validation *v, const char *key, const char *message);
 
 /* Keywords that compare values (json-schema-compare.c). */
-int validation_check_type(Validation *v, const SchemaNode *node, const SchemaKeyword *k, JsonObject *instance);
-int validation_check_const(Validation *v, const SchemaNode *node, const SchemaKeyword *k, JsonObject *instance);
-int validation_check_enum(Validation *v, const SchemaNode *node, const SchemaKeyword *k, JsonObject *instance);
-int validation_check_unique(Validation *v, const SchemaNode *node, const SchemaKeyword *k, JsonObject *instance);
+int validation_check_type(Validation *v, const SchemaNode *node, const SchemaKeyword *k,
+                          JsonObject *instance);
+int validation_check_const(Validation *v, const SchemaNode *node, const SchemaKeyword *k,
+                           JsonObject *instance);
+int validation_check_enum(Validation *v, const SchemaNode *node, const SchemaKeyword *k,
+                          JsonObject *instance);
+int validation_check_unique(Validation *v, const SchemaNode *node, const SchemaKeyword *k,
+                            JsonObject *instance);
 
 /* Why no branch of an "anyOf" or "oneOf" fits (json-schema-explain.c): the problems of the one that was
  * meant. */

@@ -27,5 +27,6 @@ typedef struct JsonSchemaProblem {
 /* 1 valid, 0 not, negative errno when it could not be decided (regex limit, memory). Up to `max` problems
  * are stored in `ret_problems`, an array that ends with path == NULL; free with
  * json_schema_problems_free(). May be NULL. */
-int json_schema_validate(const JsonSchema *s, JsonObject *instance, size_t max, JsonSchemaProblem **ret_problems);
+int json_schema_validate(const JsonSchema *s, JsonObject *instance, size_t max,
+                         JsonSchemaProblem **ret_problems);
 JsonSchemaProblem *json_schema_problems_free(JsonSchemaProblem *p);

@@ -66,13 +66,15 @@ static int parse_payload(JsonSlice payload, const char *what, JsonObject **ret, 
 }
 
 /* A member of the required kind; absence is an error too. */
-static int require_object(JsonObject *o, const char *key, JsonObject **ret, const char *what, Error **reterr_error) {
+static int require_object(JsonObject *o, const char *key, JsonObject **ret, const char *what,
+                          Error **reterr_error) {
         int r = json_get_object(o, key, ret, what, reterr_error);
 
         return r == 0 ? error_set(reterr_error, -EINVAL, "%s: '%s' is missing", what, key) : r;
 }
 
-static int require_string(JsonObject *o, const char *key, const char **ret, const char *what, Error **reterr_error) {
+static int require_string(JsonObject *o, const char *key, const char **ret, const char *what,
+                          Error **reterr_error) {
         int r = json_get_string(o, key, ret, what, reterr_error);
 
         return r == 0 ? error_set(reterr_error, -EINVAL, "%s: '%s' is missing", what, key) : r;
@@ -92,7 +94,8 @@ static int get_text(JsonObject *o, const char *key, bool required, const char **
         return 1;
 }
 
-static int get_descriptor(JsonObject *o, bool required, TraceMessage *m, const char *what, Error **reterr_error) {
+static int get_descriptor(JsonObject *o, bool required, TraceMessage *m, const char *what,
+                          Error **reterr_error) {
         JsonObject *descriptor = NULL;
         int r;
 
@@ -327,7 +330,8 @@ static int write_descriptor(Buffer *b, const char *name, const char *namespace) 
 }
 
 static int open_trace(Buffer *b, int64_t emitted_at, TraceType type, const char *member) {
-        return buffer_appendf(b, "{\"type\":\"TRACE\",\"trace\":{\"type\":\"%s\",\"emitted_at\":%lld,\"%s\":{",
+        return buffer_appendf(b,
+                              "{\"type\":\"TRACE\",\"trace\":{\"type\":\"%s\",\"emitted_at\":%lld,\"%s\":{",
                               trace_type_table[type], (long long) emitted_at, member);
 }
 
@@ -362,7 +366,8 @@ int message_write_trace_error(Buffer *b, int64_t emitted_at, FailureType type, c
         return append_line(b, &line, "}}}");
 }
 
-int message_write_estimate(Buffer *b, int64_t emitted_at, const char *stream_name, const char *stream_namespace,
+int message_write_estimate(Buffer *b, int64_t emitted_at, const char *stream_name,
+                           const char *stream_namespace,
                            int64_t rows, int64_t bytes) {
         _cleanup_buffer_ Buffer line = {};
         int r;
@@ -378,7 +383,8 @@ int message_write_estimate(Buffer *b, int64_t emitted_at, const char *stream_nam
         return append_line(b, &line, "}}}");
 }
 
-int message_write_stream_status(Buffer *b, int64_t emitted_at, const char *stream_name, const char *stream_namespace,
+int message_write_stream_status(Buffer *b, int64_t emitted_at, const char *stream_name,
+                                const char *stream_namespace,
                                 StreamStatus status) {
         _cleanup_buffer_ Buffer line = {};
         int r;
@@ -394,7 +400,8 @@ int message_write_connection_status(Buffer *b, bool succeeded, const char *messa
         _cleanup_buffer_ Buffer line = {};
         int r;
 
-        if ((r = buffer_append_string(&line, "{\"type\":\"CONNECTION_STATUS\",\"connectionStatus\":{")) < 0 ||
+        if ((r = buffer_append_string(&line,
+                                      "{\"type\":\"CONNECTION_STATUS\",\"connectionStatus\":{")) < 0 ||
             (r = json_write_member_string(&line, "status", succeeded ? "SUCCEEDED" : "FAILED")) < 0 ||
             (r = write_optional(&line, "message", message)) < 0)
                 return r;

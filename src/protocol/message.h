@@ -89,9 +89,11 @@ int message_write_log(Buffer *b, const char *level, const char *message);
 int message_write_trace_error(Buffer *b, int64_t emitted_at, FailureType type, const char *message,
                               const char *internal_message, const char *stack_trace, const char *stream_name,
                               const char *stream_namespace);
-int message_write_estimate(Buffer *b, int64_t emitted_at, const char *stream_name, const char *stream_namespace,
+int message_write_estimate(Buffer *b, int64_t emitted_at, const char *stream_name,
+                           const char *stream_namespace,
                            int64_t rows, int64_t bytes);
-int message_write_stream_status(Buffer *b, int64_t emitted_at, const char *stream_name, const char *stream_namespace,
+int message_write_stream_status(Buffer *b, int64_t emitted_at, const char *stream_name,
+                                const char *stream_namespace,
                                 StreamStatus status);
 int message_write_connection_status(Buffer *b, bool succeeded, const char *message);
 int message_write_catalog(Buffer *b, const Catalog *c);

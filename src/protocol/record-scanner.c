@@ -147,7 +147,8 @@ static MessageType type_of_value(JsonSlice value) {
 }
 
 /* The outermost object: which type, and where the payload of each type lies. */
-static int walk_envelope(JsonSlice line, MessageType *ret_type, JsonSlice payloads[static _MESSAGE_TYPE_MAX]) {
+static int walk_envelope(JsonSlice line, MessageType *ret_type,
+                         JsonSlice payloads[static _MESSAGE_TYPE_MAX]) {
         const char *p = json_skip_space(line.p, line.p + line.n), *end = line.p + line.n;
         JsonSlice key, value;
         JsonIter it;
@@ -206,9 +207,11 @@ static int walk_record(Envelope *e) {
                         }
         if (r < 0)
                 return r;
-        if (required(members[0], JSON_STRING, &e->stream) < 0 || required(members[1], JSON_OBJECT, &e->data) < 0 ||
+        if (required(members[0], JSON_STRING, &e->stream) < 0 || required(members[1], JSON_OBJECT,
+                &e->data) < 0 ||
             required(members[2], JSON_NUMBER, &e->emitted_at) < 0 ||
-            optional(members[3], JSON_STRING, &e->namespace) < 0 || optional(members[4], JSON_OBJECT, &e->meta) < 0)
+            optional(members[3], JSON_STRING, &e->namespace) < 0 || optional(members[4], JSON_OBJECT,
+                    &e->meta) < 0)
                 return -EBADMSG;
         /* The walkers take any run of bytes for a number; this one is used as such. */
         return json_validate(e->emitted_at.p, e->emitted_at.n, NULL) < 0 ? -EBADMSG : 0;

@@ -125,7 +125,8 @@ uint64_t record_template_hash(const Envelope *e) {
         for (unsigned i = 0; i < _PART_MAX; i++)
                 for (size_t k = 0; k <= parts.part[i].n; k++)
                         /* one turn more than there are bytes: the borders count */
-                        h = (h ^ (k < parts.part[i].n ? (uint8_t) parts.part[i].p[k] : 0x100)) * UINT64_C(0x100000001b3);
+                        h = (h ^ (k < parts.part[i].n ? (uint8_t) parts.part[i].p[k] : 0x100)) *
+                            UINT64_C(0x100000001b3);
         return h;
 }
 
@@ -195,7 +196,8 @@ static inline const char *skip_data(const char *p, const char *end) {
 }
 
 /* One hole: moves `*p` behind it. */
-static inline bool take_hole(const RecordTemplate *t, bool digits, const char **p, const char *end, JsonSlice *ret) {
+static inline bool take_hole(const RecordTemplate *t, bool digits, const char **p, const char *end,
+                             JsonSlice *ret) {
         const char *start = *p, *behind;
 
         if (digits) {

@@ -91,7 +91,8 @@ static int state_message_copy(const StateMessage *m, StateMessage *ret) {
         copy.stream_name = m->stream_name ? strdup(m->stream_name) : NULL;
         copy.stream_namespace = m->stream_namespace ? strdup(m->stream_namespace) : NULL;
         copy.json = strndup(m->json, m->n_json);
-        if (!copy.stream_name != !m->stream_name || !copy.stream_namespace != !m->stream_namespace || !copy.json)
+        if (!copy.stream_name != !m->stream_name || !copy.stream_namespace != !m->stream_namespace ||
+            !copy.json)
                 return -ENOMEM;
         *ret = copy;
         copy = (StateMessage) {};
@@ -109,7 +110,8 @@ static int decode_name(JsonSlice value, const char *key, char **ret, Error **ret
         if (r < 0)
                 return r;
         if (b.len > 0 && memchr(buffer_bytes(&b), 0, b.len))
-                return error_set(reterr_error, -EINVAL, "'%s' of the stream descriptor has a NUL character in it", key);
+                return error_set(reterr_error, -EINVAL,
+                                 "'%s' of the stream descriptor has a NUL character in it", key);
         *ret = buffer_steal_string(&b);
         return *ret ? 0 : -ENOMEM;
 }
@@ -120,7 +122,8 @@ static int parse_descriptor(JsonSlice holder, char **ret_name, char **ret_namesp
         JsonSlice descriptor, value;
         int r;
 
-        r = json_slice_type(holder) == JSON_OBJECT ? find_value(holder, "stream_descriptor", &descriptor) : 0;
+        r = json_slice_type(holder) == JSON_OBJECT ? find_value(holder, "stream_descriptor",
+                                                                &descriptor) : 0;
         if (r < 0)
                 return r;
         if (r == 0 || json_slice_type(descriptor) != JSON_OBJECT)
@@ -196,7 +199,8 @@ static int parse_type(JsonSlice payload, StateType *ret, Error **reterr_error) {
         if (json_slice_type(value) != JSON_STRING)
                 return error_set(reterr_error, -EINVAL, "'type' is not a string");
         for (int t = 0; t < _STATE_TYPE_MAX; t++)
-                if (json_key_equal(json_string_inner(value), state_type_table[t], strlen(state_type_table[t]))) {
+                if (json_key_equal(json_string_inner(value), state_type_table[t],
+                                   strlen(state_type_table[t]))) {
                         *ret = (StateType) t;
                         return 0;
                 }
@@ -216,12 +220,14 @@ static int parse_global(JsonSlice payload, Error **reterr_error) {
         if (r < 0)
                 return r;
         if (r == 0 || json_slice_type(global) != JSON_OBJECT)
-                return error_set(reterr_error, -EINVAL, "type GLOBAL, but 'global' is missing or not an object");
+                return error_set(reterr_error, -EINVAL,
+                                 "type GLOBAL, but 'global' is missing or not an object");
         r = find_value(global, "stream_states", &states);
         if (r < 0)
                 return r;
         if (r == 0 || json_slice_type(states) != JSON_ARRAY)
-                return error_set(reterr_error, -EINVAL, "type GLOBAL, but 'stream_states' is missing or not an array");
+                return error_set(reterr_error, -EINVAL,
+                                 "type GLOBAL, but 'stream_states' is missing or not an array");
         r = json_iter_array(&it, states);
         while (r >= 0 && (r = json_iter_element(&it, &entry)) > 0) {
                 _cleanup_free_ char *name = NULL, *namespace = NULL;
@@ -247,7 +253,8 @@ static int parse_body(JsonSlice payload, StateMessage *m, Error **reterr_error) 
                 if (r < 0)
                         return r;
                 if (r == 0 || json_slice_type(value) != JSON_OBJECT)
-                        return error_set(reterr_error, -EINVAL, "type STREAM, but 'stream' is missing or not an object");
+                        return error_set(reterr_error, -EINVAL,
+                                         "type STREAM, but 'stream' is missing or not an object");
                 return parse_descriptor(value, &m->stream_name, &m->stream_namespace, reterr_error);
         case STATE_GLOBAL:
                 return parse_global(payload, reterr_error);
@@ -587,7 +594,8 @@ const char *state_set_get_shared(const StateSet *s, size_t *ret_n) {
 
 /* Whether `value` is a string equal to `word`. */
 static bool is_word(JsonSlice value, const char *word) {
-        return json_slice_type(value) == JSON_STRING && json_key_equal(json_string_inner(value), word, strlen(word));
+        return json_slice_type(value) == JSON_STRING && json_key_equal(json_string_inner(value), word,
+                strlen(word));
 }
 
 /* Takes the envelope off {"type": "STATE", "state": {…}}, for people save what a source printed. */
@@ -627,7 +635,8 @@ static int convert_bare(JsonSlice element, Buffer *b) {
                         continue;
                 if (json_find_member(element, names[i][1], &state) <= 0)
                         state = (JsonSlice) { "null", STRLEN("null") };
-                if ((r = buffer_append_string(b, "{\"type\":\"STREAM\",\"stream\":{\"stream_descriptor\":")) < 0 ||
+                if ((r = buffer_append_string(b,
+                                              "{\"type\":\"STREAM\",\"stream\":{\"stream_descriptor\":")) < 0 ||
                     (r = buffer_append(b, descriptor.p, descriptor.n)) < 0 ||
                     (r = buffer_append_string(b, ",\"stream_state\":")) < 0 ||
                     (r = buffer_append(b, state.p, state.n)) < 0 || (r = buffer_append_string(b, "}}")) < 0)
@@ -740,7 +749,8 @@ int state_set_append(const StateSet *s, Buffer *b) {
         while (hashmap_iterate(s->messages, &i, NULL, NULL, &value)) {
                 const StateMessage *m = value;
 
-                if ((!first && (r = buffer_append_char(b, ',')) < 0) || (r = buffer_append(b, m->json, m->n_json)) < 0)
+                if ((!first && (r = buffer_append_char(b, ',')) < 0) || (r = buffer_append(b, m->json,
+                        m->n_json)) < 0)
                         return r;
                 first = false;
         }

@@ -31,8 +31,9 @@ typedef struct StateMessage {
         StateStats source_stats, destination_stats;
         bool has_id;
         int64_t id;
-        char *json; /* the payload (the object below "state") without "id" and "destinationStats"; members byte for byte but
-                     * for line breaks between their tokens */
+        /* the payload (the object below "state") without "id" and "destinationStats"; members byte for byte but for
+         * line breaks between their tokens */
+        char *json;
         size_t n_json;
 } StateMessage;
 

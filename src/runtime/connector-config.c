@@ -226,7 +226,8 @@ static int resolve_env(const char *name, const char *where, JsonObject **ret, Er
         const char *value = getenv(name);
 
         if (!value)
-                return error_set(reterr_error, -ENOENT, "%s: the environment variable '%s' is not set", where, name);
+                return error_set(reterr_error, -ENOENT, "%s: the environment variable '%s' is not set",
+                                 where, name);
         return text_object(value, strlen(value), where, ret, reterr_error);
 }
 
@@ -250,7 +251,8 @@ static int resolve_credential(const char *name, const char *where, JsonObject **
         if (name[0] == 0 || name[0] == '.' || strchr(name, '/'))
                 return error_set(reterr_error, -EINVAL, "%s: '%s' is no name of a credential", where, name);
         if (!dir)
-                return error_set(reterr_error, -ENOENT, "%s: there are no credentials here ($CREDENTIALS_DIRECTORY is "
+                return error_set(reterr_error, -ENOENT,
+                                 "%s: there are no credentials here ($CREDENTIALS_DIRECTORY is "
                                  "not set); systemd-run -p LoadCredential=%s:FILE gives one", where, name);
         path = path_join(dir, name);
         return path ? resolve_file(path, where, ret, reterr_error) : -ENOMEM;
@@ -276,7 +278,8 @@ static int resolve_one(JsonObject *o, const char *where, JsonObject **ret, Error
                 if (!json_object_object_get_ex(o, kinds[i].key, &name))
                         continue;
                 if (!json_object_is_type(name, json_type_string))
-                        return error_set(reterr_error, -EINVAL, "%s: '%s' must be a string", where, kinds[i].key);
+                        return error_set(reterr_error, -EINVAL, "%s: '%s' must be a string", where,
+                                         kinds[i].key);
                 r = kinds[i].resolve(json_object_get_string(name), where, ret, reterr_error);
                 return r < 0 ? r : 1;
         }
@@ -321,7 +324,8 @@ int connector_config_resolve(JsonObject *config, Error **reterr_error) {
                 r = object_keys(at.value, &keys);
                 STRV_FOREACH(key, keys)
                         if (r >= 0)
-                                r = resolve_child(&w, &at, *key, 0, json_member(at.value, *key), reterr_error);
+                                r = resolve_child(&w, &at, *key, 0, json_member(at.value, *key),
+                                                  reterr_error);
         }
         return r;
 }

@@ -45,7 +45,8 @@ int install_pick_program(const char *name, char *const *programs, const char **r
         if (n_connectors != 1)
                 found = n_connectors == 0 && n == 1 ? programs[0] : NULL;
         if (!found)
-                return error_set(reterr_error, -ENOENT, "The package '%s' brings no program named source-… or "
+                return error_set(reterr_error, -ENOENT,
+                                 "The package '%s' brings no program named source-… or "
                                  "destination-…: it is no connector", name);
         *ret = found;
         return 0;
@@ -130,7 +131,8 @@ static int prepare_job(InstallJob *job, Error **reterr_error) {
         if (r >= 0)
                 r = runtime_cache_dir(&cache);
         if (r == -ENXIO)
-                return error_set(reterr_error, r, "There is no place to install to: set $HOME or $GANTRY_DATA_DIR");
+                return error_set(reterr_error, r,
+                                 "There is no place to install to: set $HOME or $GANTRY_DATA_DIR");
         if (r < 0)
                 return r;
         home = path_join(cache, "home");
@@ -148,7 +150,8 @@ static int clear_directory(const InstallJob *job, Error **reterr_error) {
 
         r = remove_tree(job->directory);
         if (r < 0)
-                return error_set_errno(reterr_error, r, "Failed to remove the remains in '%s'", job->directory);
+                return error_set_errno(reterr_error, r, "Failed to remove the remains in '%s'",
+                                       job->directory);
         r = mkdir_parents(job->directory, 0755);
         return r < 0 ? error_set_errno(reterr_error, r, "Failed to make '%s'", job->directory) : 0;
 }
@@ -174,7 +177,8 @@ static int build(Env *env, InstallJob *job, InstalledConnector **ret, Error **re
                 r = job->kind == CONNECTOR_NPM ? npm_install(job, c, reterr_error)
                                                : python_install(job, c, reterr_error);
         if (r >= 0)
-                r = connector_marker_write(c, job->installer, env_now(env, ENV_CLOCK_REALTIME), reterr_error);
+                r = connector_marker_write(c, job->installer, env_now(env, ENV_CLOCK_REALTIME),
+                                           reterr_error);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(c);
@@ -258,7 +262,8 @@ int connector_store_install(Env *env, const ConnectorRef *ref, bool verbose, Ins
         case CONNECTOR_INSTALLED:
                 r = connector_store_find(ref, &c, NULL);
                 if (r < 0)
-                        return error_set(reterr_error, -EINVAL, "'%s' doesn't say from where: write pypi:%s or npm:%s",
+                        return error_set(reterr_error, -EINVAL,
+                                         "'%s' doesn't say from where: write pypi:%s or npm:%s",
                                          ref->name, ref->name, ref->name);
                 break;
         default:

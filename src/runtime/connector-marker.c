@@ -22,7 +22,8 @@ int connector_store_name_dir(ConnectorKind kind, const char *name, char **ret) {
         r = runtime_data_dir(&data);
         if (r < 0)
                 return r;
-        return asprintf(ret, "%s/connectors/%s/%s", data, connector_kind_to_string(kind), flat) < 0 ? -ENOMEM : 0;
+        return asprintf(ret, "%s/connectors/%s/%s", data, connector_kind_to_string(kind),
+                        flat) < 0 ? -ENOMEM : 0;
 }
 
 /* A member that must be there, as a copy. */
@@ -101,7 +102,8 @@ static int add_strv(JsonObject *o, const char *key, char *const *l) {
         return json_add(o, key, array);
 }
 
-int connector_marker_write(const InstalledConnector *c, const char *installer, usec_t now, Error **reterr_error) {
+int connector_marker_write(const InstalledConnector *c, const char *installer, usec_t now,
+                           Error **reterr_error) {
         _cleanup_free_ char *path = path_join(c->directory, CONNECTOR_MARKER), *text = NULL;
         _cleanup_json_ JsonObject *o = json_object_new_object();
         char when[RFC3339_MAX];

@@ -14,4 +14,5 @@ int connector_store_name_dir(ConnectorKind kind, const char *name, char **ret);
  * finished. */
 int connector_marker_read(const char *directory, InstalledConnector **ret, Error **reterr_error);
 /* Written last and durably. `installer`: the tool and its version, kept for people. */
-int connector_marker_write(const InstalledConnector *c, const char *installer, usec_t now, Error **reterr_error);
+int connector_marker_write(const InstalledConnector *c, const char *installer, usec_t now,
+                           Error **reterr_error);

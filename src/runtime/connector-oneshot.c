@@ -37,7 +37,8 @@ static void set_error(ConnectorOneshot *o, FailureType type, const char *format,
         if (vasprintf(&text, format, ap) < 0)
                 text = NULL;
         va_end(ap);
-        (void) error_set(&o->result.error, type == FAILURE_CONFIG_ERROR ? -EINVAL : -EIO, "%s", strempty(text));
+        (void) error_set(&o->result.error, type == FAILURE_CONFIG_ERROR ? -EINVAL : -EIO, "%s",
+                         strempty(text));
         o->result.failure_type = type;
 }
 
@@ -85,7 +86,8 @@ static void on_catalog(ConnectorOneshot *o, JsonSlice payload) {
         o->result.catalog = catalog_free(o->result.catalog);
         r = catalog_from_json(json, &o->result.catalog, &e);
         if (r < 0)
-                set_error(o, FAILURE_SYSTEM_ERROR, "The catalog of the source is not valid: %s", error_message(e, r));
+                set_error(o, FAILURE_SYSTEM_ERROR, "The catalog of the source is not valid: %s",
+                          error_message(e, r));
 }
 
 static void on_status(ConnectorOneshot *o, JsonSlice payload) {
@@ -217,7 +219,8 @@ static int on_readable(EnvSource *s, int fd, uint32_t events, void *userdata) {
                 o->n_read += (size_t) k;
                 if (o->n_read <= ONESHOT_OUTPUT_MAX)
                         return 0;
-                set_error(o, FAILURE_SYSTEM_ERROR, "'%s' printed more than %u bytes", o->verb, ONESHOT_OUTPUT_MAX);
+                set_error(o, FAILURE_SYSTEM_ERROR, "'%s' printed more than %u bytes", o->verb,
+                          ONESHOT_OUTPUT_MAX);
                 (void) connector_process_kill(o->process);
         } else if (line_reader_rest(reader, &line) > 0) {
                 if (out)
@@ -252,7 +255,8 @@ static int on_exited(ConnectorProcess *p, const ConnectorUsage *usage, const Err
         return 0;
 }
 
-int connector_oneshot_start(Env *env, const ConnectorStart *start, OneshotLog log, OneshotDone done, void *userdata,
+int connector_oneshot_start(Env *env, const ConnectorStart *start, OneshotLog log, OneshotDone done,
+                            void *userdata,
                             ConnectorOneshot **ret, Error **reterr_error) {
         _cleanup_(connector_oneshot_freep) ConnectorOneshot *o = calloc(1, sizeof(*o));
         ConnectorEvents events = { .started = on_started, .exited = on_exited, .userdata = o };

@@ -29,7 +29,8 @@ typedef void (*OneshotDone)(ConnectorOneshot *o, const OneshotResult *result, vo
 typedef void (*OneshotLog)(const char *level, const char *message, void *userdata);
 
 /* `start->verb` says which. `done` comes once, from the loop. */
-int connector_oneshot_start(Env *env, const ConnectorStart *start, OneshotLog log, OneshotDone done, void *userdata,
+int connector_oneshot_start(Env *env, const ConnectorStart *start, OneshotLog log, OneshotDone done,
+                            void *userdata,
                             ConnectorOneshot **ret, Error **reterr_error);
 /* Lets go of process and loop (killing what still runs), so that the result may outlive the Env. */
 void connector_oneshot_detach(ConnectorOneshot *o);

@@ -55,7 +55,8 @@ static int add_path(SandboxPlan *p, const char *path, bool writable, Error **ret
                 return -ENOMEM;
         r = sandbox_plan_add_mount(p, absolute, absolute, writable, /* optional= */ false);
         if (r == -EINVAL || r == -EPERM)
-                return error_set(reterr_error, r, "A connector cannot be given '%s': name a directory or file below",
+                return error_set(reterr_error, r,
+                                 "A connector cannot be given '%s': name a directory or file below",
                                  absolute);
         return r;
 }
@@ -111,7 +112,8 @@ static void set_limits(SandboxPlan *p, const ConnectorStart *start) {
         p->hold_term_until_stdin_ends = start->hold_term_until_stdin_ends;
 }
 
-int connector_plan_new(const ConnectorStart *start, const char *scratch, SandboxPlan **ret, Error **reterr_error) {
+int connector_plan_new(const ConnectorStart *start, const char *scratch, SandboxPlan **ret,
+                       Error **reterr_error) {
         _cleanup_(sandbox_plan_freep) SandboxPlan *p = sandbox_plan_new();
         const InstalledConnector *c = start->connector;
         int r;

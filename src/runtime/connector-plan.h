@@ -13,4 +13,5 @@
 
 /* `scratch` is a private directory with config.json, catalog.json and state.json, of those that `start`
  * has. The plan takes its removal over. */
-int connector_plan_new(const ConnectorStart *start, const char *scratch, SandboxPlan **ret, Error **reterr_error);
+int connector_plan_new(const ConnectorStart *start, const char *scratch, SandboxPlan **ret,
+                       Error **reterr_error);

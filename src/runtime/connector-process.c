@@ -70,7 +70,8 @@ static int make_scratch(char **ret) {
         return r;
 }
 
-static int write_private(const char *dir, const char *name, const char *text, mode_t mode, Error **reterr_error) {
+static int write_private(const char *dir, const char *name, const char *text, mode_t mode,
+                         Error **reterr_error) {
         _cleanup_free_ char *path = NULL;
         _cleanup_close_ int fd = -EBADF;
         int r;
@@ -269,7 +270,8 @@ static int send_plan(ConnectorProcess *p, const ConnectorStart *start, Error **r
                         }
                 r = send_request(p, &q, send, n);
                 if (r < 0)
-                        r = error_set_errno(reterr_error, r, "Failed to hand the connector '%s' to gantry-shim", p->name);
+                        r = error_set_errno(reterr_error, r,
+                                            "Failed to hand the connector '%s' to gantry-shim", p->name);
         }
         close_three(p->env, theirs);
         return r;

@@ -88,7 +88,8 @@ static int split_version(ConnectorRef *ref, char *separator, size_t n_separator,
                 return -ENOMEM;
         *separator = 0;
         if (!connector_version_is_valid(ref->version))
-                return error_set(reterr_error, -EINVAL, "'%s' is no version of %s: write one like 1.2.3", ref->version,
+                return error_set(reterr_error, -EINVAL, "'%s' is no version of %s: write one like 1.2.3",
+                                 ref->version,
                                  ref->name);
         return 0;
 }
@@ -100,7 +101,8 @@ static int parse_pypi(ConnectorRef *ref, Error **reterr_error) {
         if (r < 0)
                 return r;
         if (strpbrk(ref->name, "=<>~!@"))
-                return error_set(reterr_error, -EINVAL, "'pypi:%s': a version is written NAME==VERSION", ref->name);
+                return error_set(reterr_error, -EINVAL, "'pypi:%s': a version is written NAME==VERSION",
+                                 ref->name);
         if (!is_name(ref->name, "-._"))
                 return error_set(reterr_error, -EINVAL, "'%s' is no name of a Python package", ref->name);
         pypi_normalize_name(ref->name);
@@ -151,7 +153,8 @@ static int refuse_scheme(const char *scheme, const char *whole, Error **reterr_e
         const char *near = suggest_nearest(scheme, connector_schemes);
 
         if (streq(scheme, "image"))
-                return error_set(reterr_error, -EOPNOTSUPP, "'%s': connectors in container images are not supported "
+                return error_set(reterr_error, -EOPNOTSUPP,
+                                 "'%s': connectors in container images are not supported "
                                  "yet", whole);
         if (streq(scheme, "manifest"))
                 return error_set(reterr_error, -EOPNOTSUPP, "'%s': manifests are not supported yet; "
@@ -225,7 +228,8 @@ static int parse_text(const char *s, ConnectorRole role, ConnectorRef **ret, Err
 static bool is_connector_file(const char *s) {
         size_t n = strlen(s);
 
-        return (n > 5 && strcasecmp(s + n - 5, ".yaml") == 0) || (n > 4 && strcasecmp(s + n - 4, ".yml") == 0);
+        return (n > 5 && strcasecmp(s + n - 5, ".yaml") == 0) || (n > 4 && strcasecmp(s + n - 4,
+                ".yml") == 0);
 }
 
 static int check_members(const char *path, JsonObject *o, Error **reterr_error) {

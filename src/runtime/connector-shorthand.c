@@ -112,7 +112,8 @@ static int with_scheme(const char *scheme, const char *head, ConnectorRole role,
         bool url = strcasecmp(scheme, "http") == 0 || strcasecmp(scheme, "https") == 0;
 
         if (!s && find_shorthand(scheme, CONNECTOR_ANY_ROLE))
-                return error_set(reterr_error, -EOPNOTSUPP, "'%s' can be read, not written: write to sqlite:PATH, "
+                return error_set(reterr_error, -EOPNOTSUPP,
+                                 "'%s' can be read, not written: write to sqlite:PATH, "
                                  "csv:PATH or jsonl:PATH", head);
         STRV_FOREACH(later, later_schemes)
                 if (strcasecmp(scheme, *later) == 0)
@@ -144,11 +145,13 @@ static int by_extension(const char *head, ConnectorRole role, ConnectorRef **ret
         for (size_t i = 0; i < ELEMENTSOF(extensions); i++) {
                 const Shorthand *s;
 
-                if (!ends_with(head, bare, extensions[i].extension) || (bare < n && !extensions[i].compressible))
+                if (!ends_with(head, bare, extensions[i].extension) || (bare < n &&
+                        !extensions[i].compressible))
                         continue;
                 s = find_shorthand(extensions[i].scheme, role);
                 if (!s || (bare < n && s->role == CONNECTOR_DESTINATION))
-                        return error_set(reterr_error, -EOPNOTSUPP, "'%s' can be read, not written: write to "
+                        return error_set(reterr_error, -EOPNOTSUPP,
+                                         "'%s' can be read, not written: write to "
                                          "sqlite:PATH, csv:PATH or jsonl:PATH", head);
                 return make_ref(s, head, ret);
         }
@@ -174,7 +177,8 @@ static int by_short_name(const char *head, ConnectorRole role, ConnectorRef **re
         return 0;
 }
 
-int connector_shorthand_parse(const char *head, ConnectorRole role, ConnectorRef **ret, Error **reterr_error) {
+int connector_shorthand_parse(const char *head, ConnectorRole role, ConnectorRef **ret,
+                              Error **reterr_error) {
         _cleanup_free_ char *scheme = connector_scheme(head);
         int r;
 

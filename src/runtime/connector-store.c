@@ -149,7 +149,8 @@ static int find_exec(const char *name, InstalledConnector **ret, Error **reterr_
 /* ---- Installed packages ---- */
 
 /* The directory of the wanted version, or of the highest that is whole. -ENOENT when there is none. */
-static int find_package(ConnectorKind kind, const char *name, const char *version, InstalledConnector **ret) {
+static int find_package(ConnectorKind kind, const char *name, const char *version,
+                        InstalledConnector **ret) {
         _cleanup_(installed_connector_freep) InstalledConnector *best = NULL;
         _cleanup_free_ char *dir = NULL;
         _cleanup_strv_ char **versions = NULL;
@@ -188,7 +189,8 @@ static int missing_package(const ConnectorRef *ref, Error **reterr_error) {
 
         if (!s)
                 return -ENOMEM;
-        return error_set(reterr_error, -ENOENT, "'%s' is not installed: 'gantry connector install %s' does it", s, s);
+        return error_set(reterr_error, -ENOENT,
+                         "'%s' is not installed: 'gantry connector install %s' does it", s, s);
 }
 
 /* ---- Bare names ---- */
@@ -207,8 +209,10 @@ static int missing_name(const char *name, Error **reterr_error) {
                 }
         near = suggest_nearest(name, names);
         if (near)
-                return error_set(reterr_error, -ENOENT, "There is no connector '%s'; did you mean '%s'?", name, near);
-        return error_set(reterr_error, -ENOENT, "There is no connector '%s': 'gantry connector list' shows those there "
+                return error_set(reterr_error, -ENOENT, "There is no connector '%s'; did you mean '%s'?",
+                                 name, near);
+        return error_set(reterr_error, -ENOENT,
+                         "There is no connector '%s': 'gantry connector list' shows those there "
                          "are, 'gantry connector install pypi:NAME' adds one", name);
 }
 
@@ -338,7 +342,8 @@ static int list_packages(List *l, ConnectorKind kind) {
 }
 
 static int compare_references(const void *a, const void *b) {
-        return strcmp((*(InstalledConnector *const *) a)->reference, (*(InstalledConnector *const *) b)->reference);
+        return strcmp((*(InstalledConnector *const *) a)->reference,
+                      (*(InstalledConnector *const *) b)->reference);
 }
 
 int connector_store_list(InstalledConnector ***ret, _unused_ Error **reterr_error) {
@@ -363,7 +368,8 @@ int connector_store_list(InstalledConnector ***ret, _unused_ Error **reterr_erro
 /* ---- Removal ---- */
 
 static int remove_installation(const InstalledConnector *c, Error **reterr_error) {
-        _cleanup_free_ char *marker = path_join(c->directory, CONNECTOR_MARKER), *parent = path_dirname(c->directory);
+        _cleanup_free_ char *marker = path_join(c->directory,
+                                                CONNECTOR_MARKER), *parent = path_dirname(c->directory);
         int r;
 
         if (!marker || !parent)
@@ -383,7 +389,8 @@ int connector_store_remove(const ConnectorRef *ref, Error **reterr_error) {
         int r;
 
         if (ref->kind == CONNECTOR_EXEC)
-                return error_set(reterr_error, -EOPNOTSUPP, "'%s' is your own program: Gantry keeps nothing of it",
+                return error_set(reterr_error, -EOPNOTSUPP,
+                                 "'%s' is your own program: Gantry keeps nothing of it",
                                  ref->name);
         r = connector_store_find(ref, &c, reterr_error);
         if (r < 0)

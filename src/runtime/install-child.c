@@ -49,7 +49,8 @@ static bool is_kept(const char *variable) {
         for (size_t i = 0; i < ELEMENTSOF(whole); i++)
                 if (names(variable, whole[i]))
                         return true;
-        return has_prefix(variable, "PIP_") || has_prefix(variable, "UV_") || has_prefix(variable, "NPM_CONFIG_");
+        return has_prefix(variable, "PIP_") || has_prefix(variable, "UV_") || has_prefix(variable,
+                "NPM_CONFIG_");
 }
 
 /* Adds NAME=VALUE unless the environment has NAME already. */
@@ -221,7 +222,8 @@ static int explain(int fd, char **ret) {
         return 0;
 }
 
-int install_run(char *const *argv, char *const *environment, bool verbose, char **ret_stdout, Error **reterr_error) {
+int install_run(char *const *argv, char *const *environment, bool verbose, char **ret_stdout,
+                Error **reterr_error) {
         _cleanup_close_ int null = open("/dev/null", O_RDWR | O_CLOEXEC), out = -EBADF, err = -EBADF;
         _cleanup_free_ char *words = NULL;
         pid_t pid;

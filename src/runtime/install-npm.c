@@ -15,7 +15,8 @@ static int find_npm(char **ret, Error **reterr_error) {
         int r;
 
         r = install_find_program("npm", ret);
-        return r == -ENOENT ? error_set(reterr_error, r, "npm connectors need 'npm' on PATH (Debian: npm)") : r;
+        return r == -ENOENT ? error_set(reterr_error, r,
+                                        "npm connectors need 'npm' on PATH (Debian: npm)") : r;
 }
 
 int npm_resolve_version(InstallJob *job, Error **reterr_error) {
@@ -73,13 +74,16 @@ static int find_program(const InstallJob *job, char **ret, Error **reterr_error)
                 r = install_pick_program(job->name, programs, &program, reterr_error);
         if (r < 0)
                 return r;
-        relative = json_object_get_string(json_object_is_type(bin, json_type_string) ? bin : json_member(bin, program));
+        relative = json_object_get_string(json_object_is_type(bin,
+                                                              json_type_string) ? bin : json_member(bin,
+                                                                      program));
         path = (free(path), path_join(package, relative));
         *ret = path ? path_absolute(path) : NULL;
         if (!*ret)
                 return -ENOMEM;
         if (!path_is_under(*ret, package))
-                return error_set(reterr_error, -EINVAL, "The program '%s' lies outside of its package", relative);
+                return error_set(reterr_error, -EINVAL, "The program '%s' lies outside of its package",
+                                 relative);
         return 0;
 }
 

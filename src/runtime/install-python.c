@@ -30,11 +30,13 @@ static int check_python(Error **reterr_error) {
 static int make_venv(InstallJob *job, const char *dir, Error **reterr_error) {
         int r;
 
-        r = run(job, (char *const[]) { (char *) PYTHON, (char *) "-m", (char *) "venv", (char *) dir, NULL }, NULL,
+        r = run(job,
+                (char *const[]) { (char *) PYTHON, (char *) "-m", (char *) "venv", (char *) dir, NULL }, NULL,
                 reterr_error);
         if (r != -EIO)
                 return r;
-        return error_prefix(reterr_error, r, "No virtual environment could be made (Debian has what it needs in "
+        return error_prefix(reterr_error, r,
+                            "No virtual environment could be made (Debian has what it needs in "
                             "python3-venv)");
 }
 
@@ -77,7 +79,8 @@ static int version_of_report(const char *text, InstallJob *job, Error **reterr_e
                 return error_prefix(reterr_error, r, "pip's report");
         install = json_member(o, "install");
         first = json_object_is_type(install, json_type_array) ? json_object_array_get_idx(install, 0) : NULL;
-        r = json_get_string(json_member(first, "metadata"), "version", &version, "pip's report", reterr_error);
+        r = json_get_string(json_member(first, "metadata"), "version", &version, "pip's report",
+                            reterr_error);
         if (r <= 0)
                 return r < 0 ? r : error_set(reterr_error, -ENOENT, "pip named no version");
         job->version = strdup(version);
@@ -149,7 +152,8 @@ static int make_environment(InstallJob *job, const char *uv, Error **reterr_erro
         if (!uv)
                 return make_venv(job, job->directory, reterr_error);
         /* The directory is empty and ours; uv wants to be told that it may use it. */
-        return run(job, (char *const[]) { (char *) uv, (char *) "venv", (char *) "--quiet", (char *) "--relocatable",
+        return run(job,
+                   (char *const[]) { (char *) uv, (char *) "venv", (char *) "--quiet", (char *) "--relocatable",
                                           (char *) "--allow-existing", (char *) "--python", (char *) PYTHON,
                                           job->directory, NULL }, NULL, reterr_error);
 }
@@ -173,7 +177,8 @@ static int fill_environment(InstallJob *job, const char *uv, Error **reterr_erro
 /* ---- Which program ---- */
 
 /* The first entry of `dir` that begins and ends like this. */
-static int find_entry(const char *dir, const char *prefix, const char *suffix, bool (*fits)(const char *, const char *),
+static int find_entry(const char *dir, const char *prefix, const char *suffix, bool (*fits)(const char *,
+        const char *),
                       const char *what, char **ret) {
         DIR *d = opendir(dir);
         struct dirent *e;
@@ -184,7 +189,8 @@ static int find_entry(const char *dir, const char *prefix, const char *suffix, b
         while (r == -ENOENT && (e = readdir(d))) {
                 size_t n = strlen(e->d_name), m = strlen(suffix);
 
-                if (strncmp(e->d_name, prefix, strlen(prefix)) != 0 || n < m || !streq(e->d_name + n - m, suffix) ||
+                if (strncmp(e->d_name, prefix, strlen(prefix)) != 0 || n < m || !streq(e->d_name + n - m,
+                        suffix) ||
                     (fits && !fits(e->d_name, what)))
                         continue;
                 *ret = path_join(dir, e->d_name);
@@ -231,7 +237,8 @@ static int console_scripts(const char *text, char ***ret) {
 }
 
 static int find_script(const InstallJob *job, char **ret, Error **reterr_error) {
-        _cleanup_free_ char *lib = path_join(job->directory, "lib"), *python = NULL, *site = NULL, *info = NULL,
+        _cleanup_free_ char *lib = path_join(job->directory,
+                                             "lib"), *python = NULL, *site = NULL, *info = NULL,
                             *path = NULL, *text = NULL;
         _cleanup_strv_ char **scripts = NULL;
         const char *script;

@@ -26,7 +26,8 @@ typedef struct Converter {
 } Converter;
 
 static int refuse(const Converter *c, const yaml_node_t *node, Error **reterr_error, const char *why) {
-        return error_set(reterr_error, -EINVAL, "%s, line %zu, column %zu: %s", c->what, node->start_mark.line + 1,
+        return error_set(reterr_error, -EINVAL, "%s, line %zu, column %zu: %s", c->what,
+                         node->start_mark.line + 1,
                          node->start_mark.column + 1, why);
 }
 
@@ -40,7 +41,8 @@ static bool is_json_number(const char *s, size_t n) {
         return (s[0] == '-' || (s[0] >= '0' && s[0] <= '9')) && json_validate(s, n, NULL) >= 0;
 }
 
-static int scalar_to_json(const Converter *c, const yaml_node_t *node, JsonObject **ret, Error **reterr_error) {
+static int scalar_to_json(const Converter *c, const yaml_node_t *node, JsonObject **ret,
+                          Error **reterr_error) {
         const char *s = (const char *) node->data.scalar.value;
         size_t n = node->data.scalar.length;
 
@@ -74,7 +76,8 @@ static bool has_own_tag(const yaml_node_t *node) {
 /* Makes the JSON value of a node; an array or object is put on the stack, to be filled. */
 static int open_node(Converter *c, const yaml_node_t *node, JsonObject **ret, Error **reterr_error) {
         if (++c->n_nodes > YAML_NODES_MAX)
-                return refuse(c, node, reterr_error, "too many values (aliases count as often as they are used)");
+                return refuse(c, node, reterr_error,
+                              "too many values (aliases count as often as they are used)");
         if (has_own_tag(node))
                 return refuse(c, node, reterr_error, "tags are not allowed");
         if (node->type == YAML_SCALAR_NODE)
@@ -161,7 +164,8 @@ static int convert(yaml_document_t *document, const char *what, JsonObject **ret
 static int parser_error(const yaml_parser_t *parser, const char *what, Error **reterr_error) {
         if (parser->error == YAML_MEMORY_ERROR)
                 return -ENOMEM;
-        return error_set(reterr_error, -EINVAL, "%s, line %zu, column %zu: %s", what, parser->problem_mark.line + 1,
+        return error_set(reterr_error, -EINVAL, "%s, line %zu, column %zu: %s", what,
+                         parser->problem_mark.line + 1,
                          parser->problem_mark.column + 1, parser->problem ?: "not YAML");
 }
 

@@ -99,7 +99,8 @@ static int check_target(const char *target) {
 static bool mount_covers(const SandboxMount *m, const char *source, const char *target, bool writable) {
         if (!m->source || !source || (writable && !m->writable) || !path_is_under(target, m->target))
                 return false;
-        return path_is_under(source, m->source) && streq(target + strlen(m->target), source + strlen(m->source));
+        return path_is_under(source, m->source) && streq(target + strlen(m->target),
+                                                         source + strlen(m->source));
 }
 
 /* The mount that is nearest above `target`, itself included, or NULL. Mounts are sorted, so it is the
@@ -157,7 +158,8 @@ static int mount_insert(SandboxPlan *p, const SandboxMount *m) {
         return 0;
 }
 
-int sandbox_plan_add_mount(SandboxPlan *p, const char *source, const char *target, bool writable, bool optional) {
+int sandbox_plan_add_mount(SandboxPlan *p, const char *source, const char *target, bool writable,
+                           bool optional) {
         SandboxMount *above, m = { .writable = writable, .optional = optional };
         int r;
 
@@ -407,7 +409,8 @@ static int mounts_from_json(JsonObject *o, SandboxPlan *p, Error **reterr_error)
                         return -EINVAL;
                 r = json_get_string(m, "target", &target, WHAT, reterr_error);
                 if (r <= 0)
-                        return r < 0 ? r : error_set(reterr_error, -EINVAL, WHAT ": mount %zu has no target", i);
+                        return r < 0 ? r : error_set(reterr_error, -EINVAL,
+                                                     WHAT ": mount %zu has no target", i);
                 if (source && source[0] != '/')
                         return error_set(reterr_error, -EINVAL, WHAT ": mount source '%s' is not absolute", source);
                 r = sandbox_plan_add_mount(p, source, target, writable, optional);
@@ -425,7 +428,8 @@ static int numbers_from_json(JsonObject *o, SandboxPlan *p, Error **reterr_error
                 if (r < 0)
                         return r;
                 if (n < 0)
-                        return error_set(reterr_error, -EINVAL, WHAT ": '%s' is negative", number_fields[i].key);
+                        return error_set(reterr_error, -EINVAL, WHAT ": '%s' is negative",
+                                         number_fields[i].key);
                 *(uint64_t *) ((char *) p + number_fields[i].offset) = (uint64_t) n;
         }
         return 0;

@@ -61,7 +61,8 @@ typedef struct SandboxPlan {
         uint64_t files_max; /* RLIMIT_NOFILE */
         uint64_t stop_grace_usec;
         bool hold_term_until_stdin_ends; /* destinations: SIGTERM waits for the end of input or the grace period */
-        char *scratch_directory; /* on the host, private: removed with all in it when the connector is gone. NULL: none */
+        /* on the host, private: removed with all in it when the connector is gone. NULL: none */
+        char *scratch_directory;
         uint32_t without;        /* layers left out on purpose, for positive controls; they count as missing */
 } SandboxPlan;
 
@@ -72,7 +73,8 @@ DEFINE_CLEANUP(SandboxPlan, sandbox_plan_free);
 /* Adds a mount, in the order of targets; a path that lies under one with the same rights is left out, a
  * writable one wins. `source` NULL makes a private tmpfs. -EINVAL for a target that isn't absolute and
  * normal or is "/", -EPERM for one in /proc, /dev or /sys, which the sandbox makes itself. */
-int sandbox_plan_add_mount(SandboxPlan *p, const char *source, const char *target, bool writable, bool optional);
+int sandbox_plan_add_mount(SandboxPlan *p, const char *source, const char *target, bool writable,
+                           bool optional);
 /* The base every connector gets: /usr, libraries, certificates, time zones, resolver files if it has a
  * network. */
 int sandbox_plan_add_base(SandboxPlan *p);

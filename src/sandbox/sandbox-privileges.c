@@ -81,7 +81,8 @@ static int limit(int resource, uint64_t value) {
 static int limit_tasks(Sandbox *s) {
         if (s->uid == 0)
                 return 0; /* see sandbox_limit_namespace_tasks() */
-        if (!(s->flags & CLONE_NEWUSER) || !sandbox_kernel_is(5, 14) || !sandbox_wants(s, SANDBOX_TASKS_LIMIT)) {
+        if (!(s->flags & CLONE_NEWUSER) || !sandbox_kernel_is(5, 14) || !sandbox_wants(s,
+                SANDBOX_TASKS_LIMIT)) {
                 sandbox_miss(s, SANDBOX_TASKS_LIMIT);
                 return 0;
         }

@@ -29,7 +29,8 @@ static int tree_open(const char *source, bool writable, bool exec) {
                 /* Nothing that is mounted on the host later turns up inside. */
                 .propagation = MS_PRIVATE,
         };
-        _cleanup_close_ int fd = open_tree(AT_FDCWD, source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+        _cleanup_close_ int fd = open_tree(AT_FDCWD, source,
+                                           OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
 
         if (fd < 0)
                 return -errno;
@@ -262,7 +263,8 @@ static int make_proc(Sandbox *s, int root) {
         int r;
 
         if (s->flags & CLONE_NEWPID && sandbox_wants(s, SANDBOX_PROC))
-                fd = new_filesystem("proc", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+                fd = new_filesystem("proc", options,
+                                    MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
         if (fd < 0) {
                 sandbox_miss(s, SANDBOX_PROC);
                 sandbox_limit_namespace_tasks(s, fd);
@@ -307,7 +309,8 @@ static int make_etc(Sandbox *s, int root) {
         if (r >= 0)
                 r = write_inside(s, root, "/etc/group", group);
         if (r >= 0)
-                r = write_inside(s, root, "/etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n");
+                r = write_inside(s, root, "/etc/nsswitch.conf",
+                                 "passwd: files\ngroup: files\nhosts: files dns\n");
         return r;
 }
 

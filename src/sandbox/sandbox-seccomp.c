@@ -256,7 +256,8 @@ static int add_sockets(scmp_filter_ctx ctx, const Sandbox *s) {
         }
         /* Abstract sockets belong to the network namespace, and socket files to whoever sees them:
          * without something that keeps the host's away there are only socket pairs. */
-        if (r >= 0 && ((!alone && s->missing & SANDBOX_LAYER_BIT(SANDBOX_LANDLOCK_SCOPE)) || !(s->flags & CLONE_NEWNS))) {
+        if (r >= 0 && ((!alone && s->missing & SANDBOX_LAYER_BIT(SANDBOX_LANDLOCK_SCOPE)) ||
+                       !(s->flags & CLONE_NEWNS))) {
                 family.datum_a = AF_UNIX;
                 r = seccomp_rule_add_array(ctx, SCMP_ACT_ERRNO(EAFNOSUPPORT), nr, 1, &family);
         }

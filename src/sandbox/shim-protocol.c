@@ -122,7 +122,8 @@ int shim_event_append(Buffer *b, const ShimEvent *e) {
 
 #define WHAT "Packet of the shim"
 
-static int get_number(JsonObject *o, const char *key, int64_t min, int64_t max, int64_t *ret, Error **reterr_error) {
+static int get_number(JsonObject *o, const char *key, int64_t min, int64_t max, int64_t *ret,
+                      Error **reterr_error) {
         int r = json_get_i64(o, key, ret, WHAT, reterr_error);
 
         if (r < 0)
@@ -186,7 +187,8 @@ int shim_event_parse(const char *p, size_t n, ShimEvent *ret, Error **reterr_err
         if (json_member(o, "started")) {
                 r = get_number(json_member(o, "started"), "pid", 0, INT32_MAX, &e.pid, reterr_error);
                 if (r >= 0)
-                        r = json_get_strv(json_member(o, "started"), "missing", &e.missing, WHAT, reterr_error);
+                        r = json_get_strv(json_member(o, "started"), "missing", &e.missing, WHAT,
+                                          reterr_error);
         } else if (json_member(o, "failed"))
                 r = parse_failed(json_member(o, "failed"), &e, reterr_error);
         else if (json_member(o, "exited"))

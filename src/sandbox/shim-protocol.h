@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What gantry-shim and the program that started it say to each other, over the AF_UNIX SOCK_SEQPACKET socket that is the
- * shim's fd 0. One JSON object a packet:
+/* What gantry-shim and the program that started it say to each other, over the AF_UNIX SOCK_SEQPACKET socket
+ * that is the shim's fd 0. One JSON object a packet:
  *
- *   → {"plan": {…}, "stdin": bool, "stdout": bool, "stderr": bool}   with those descriptors in SCM_RIGHTS, in this order
+ *   → {"plan": {…}, "stdin": bool, "stdout": bool, "stderr": bool}
+ *                         with those descriptors in SCM_RIGHTS, in this order
  *   ← {"started": {"pid": N, "missing": ["landlock", …]}}            what the kernel did not let us apply
  *   ← {"failed": {"step": "mount /usr", "errno": N, "message": "…"}}  it never ran; the shim exits
  *   → {"stop": true}      SIGTERM now (or when stdin has ended, for destinations), SIGKILL after the grace period

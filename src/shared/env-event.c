@@ -144,7 +144,8 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
         EnvSource *s = userdata;
 
         s->running = true;
-        return source_leave(s, s->handler.timer(s, event_now(&s->env->env, ENV_CLOCK_MONOTONIC), s->userdata));
+        return source_leave(s, s->handler.timer(s, event_now(&s->env->env, ENV_CLOCK_MONOTONIC),
+                                                s->userdata));
 }
 
 static int event_timer_set(EnvSource *s, usec_t at) {
@@ -313,7 +314,8 @@ fail:
         _exit(127);
 }
 
-static int event_spawn(Env *e, const EnvSpawn *spawn, EnvChildHandler handler, void *userdata, pid_t *ret_pid,
+static int event_spawn(Env *e, const EnvSpawn *spawn, EnvChildHandler handler, void *userdata,
+                       pid_t *ret_pid,
                        EnvSource **ret, Error **reterr_error) {
         _cleanup_close_ int error_read = -EBADF, error_write = -EBADF;
         int pipe_fds[2], error = 0, r;
@@ -364,11 +366,13 @@ static int event_kill(Env *e, pid_t pid, int signo) {
         return RET_NERRNO(kill(pid, signo));
 }
 
-static int event_file_read(Env *e, const char *path, size_t max, char **ret, size_t *ret_size, Error **reterr_error) {
+static int event_file_read(Env *e, const char *path, size_t max, char **ret, size_t *ret_size,
+                           Error **reterr_error) {
         return read_file(path, max, ret, ret_size, reterr_error);
 }
 
-static int event_file_replace(Env *e, const char *path, const void *p, size_t n, unsigned mode, Error **reterr_error) {
+static int event_file_replace(Env *e, const char *path, const void *p, size_t n, unsigned mode,
+                              Error **reterr_error) {
         return write_file_atomic(path, p, n, mode, reterr_error);
 }
 

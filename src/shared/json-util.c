@@ -221,7 +221,8 @@ static bool has_nul(JsonObject *v) {
         return strlen(json_object_get_string(v)) != (size_t) json_object_get_string_len(v);
 }
 
-int json_get_string(JsonObject *o, const char *key, const char **ret, const char *what, Error **reterr_error) {
+int json_get_string(JsonObject *o, const char *key, const char **ret, const char *what,
+                    Error **reterr_error) {
         JsonObject *v = NULL;
         int r = get_typed(o, key, json_type_string, "a string", &v, what, reterr_error);
 
@@ -273,11 +274,13 @@ int json_get_double(JsonObject *o, const char *key, double *ret, const char *wha
         return 1;
 }
 
-int json_get_object(JsonObject *o, const char *key, JsonObject **ret, const char *what, Error **reterr_error) {
+int json_get_object(JsonObject *o, const char *key, JsonObject **ret, const char *what,
+                    Error **reterr_error) {
         return get_typed(o, key, json_type_object, "an object", ret, what, reterr_error);
 }
 
-int json_get_array(JsonObject *o, const char *key, JsonObject **ret, const char *what, Error **reterr_error) {
+int json_get_array(JsonObject *o, const char *key, JsonObject **ret, const char *what,
+                   Error **reterr_error) {
         return get_typed(o, key, json_type_array, "an array", ret, what, reterr_error);
 }
 
@@ -295,7 +298,8 @@ int json_get_strv(JsonObject *o, const char *key, char ***ret, const char *what,
                 JsonObject *v = json_object_array_get_idx(array, i);
 
                 if (!json_object_is_type(v, json_type_string))
-                        return error_set(reterr_error, -EINVAL, "%s: '%s' holds something that is not a string", what,
+                        return error_set(reterr_error, -EINVAL,
+                                         "%s: '%s' holds something that is not a string", what,
                                          key);
                 if (has_nul(v))
                         return error_set(reterr_error, -EINVAL, "%s: '%s' has a NUL character in it", what, key);

@@ -33,11 +33,13 @@ char *json_to_string(JsonObject *o);
 /* Members by name. Each returns 1 found and of that type, 0 absent or null, -EINVAL of another type
  * (message names `what` and the key). Strings are borrowed from `o`; one with a NUL character in it is
  * -EINVAL. */
-int json_get_string(JsonObject *o, const char *key, const char **ret, const char *what, Error **reterr_error);
+int json_get_string(JsonObject *o, const char *key, const char **ret, const char *what,
+                    Error **reterr_error);
 int json_get_bool(JsonObject *o, const char *key, bool *ret, const char *what, Error **reterr_error);
 int json_get_i64(JsonObject *o, const char *key, int64_t *ret, const char *what, Error **reterr_error);
 int json_get_double(JsonObject *o, const char *key, double *ret, const char *what, Error **reterr_error);
-int json_get_object(JsonObject *o, const char *key, JsonObject **ret, const char *what, Error **reterr_error);
+int json_get_object(JsonObject *o, const char *key, JsonObject **ret, const char *what,
+                    Error **reterr_error);
 int json_get_array(JsonObject *o, const char *key, JsonObject **ret, const char *what, Error **reterr_error);
 /* An array of strings as a strv; 0 and NULL when absent. */
 int json_get_strv(JsonObject *o, const char *key, char ***ret, const char *what, Error **reterr_error);

@@ -125,7 +125,8 @@ static int receive_plan(Shim *m, Error **reterr_error) {
         for (size_t i = 0; i < 3; i++)
                 if (q.fds[i]) {
                         if (used >= n_fds)
-                                return error_set(reterr_error, -EBADMSG, "The plan came with too few descriptors");
+                                return error_set(reterr_error, -EBADMSG,
+                                                 "The plan came with too few descriptors");
                         m->fds[i] = fds[used++];
                         /* Our starter's pipes don't block; programs expect standard streams that do. */
                         (void) fd_set_nonblock(m->fds[i], false);

@@ -12,7 +12,8 @@ static bool count_equal(double told, uint64_t counted) {
 int count_check_source(const StateMessage *m, uint64_t records, Error **reterr_error) {
         if (m->type == STATE_LEGACY || !m->source_stats.present || count_equal(m->source_stats.record_count, records))
                 return 0;
-        return error_set(reterr_error, -EBADE, "the source counted %.0f records up to its state, %" PRIu64 " arrived",
+        return error_set(reterr_error, -EBADE,
+                         "the source counted %.0f records up to its state, %" PRIu64 " arrived",
                          m->source_stats.record_count, records);
 }
 
@@ -25,7 +26,8 @@ int count_check_destination(const StateStats *source, const StateStats *destinat
                 return 0;
         /* One number below zero could make up for the other. */
         if (destination->record_count < 0 || destination->rejected_record_count < 0)
-                return error_set(reterr_error, -EBADE, "the destination counted %.0f records and %.0f rejected ones",
+                return error_set(reterr_error, -EBADE,
+                                 "the destination counted %.0f records and %.0f rejected ones",
                                  destination->record_count, destination->rejected_record_count);
         told = destination->record_count + destination->rejected_record_count;
         if (!count_equal(told, sent))

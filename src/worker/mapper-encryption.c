@@ -64,7 +64,8 @@ Encryption *encryption_free(Encryption *e) {
 }
 DEFINE_CLEANUP(Encryption, encryption_free);
 
-static int get_text(JsonObject *o, const char *camel, const char *snake, const char **ret, Error **reterr_error) {
+static int get_text(JsonObject *o, const char *camel, const char *snake, const char **ret,
+                    Error **reterr_error) {
         JsonObject *v = json_member(o, camel) ?: json_member(o, snake);
 
         if (!json_object_is_type(v, json_type_string))
@@ -86,9 +87,11 @@ static int read_mode(Encryption *e, JsonObject *config, Error **reterr_error) {
                 if (streq(mode, modes[e->mode].name))
                         break;
         if (e->mode == _AES_MODE_MAX)
-                return error_set(reterr_error, -EINVAL, "'mode' is '%s', must be CBC, CFB, OFB, CTR, GCM or ECB", mode);
+                return error_set(reterr_error, -EINVAL,
+                                 "'mode' is '%s', must be CBC, CFB, OFB, CTR, GCM or ECB", mode);
         if (!streq(padding, "NoPadding") && !streq(padding, "PKCS5Padding"))
-                return error_set(reterr_error, -EINVAL, "'padding' is '%s', must be NoPadding or PKCS5Padding",
+                return error_set(reterr_error, -EINVAL,
+                                 "'padding' is '%s', must be NoPadding or PKCS5Padding",
                                  padding);
         e->padding = streq(padding, "PKCS5Padding");
         if (e->padding && !modes[e->mode].paddable)
@@ -117,7 +120,8 @@ static int read_aes(Encryption *e, JsonObject *config, Error **reterr_error) {
         (void) snprintf(name, sizeof(name), "AES-%u-%s", (unsigned) e->n_key * 8, modes[e->mode].name);
         e->cipher = EVP_CIPHER_fetch(NULL, name, NULL);
         if (!e->cipher)
-                return error_set(reterr_error, -EOPNOTSUPP, "%s is not offered by the OpenSSL of this system", name);
+                return error_set(reterr_error, -EOPNOTSUPP,
+                                 "%s is not offered by the OpenSSL of this system", name);
         return 0;
 }
 
@@ -138,7 +142,8 @@ static int read_rsa(Encryption *e, JsonObject *config, Error **reterr_error) {
         if (r >= 0)
                 e->public_key = d2i_PUBKEY(NULL, &p, (long) n);
         if (!e->public_key || EVP_PKEY_get_base_id(e->public_key) != EVP_PKEY_RSA)
-                return error_set(reterr_error, -EINVAL, "'publicKey' is not an RSA public key (X.509 DER in hex)");
+                return error_set(reterr_error, -EINVAL,
+                                 "'publicKey' is not an RSA public key (X.509 DER in hex)");
         return 0;
 }
 
@@ -231,7 +236,8 @@ static int seal_aes(Encryptor *x, const void *p, size_t n) {
                 if (r < 0)
                         return r;
         }
-        if (e->mode == AES_GCM && EVP_CIPHER_CTX_ctrl(x->cipher, EVP_CTRL_AEAD_SET_IVLEN, AES_BLOCK, NULL) != 1)
+        if (e->mode == AES_GCM && EVP_CIPHER_CTX_ctrl(x->cipher, EVP_CTRL_AEAD_SET_IVLEN, AES_BLOCK,
+                                                      NULL) != 1)
                 return -EIO;
         if (EVP_EncryptInit_ex2(x->cipher, NULL, NULL, n_iv > 0 ? to : NULL, NULL) != 1 ||
             EVP_CIPHER_CTX_set_padding(x->cipher, 0) != 1 ||

@@ -52,7 +52,8 @@ static int add_equal(RowFilter *f, JsonObject *o, Error **reterr_error) {
 
         if (!json_object_is_type(field, json_type_string))
                 return error_set(reterr_error, -EINVAL, "an EQUAL condition has no 'fieldName'");
-        if (!value || json_object_is_type(value, json_type_object) || json_object_is_type(value, json_type_array))
+        if (!value || json_object_is_type(value, json_type_object) || json_object_is_type(value,
+                json_type_array))
                 return error_set(reterr_error, -EINVAL, "an EQUAL condition has no 'comparisonValue'");
         r = row_filter_add(f, ROW_EQUAL, 0, &c, reterr_error);
         if (r < 0)
@@ -86,13 +87,15 @@ static int open_operator(JsonObject *o, RowOperator operator, OpenOperator *ret,
         JsonObject *operands = json_member(o, "conditions");
 
         if (!json_object_is_type(operands, json_type_array) || json_object_array_length(operands) == 0)
-                return error_set(reterr_error, -EINVAL, "a %s condition has no list 'conditions'", operators[operator]);
+                return error_set(reterr_error, -EINVAL, "a %s condition has no list 'conditions'",
+                                 operators[operator]);
         *ret = (OpenOperator) { .operator = operator, .operands = operands };
         return 0;
 }
 
 /* Takes one condition: EQUAL goes into the list, an operator on the stack until its operands are there. */
-static int take_condition(RowFilter *f, JsonObject *o, OpenOperator *stack, size_t *depth, Error **reterr_error) {
+static int take_condition(RowFilter *f, JsonObject *o, OpenOperator *stack, size_t *depth,
+                          Error **reterr_error) {
         RowOperator operator = operator_of(o);
         int r;
 

@@ -151,7 +151,8 @@ static int apply_redefinition(const Mapper *m, ConfiguredStream *s, Error **rete
         if (r < 0)
                 return r;
         if (stream_properties(s) && !streq(m->field, m->new_field) && has_field(s, m->new_field))
-                return error_set(reterr_error, -EEXIST, "FIELD_ALREADY_EXISTS: the schema already has a field '%s'",
+                return error_set(reterr_error, -EEXIST,
+                                 "FIELD_ALREADY_EXISTS: the schema already has a field '%s'",
                                  m->new_field);
         if (m->type != MAPPER_FIELD_RENAMING) {
                 if ((path_starts_with(s->cursor_field, m->field) && s->cursor_field[1]))
@@ -159,7 +160,8 @@ static int apply_redefinition(const Mapper *m, ConfiguredStream *s, Error **rete
                                          "INVALID_MAPPER_CONFIG: the cursor lies inside '%s', which would become text",
                                          m->field);
                 /* Null stays null, whatever the field was before. */
-                r = json_parse("{\"type\":[\"null\",\"string\"]}", STRLEN("{\"type\":[\"null\",\"string\"]}"), &text,
+                r = json_parse("{\"type\":[\"null\",\"string\"]}",
+                               STRLEN("{\"type\":[\"null\",\"string\"]}"), &text,
                                reterr_error);
                 if (r < 0)
                         return r;
@@ -174,7 +176,8 @@ static int apply_field_filtering(const Mapper *m, ConfiguredStream *s, Error **r
         if (r < 0)
                 return r;
         if (path_starts_with(s->cursor_field, m->field))
-                return error_set(reterr_error, -EINVAL, "INVALID_MAPPER_CONFIG: '%s' is the cursor and cannot be left out",
+                return error_set(reterr_error, -EINVAL,
+                                 "INVALID_MAPPER_CONFIG: '%s' is the cursor and cannot be left out",
                                  m->field);
         if (key_uses(s->primary_key, m->field))
                 return error_set(reterr_error, -EINVAL,

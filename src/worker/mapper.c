@@ -102,7 +102,8 @@ static int read_encryption(Mapper *m, JsonObject *config, Error **reterr_error) 
 static int read_renaming(Mapper *m, JsonObject *config, Error **reterr_error) {
         int r = get_field_name(config, "originalFieldName", "original_field_name", &m->field, reterr_error);
 
-        return r < 0 ? r : get_field_name(config, "newFieldName", "new_field_name", &m->new_field, reterr_error);
+        return r < 0 ? r : get_field_name(config, "newFieldName", "new_field_name", &m->new_field,
+                                          reterr_error);
 }
 
 static int read_field_filtering(Mapper *m, JsonObject *config, Error **reterr_error) {
@@ -142,7 +143,8 @@ int mapper_from_json(JsonObject *o, Mapper **ret, Error **reterr_error) {
         if (id && !(m->id = strdup(id)))
                 return -ENOMEM;
         if (!json_object_is_type(config, json_type_object))
-                return error_set(reterr_error, -EINVAL, "INVALID_MAPPER_CONFIG: %s: 'mapperConfiguration' is missing",
+                return error_set(reterr_error, -EINVAL,
+                                 "INVALID_MAPPER_CONFIG: %s: 'mapperConfiguration' is missing",
                                  type);
         r = readers[m->type](m, config, reterr_error);
         if (r < 0)
@@ -163,7 +165,8 @@ int mappers_from_json(JsonObject *array, Mapper ***ret, Error **reterr_error) {
                 return error_set(reterr_error, -EINVAL, "INVALID_MAPPER_CONFIG: the mappers are not a list");
         n = json_object_array_length(array);
         if (n > MAPPERS_MAX)
-                return error_set(reterr_error, -E2BIG, "INVALID_MAPPER_CONFIG: more than %u mappers", MAPPERS_MAX);
+                return error_set(reterr_error, -E2BIG, "INVALID_MAPPER_CONFIG: more than %u mappers",
+                                 MAPPERS_MAX);
         if (n == 0)
                 return 0;
         l = calloc(n + 1, sizeof(Mapper *));

@@ -33,7 +33,8 @@ typedef struct RecordMapper RecordMapper;
 
 /* `random` fills IVs (encryption); it comes from the Env. */
 typedef int (*MapperRandom)(void *p, size_t n, void *userdata);
-int record_mapper_new(char *const *selected_fields, Mapper *const *mappers, MapperRandom random, void *userdata,
+int record_mapper_new(char *const *selected_fields, Mapper *const *mappers, MapperRandom random,
+                      void *userdata,
                       RecordMapper **ret, Error **reterr_error);
 RecordMapper *record_mapper_free(RecordMapper *m);
 DEFINE_CLEANUP(RecordMapper, record_mapper_free);

@@ -152,7 +152,8 @@ static int prepare_row_filter(RecordMapper *m, Step *step) {
         if (!step->condition_fields || !step->held)
                 return -ENOMEM;
         for (size_t i = 0; i < f->n_conditions; i++) {
-                int r = f->conditions[i].field ? add_pin(m, f->conditions[i].field, &step->condition_fields[i]) : 0;
+                int r = f->conditions[i].field ? add_pin(m, f->conditions[i].field,
+                                                         &step->condition_fields[i]) : 0;
 
                 if (r < 0)
                         return r;
@@ -174,12 +175,14 @@ static int prepare_step(RecordMapper *m, const Mapper *mapper, MapperRandom fill
                 return r;
         if (mapper->hashing && !(step->hasher = hasher_new(mapper->hashing)))
                 return -ENOMEM;
-        if (mapper->encryption && !(step->encryptor = encryptor_new(mapper->encryption, fill_random, userdata)))
+        if (mapper->encryption && !(step->encryptor = encryptor_new(mapper->encryption, fill_random,
+                                                                    userdata)))
                 return -ENOMEM;
         return 0;
 }
 
-int record_mapper_new(char *const *selected_fields, Mapper *const *mappers, MapperRandom random_bytes, void *userdata,
+int record_mapper_new(char *const *selected_fields, Mapper *const *mappers, MapperRandom random_bytes,
+                      void *userdata,
                       RecordMapper **ret, Error **reterr_error) {
         _cleanup_(record_mapper_freep) RecordMapper *m = calloc(1, sizeof(RecordMapper));
         size_t n = 0;
@@ -236,7 +239,8 @@ static int match_pin(RecordMapper *m, size_t place, JsonSlice key, Pin **ret) {
 
         if (_likely_(place < m->n_predictions)) {
                 p = &m->predictions[place];
-                if (_likely_(p->key.data && p->key.len == key.n && memcmp(buffer_bytes(&p->key), key.p, key.n) == 0)) {
+                if (_likely_(p->key.data && p->key.len == key.n && memcmp(buffer_bytes(&p->key), key.p,
+                        key.n) == 0)) {
                         *ret = p->pin;
                         return 0;
                 }
@@ -366,7 +370,8 @@ static int note_nulled(RecordMapper *m, const char *field) {
         if (r >= 0)
                 r = json_write_cstring(&m->changes, field);
         if (r >= 0)
-                r = buffer_append_string(&m->changes, ",\"change\":\"NULLED\",\"reason\":\"PLATFORM_SERIALIZATION_ERROR\"}");
+                r = buffer_append_string(&m->changes,
+                                         ",\"change\":\"NULLED\",\"reason\":\"PLATFORM_SERIALIZATION_ERROR\"}");
         return r;
 }
 

@@ -32,7 +32,8 @@ static int json_text(const char *s, char **ret) {
         return *ret ? 0 : -ENOMEM;
 }
 
-int record_target_init(RecordTarget *t, const char *source_name, const char *source_namespace, const char *name,
+int record_target_init(RecordTarget *t, const char *source_name, const char *source_namespace,
+                       const char *name,
                        const char *namespace) {
         const char *from = source_namespace && *source_namespace ? source_namespace : NULL;
         const char *to = namespace && *namespace ? namespace : NULL;
@@ -85,7 +86,8 @@ static void edit_changes(EditList *l, const Envelope *e, JsonSlice changes) {
         if (!e->meta.p && json_find_member(e->payload, "meta", &value) > 0)
                 add_edit(l, (Edit) { value.p, value.n, { TEXT("{\"changes\":["), changes, TEXT("]}") } });
         else if (!e->meta.p)
-                add_edit(l, (Edit) { e->payload.p + 1, 0, { TEXT("\"meta\":{\"changes\":["), changes, TEXT("]},") } });
+                add_edit(l,
+                         (Edit) { e->payload.p + 1, 0, { TEXT("\"meta\":{\"changes\":["), changes, TEXT("]},") } });
         else if (json_find_member(e->meta, "changes", &value) <= 0)
                 add_edit(l, (Edit) { e->meta.p + 1, 0, { TEXT("\"changes\":["), changes,
                                                          is_empty_container(e->meta) ? TEXT("]") : TEXT("],") } });

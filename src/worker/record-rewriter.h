@@ -14,7 +14,8 @@ typedef struct RecordTarget {
         bool has_namespace;
 } RecordTarget;
 
-int record_target_init(RecordTarget *t, const char *source_name, const char *source_namespace, const char *name,
+int record_target_init(RecordTarget *t, const char *source_name, const char *source_namespace,
+                       const char *name,
                        const char *namespace);
 void record_target_done(RecordTarget *t);
 

@@ -37,7 +37,8 @@ struct RecordValidator {
         Buffer bytes;
 };
 
-int record_validator_new(const ConfiguredCatalog *catalog, char *const *const *selected_fields, RecordValidator **ret) {
+int record_validator_new(const ConfiguredCatalog *catalog, char *const *const *selected_fields,
+                         RecordValidator **ret) {
         RecordValidator *v = calloc(1, sizeof(RecordValidator));
 
         if (!v)
@@ -91,7 +92,8 @@ static void compile(ValidatedStream *s) {
         if (s->tried)
                 return;
         s->tried = true;
-        s->unusable = !s->stream->json_schema || json_schema_compile(s->stream->json_schema, &s->schema, NULL) < 0;
+        s->unusable = !s->stream->json_schema || json_schema_compile(s->stream->json_schema, &s->schema,
+                                                                     NULL) < 0;
 }
 
 /* Where the selection leaves a field out, whether it is valid does not matter: the destination never sees
@@ -109,7 +111,8 @@ static int note_unexpected(ValidatedStream *s, JsonObject *record) {
         JsonObject *properties = json_member(s->stream->json_schema, "properties");
         size_t n = strv_length(s->unexpected);
 
-        if (!json_object_is_type(properties, json_type_object) || !json_object_is_type(record, json_type_object))
+        if (!json_object_is_type(properties, json_type_object) || !json_object_is_type(record,
+                json_type_object))
                 return 0;
         json_object_object_foreach(record, key, value) {
                 int r;

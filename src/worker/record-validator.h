@@ -28,7 +28,8 @@ typedef struct RecordValidatorResult {
 
 /* `selected_fields`: one strv per stream of the catalog (NULL entries and NULL: all fields); others are
  * not judged. The catalog must outlive the validator. */
-int record_validator_new(const ConfiguredCatalog *catalog, char *const *const *selected_fields, RecordValidator **ret);
+int record_validator_new(const ConfiguredCatalog *catalog, char *const *const *selected_fields,
+                         RecordValidator **ret);
 RecordValidator *record_validator_free(RecordValidator *v);
 DEFINE_CLEANUP(RecordValidator, record_validator_free);
 

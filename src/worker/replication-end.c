@@ -77,7 +77,8 @@ int side_stop(ReplicationSide *side) {
                 side->exited = true;
                 side->exit = (EnvExit) { .code = -1 };
                 side_close_stdout(side);
-                return replication_fault(r, side->origin, FAILURE_SYSTEM_ERROR, NULL, "The %s did not end, even killed",
+                return replication_fault(r, side->origin, FAILURE_SYSTEM_ERROR, NULL,
+                                         "The %s did not end, even killed",
                                          failure_origin_to_string(side->origin));
         }
         return timer_in(r, end_timer_of(side), r->options.stop_grace);
@@ -136,15 +137,19 @@ static int judge_exit(ReplicationSide *side) {
 
         side->judged = true;
         if (side->exit_error)
-                return replication_fault(r, side->origin, FAILURE_SYSTEM_ERROR, NULL, "The %s could not be run: %s", name,
+                return replication_fault(r, side->origin, FAILURE_SYSTEM_ERROR, NULL,
+                                         "The %s could not be run: %s", name,
                                          side->exit_error);
         if (side->stopping || (side->exit.code == 0 && side->exit.signal == 0))
                 return 0;
         if (side->exit.signal == 0)
-                return replication_fault(r, side->origin, FAILURE_SYSTEM_ERROR, NULL, "The %s exited with code %d%s", name,
-                                         side->exit.code, side->exit.code == 137 ? " (killed, often for its memory)" : "");
+                return replication_fault(r, side->origin, FAILURE_SYSTEM_ERROR, NULL,
+                                         "The %s exited with code %d%s", name,
+                                         side->exit.code, side->exit.code == 137 ? " (killed, often for "
+                                                                                   "its memory)" : "");
         signal_name = sigabbrev_np(side->exit.signal);
-        return replication_fault(r, side->origin, FAILURE_SYSTEM_ERROR, NULL, "The %s was ended by signal %d%s%s", name,
+        return replication_fault(r, side->origin, FAILURE_SYSTEM_ERROR, NULL,
+                                 "The %s was ended by signal %d%s%s", name,
                                  side->exit.signal, signal_name ? ", SIG" : "", strempty(signal_name));
 }
 
@@ -208,7 +213,8 @@ static int advance(Replication *r) {
                 return k;
         if (!r->source.exited && r->source.eof && !r->source.stopping && !r->exit_awaited) {
                 r->exit_awaited = true;
-                if ((k = timer_in(r, TIMER_SOURCE_END, MIN(SOURCE_EXIT_USEC, r->options.heartbeat_timeout))) < 0)
+                if ((k = timer_in(r, TIMER_SOURCE_END, MIN(SOURCE_EXIT_USEC,
+                                                           r->options.heartbeat_timeout))) < 0)
                         return k;
         }
         if (r->want_close && r->closed_since == 0 && r->destination.endpoint.stdin_fd >= 0 &&
@@ -218,7 +224,8 @@ static int advance(Replication *r) {
                 if ((k = replication_watch_destination(r)) < 0)
                         return k;
         }
-        if (!r->destination.judged && r->destination.exited && r->destination.eof && (k = end_destination(r)) < 0)
+        if (!r->destination.judged && r->destination.exited && r->destination.eof &&
+            (k = end_destination(r)) < 0)
                 return k;
         return all_over(r) ? timer_in(r, TIMER_STEP, 0) : 0;
 }
@@ -352,10 +359,12 @@ static void report_validation(Replication *r) {
 
                 s->stats.invalid_records = v.n_invalid;
                 for (char *const *p = v.problems; p && *p; p++)
-                        replication_log(r, ORIGIN_REPLICATION, "WARN", "Stream '%s' breaks its schema: %s", s->stats.name,
+                        replication_log(r, ORIGIN_REPLICATION, "WARN", "Stream '%s' breaks its schema: %s",
+                                        s->stats.name,
                                         *p);
                 for (char *const *p = v.unexpected_fields; p && *p; p++)
-                        replication_log(r, ORIGIN_REPLICATION, "WARN", "Stream '%s' has a field that its schema doesn't"
+                        replication_log(r, ORIGIN_REPLICATION, "WARN",
+                                        "Stream '%s' has a field that its schema doesn't"
                                         " name: %s", s->stats.name, *p);
         }
 }
@@ -380,7 +389,8 @@ static int finish(Replication *r) {
         size_t n_pending = state_tracker_n_pending(r->tracker);
         int k;
 
-        if ((k = replication_apply_control(&r->source)) < 0 || (k = replication_apply_control(&r->destination)) < 0)
+        if ((k = replication_apply_control(&r->source)) < 0 ||
+            (k = replication_apply_control(&r->destination)) < 0)
                 return k;
         if (n_pending > 0 && !r->failing && r->failures.n == 0) {
                 k = replication_fault(r, ORIGIN_DESTINATION, FAILURE_SYSTEM_ERROR, NULL,
@@ -393,14 +403,17 @@ static int finish(Replication *r) {
         if (k < 0)
                 return k;
         if (r->failing && r->failures.n == 0 && !r->cancelled &&
-            (k = replication_fault(r, ORIGIN_REPLICATION, FAILURE_SYSTEM_ERROR, NULL, "The attempt ended early")) < 0)
+            (k = replication_fault(r, ORIGIN_REPLICATION, FAILURE_SYSTEM_ERROR, NULL,
+                                   "The attempt ended early")) < 0)
                 return k;
         report_validation(r);
         if (r->failures.n == 0)
                 replication_commit_all(r);
         else
                 settle_streams(r);
-        r->status = r->cancelled ? REPLICATION_CANCELLED : r->failures.n > 0 ? REPLICATION_FAILED : REPLICATION_COMPLETED;
+        r->status = r->cancelled      ? REPLICATION_CANCELLED
+                : r->failures.n > 0 ? REPLICATION_FAILED
+                                    : REPLICATION_COMPLETED;
         for (int i = 0; i < _TIMER_MAX; i++)
                 if (i != TIMER_STEP)
                         (void) replication_timer_set(r, i, USEC_INFINITY);

@@ -28,7 +28,8 @@ int replication_stream_key(Buffer *b, const char *namespace, const char *name) {
         return buffer_append_string(b, name);
 }
 
-ReplicationStream *replication_find(Replication *r, const Hashmap *map, const char *namespace, const char *name) {
+ReplicationStream *replication_find(Replication *r, const Hashmap *map, const char *namespace,
+                                    const char *name) {
         _cleanup_buffer_ Buffer b = {};
 
         if (!name || replication_stream_key(&b, namespace, name) < 0)
@@ -81,8 +82,10 @@ static ReplicationStream *stream_of(Replication *r, const Envelope *e, ShapeEntr
 static int unknown_stream(Replication *r, const Envelope *e) {
         return replication_fault(r, ORIGIN_SOURCE, FAILURE_SYSTEM_ERROR, NULL,
                                  "The source sent a record of stream '%.*s'%s%.*s%s, which is not in the catalog",
-                                 (int) MIN(e->stream.n, 200U), e->stream.p, e->namespace.p ? " (namespace '" : "",
-                                 e->namespace.p ? (int) MIN(e->namespace.n, 200U) : 0, strempty(e->namespace.p),
+                                 (int) MIN(e->stream.n,
+                                           200U), e->stream.p, e->namespace.p ? " (namespace '" : "",
+                                 e->namespace.p ? (int) MIN(e->namespace.n,
+                                                            200U) : 0, strempty(e->namespace.p),
                                  e->namespace.p ? "')" : "");
 }
 
@@ -208,7 +211,8 @@ static int on_source_line(Replication *r, JsonSlice line, bool terminated) {
 
 static int line_too_long(ReplicationSide *side) {
         return replication_fault(side->replication, side->origin, FAILURE_SYSTEM_ERROR, NULL,
-                                 "The %s wrote a line longer than %u MiB, the limit of a message: what was in it is lost",
+                                 "The %s wrote a line longer than %u MiB, the limit of a message: what "
+                                 "was in it is lost",
                                  failure_origin_to_string(side->origin), PROTOCOL_LINE_MAX >> 20U);
 }
 

@@ -129,16 +129,19 @@ static inline bool replication_is_live(const Replication *r) {
 }
 
 /* replication-report.c */
-void replication_log(Replication *r, FailureOrigin from, const char *level, const char *format, ...) _printf_(4, 5);
+void replication_log(Replication *r, FailureOrigin from, const char *level, const char *format,
+                     ...) _printf_(4, 5);
 /* Files a failure (texts are masked here) without ending anything. */
 int replication_add_failure(Replication *r, const FailureReason *reason);
 /* Files a failure of ours and starts to end the attempt. `stream` may be NULL. */
-int replication_fault(Replication *r, FailureOrigin origin, FailureType type, const ReplicationStream *stream,
+int replication_fault(Replication *r, FailureOrigin origin, FailureType type,
+                      const ReplicationStream *stream,
                       const char *format, ...) _printf_(5, 6);
 
 /* replication-flow.c */
 int replication_stream_key(Buffer *b, const char *namespace, const char *name);
-ReplicationStream *replication_find(Replication *r, const Hashmap *map, const char *namespace, const char *name);
+ReplicationStream *replication_find(Replication *r, const Hashmap *map, const char *namespace,
+                                    const char *name);
 /* Moves what can be moved: handles waiting lines, writes, switches reading on or off. */
 int replication_pump(Replication *r);
 int on_source_readable(EnvSource *s, int fd, uint32_t events, void *userdata);

@@ -24,7 +24,8 @@ static const char *side_name(const ReplicationSide *side) {
 
 static int on_trace_error(ReplicationSide *side, const TraceMessage *t) {
         const ReplicationStream *s = side->origin == ORIGIN_DESTINATION
-                                             ? replication_find(side->replication, side->replication->by_destination,
+                                             ? replication_find(side->replication,
+                                                                side->replication->by_destination,
                                                                 t->stream_namespace, t->stream_name)
                                              : NULL;
         FailureReason f = {
@@ -72,9 +73,11 @@ static int on_stream_status(Replication *r, const TraceMessage *t) {
         if (!s) {
                 if (t->status == STREAM_STATUS_COMPLETE)
                         return replication_fault(r, ORIGIN_SOURCE, FAILURE_SYSTEM_ERROR, NULL,
-                                                 "The source reported stream '%s' complete, which is not in the catalog",
+                                                 "The source reported stream '%s' complete, which is not "
+                                                 "in the catalog",
                                                  strempty(t->stream_name));
-                replication_log(r, ORIGIN_REPLICATION, "WARN", "The source reported stream '%s', which is not in the"
+                replication_log(r, ORIGIN_REPLICATION, "WARN",
+                                "The source reported stream '%s', which is not in the"
                                 " catalog", strempty(t->stream_name));
                 return 0;
         }
@@ -84,7 +87,8 @@ static int on_stream_status(Replication *r, const TraceMessage *t) {
         if (s->stats.status != STREAM_STATUS_COMPLETE && s->stats.status != STREAM_STATUS_INCOMPLETE)
                 s->stats.status = t->status;
         if (t->rate_limited && t->quota_reset > 0)
-                replication_log(r, ORIGIN_SOURCE, "INFO", "Stream '%s' is rate limited by its service", s->stats.name);
+                replication_log(r, ORIGIN_SOURCE, "INFO", "Stream '%s' is rate limited by its service",
+                                s->stats.name);
         r->moved = true;
         return 0;
 }
@@ -201,7 +205,8 @@ static bool mentions(JsonSlice line, const char *word) {
 static bool carried_data(JsonSlice line) {
         const char *p = json_skip_space(line.p, line.p + line.n);
 
-        return p < line.p + line.n && *p == '{' && (mentions(line, "\"RECORD\"") || mentions(line, "\"STATE\""));
+        return p < line.p + line.n && *p == '{' && (mentions(line, "\"RECORD\"") || mentions(line,
+                "\"STATE\""));
 }
 
 static void show_garbage(ReplicationSide *side, JsonSlice line) {
@@ -237,7 +242,8 @@ int replication_on_garbage(ReplicationSide *side, JsonSlice line, bool untermina
                                          "The source's output ended in the middle of a message");
         if (carried_data(line))
                 return replication_fault(r, ORIGIN_SOURCE, FAILURE_SYSTEM_ERROR, NULL,
-                                         "The source sent a broken message (line %" PRIu64 "): a record or state is lost",
+                                         "The source sent a broken message (line %" PRIu64 "): a record "
+                                                                                           "or state is lost",
                                          side->out.n_lines);
         return 0;
 }

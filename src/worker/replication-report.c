@@ -39,7 +39,8 @@ int replication_add_failure(Replication *r, const FailureReason *reason) {
         return failure_list_add(&r->failures, &f);
 }
 
-int replication_fault(Replication *r, FailureOrigin origin, FailureType type, const ReplicationStream *stream,
+int replication_fault(Replication *r, FailureOrigin origin, FailureType type,
+                      const ReplicationStream *stream,
                       const char *format, ...) {
         _cleanup_buffer_ Buffer b = {};
         FailureReason f = { .origin = origin, .type = type };

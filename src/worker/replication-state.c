@@ -53,17 +53,20 @@ static CountWindow sum_counts(const StagedCount *counts, size_t n) {
 }
 
 /* A wrong count: 0 when that is tolerated. */
-static int count_is_wrong(Replication *r, FailureOrigin origin, const ReplicationStream *s, const Error *error) {
+static int count_is_wrong(Replication *r, FailureOrigin origin, const ReplicationStream *s,
+                          const Error *error) {
         if (!r->options.tolerate_count_mismatch) {
                 /* What is behind a wrong count may be missing rows: nothing that comes later may say
                  * otherwise. */
                 if (origin == ORIGIN_DESTINATION)
                         r->frozen = true;
-                (void) replication_fault(r, origin, FAILURE_SYSTEM_ERROR, s, "Counts of stream '%s' differ: %s",
+                (void) replication_fault(r, origin, FAILURE_SYSTEM_ERROR, s,
+                                         "Counts of stream '%s' differ: %s",
                                          name_of(s), error_message(error, -EBADE));
                 return -EBADE;
         }
-        replication_log(r, ORIGIN_REPLICATION, "WARN", "Counts of stream '%s' differ, tolerated: %s", name_of(s),
+        replication_log(r, ORIGIN_REPLICATION, "WARN", "Counts of stream '%s' differ, tolerated: %s",
+                        name_of(s),
                         error_message(error, -EBADE));
         return 0;
 }
@@ -79,7 +82,8 @@ static int forward_state(Replication *r, ReplicationStream *s, StateMessage *m) 
 
         k = state_tracker_add(r->tracker, m, stream, r->scratch, n, &id, &error);
         if (k < 0)
-                return replication_fault(r, ORIGIN_SOURCE, FAILURE_SYSTEM_ERROR, s, "The source's state is not usable: %s",
+                return replication_fault(r, ORIGIN_SOURCE, FAILURE_SYSTEM_ERROR, s,
+                                         "The source's state is not usable: %s",
                                          error_message(error, k));
         clear_staged(r, s);
         if (s)
@@ -100,7 +104,8 @@ static bool kind_fits(Replication *r, StateType type) {
         if (state_tracker_type(r->tracker) >= 0 || stored < 0 || stored == STATE_LEGACY || stored == type)
                 return true;
         (void) replication_fault(r, ORIGIN_SOURCE, FAILURE_CONFIG_ERROR, NULL,
-                                 "The source sent a state of type %s, the stored one is of type %s: a full refresh, which"
+                                 "The source sent a state of type %s, the stored one is of type %s: a "
+                                 "full refresh, which"
                                  " begins anew, is needed", state_type_to_string(type), state_type_to_string(stored));
         return false;
 }
@@ -120,7 +125,8 @@ int replication_on_source_state(Replication *r, JsonSlice payload) {
         if (m.type == STATE_STREAM) {
                 s = replication_find(r, r->by_source, m.stream_namespace, m.stream_name);
                 if (!s) {
-                        replication_log(r, ORIGIN_REPLICATION, "WARN", "The source sent a state of stream '%s', which"
+                        replication_log(r, ORIGIN_REPLICATION, "WARN",
+                                        "The source sent a state of stream '%s', which"
                                         " is not in the catalog; it is not stored", m.stream_name);
                         return 0;
                 }
@@ -161,7 +167,8 @@ static void update_complete(Replication *r, ReplicationStream *s) {
 
         for (size_t i = first; i < end; i++)
                 r->streams[i].stats.complete = r->streams[i].run == STREAM_RUN_COMPLETE &&
-                                               !state_tracker_is_pending(r->tracker, s ? i : STATE_TRACKER_SHARED);
+                                               !state_tracker_is_pending(r->tracker,
+                                                       s ? i : STATE_TRACKER_SHARED);
 }
 
 static int commit(Replication *r, ReplicationStream *s, const StateCommit *c, const StateMessage *echo) {
@@ -219,12 +226,14 @@ int replication_on_destination_state(Replication *r, JsonSlice payload) {
         if (k < 0)
                 return k;
         if (k == 0) {
-                replication_log(r, ORIGIN_REPLICATION, "WARN", "The destination confirmed a state of stream '%s' twice",
+                replication_log(r, ORIGIN_REPLICATION, "WARN",
+                                "The destination confirmed a state of stream '%s' twice",
                                 name_of(s));
                 return 0;
         }
         if (c.n_overtaken > 0)
-                replication_log(r, ORIGIN_REPLICATION, "DEBUG", "The destination passed over %u states of stream '%s'",
+                replication_log(r, ORIGIN_REPLICATION, "DEBUG",
+                                "The destination passed over %u states of stream '%s'",
                                 c.n_overtaken, name_of(s));
         return commit(r, s, &c, &echo);
 }
@@ -247,7 +256,8 @@ int replication_flush_states(Replication *r, bool final) {
         }
         /* The states stay where they are, newer ones replace them, and the next turn tries again. */
         if (!final) {
-                replication_log(r, ORIGIN_REPLICATION, "WARN", "States could not be stored, trying again later: %s",
+                replication_log(r, ORIGIN_REPLICATION, "WARN",
+                                "States could not be stored, trying again later: %s",
                                 error_message(error, k));
                 return 0;
         }
@@ -262,7 +272,8 @@ static int inject_state(Replication *r, ReplicationStream *s) {
 
         if ((k = buffer_append_string(&b, "{\"type\":\"STREAM\",\"stream\":{\"stream_descriptor\":{")) < 0 ||
             (k = json_write_member_string(&b, "name", s->stats.name)) < 0 ||
-            (s->stats.namespace && (k = json_write_member_string(&b, "namespace", s->stats.namespace)) < 0) ||
+            (s->stats.namespace && (k = json_write_member_string(&b, "namespace",
+                                                                 s->stats.namespace)) < 0) ||
             (k = buffer_append_string(&b, "},\"stream_state\":{}}}")) < 0)
                 return k;
         k = state_message_parse((JsonSlice) { buffer_bytes(&b), b.len }, &m, NULL);
@@ -281,7 +292,8 @@ int replication_inject_states(Replication *r) {
                 ReplicationStream *s = &r->streams[i];
                 int k;
 
-                if (s->configured->sync_mode != SYNC_MODE_FULL_REFRESH || s->configured->stream.is_resumable ||
+                if (s->configured->sync_mode != SYNC_MODE_FULL_REFRESH ||
+                    s->configured->stream.is_resumable ||
                     s->stats.states_emitted > 0 || s->cut || s->run == STREAM_RUN_INCOMPLETE)
                         continue;
                 k = inject_state(r, s);

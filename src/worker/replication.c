@@ -113,7 +113,8 @@ static int stream_init(Replication *r, size_t i, Error **reterr_error) {
                 k = put_stream(r->by_destination, options->destination_namespace, options->destination_name, s,
                                "destination", reterr_error);
         if (k >= 0 && (options->selected_fields || (options->mappers && options->mappers[0])))
-                k = record_mapper_new(options->selected_fields, options->mappers, mapper_random, r, &s->mapper,
+                k = record_mapper_new(options->selected_fields, options->mappers, mapper_random, r,
+                                      &s->mapper,
                                       reterr_error);
         return k;
 }
@@ -182,7 +183,8 @@ static void options_defaults(ReplicationOptions *o) {
         o->stop_grace = o->stop_grace ?: STOP_GRACE_DEFAULT;
 }
 
-int replication_new(Env *env, const ReplicationOptions *options, const ReplicationSink *sink, Replication **ret,
+int replication_new(Env *env, const ReplicationOptions *options, const ReplicationSink *sink,
+                    Replication **ret,
                     Error **reterr_error) {
         _cleanup_(replication_freep) Replication *r = calloc(1, sizeof(*r));
         int k;
@@ -202,7 +204,8 @@ int replication_new(Env *env, const ReplicationOptions *options, const Replicati
         r->to_flush = state_set_new();
         if (!r->masker || !r->scanner || !r->to_flush)
                 return -ENOMEM;
-        if ((k = masker_add_strv(r->masker, options->secrets)) < 0 || (k = streams_init(r, reterr_error)) < 0 ||
+        if ((k = masker_add_strv(r->masker, options->secrets)) < 0 || (k = streams_init(r,
+                reterr_error)) < 0 ||
             (k = validator_init(r)) < 0 || (k = timers_init(r)) < 0)
                 return k;
         *ret = TAKE_PTR(r);
@@ -210,7 +213,8 @@ int replication_new(Env *env, const ReplicationOptions *options, const Replicati
 }
 
 /* Watches a descriptor; one that isn't there counts as ended. */
-static int watch(Replication *r, int fd, uint32_t events, EnvIoHandler handler, void *userdata, EnvSource **ret) {
+static int watch(Replication *r, int fd, uint32_t events, EnvIoHandler handler, void *userdata,
+                 EnvSource **ret) {
         int k;
 
         if (fd < 0)
@@ -221,7 +225,8 @@ static int watch(Replication *r, int fd, uint32_t events, EnvIoHandler handler, 
         return k;
 }
 
-int replication_start(Replication *r, const ReplicationEndpoint *source, const ReplicationEndpoint *destination) {
+int replication_start(Replication *r, const ReplicationEndpoint *source,
+                      const ReplicationEndpoint *destination) {
         usec_t now = env_now(r->env, ENV_CLOCK_MONOTONIC);
         int k;
 
@@ -233,7 +238,8 @@ int replication_start(Replication *r, const ReplicationEndpoint *source, const R
         r->reading = source->stdout_fd >= 0;
         r->last_beat = now;
         if ((k = watch(r, source->stdout_fd, ENV_READABLE, on_source_readable, r, &r->source.out_io)) < 0 ||
-            (k = watch(r, source->stderr_fd, ENV_READABLE, on_stderr_readable, &r->source, &r->source.err_io)) < 0 ||
+            (k = watch(r, source->stderr_fd, ENV_READABLE, on_stderr_readable, &r->source,
+                       &r->source.err_io)) < 0 ||
             (k = watch(r, destination->stdout_fd, ENV_READABLE, on_destination_readable, r,
                        &r->destination.out_io)) < 0 ||
             (k = watch(r, destination->stderr_fd, ENV_READABLE, on_stderr_readable, &r->destination,
@@ -265,7 +271,8 @@ int replication_cancel(Replication *r, const char *reason) {
                 k = replication_fault(r, ORIGIN_REPLICATION, FAILURE_MANUAL_CANCELLATION, NULL, "%s",
                                       reason ?: "The sync was cancelled");
                 return k < 0 ? k : replication_timer_set(r, TIMER_DESTINATION_END,
-                                                         env_now(r->env, ENV_CLOCK_MONOTONIC) + r->options.stop_grace);
+                                                         env_now(r->env,
+                                                                 ENV_CLOCK_MONOTONIC) + r->options.stop_grace);
         }
         /* Asked twice: at once. */
         r->source.stop_step = MAX(r->source.stop_step, 1U);

@@ -94,7 +94,8 @@ typedef struct ReplicationOptions {
         bool fail_on_heartbeat;       /* default true with us */
         bool validate_records;
         bool destination_supports_refreshes; /* gets STREAM_STATUS COMPLETE */
-        uint64_t record_limit;        /* per stream; 0 = none. The source is stopped when every stream has reached it. */
+        /* per stream; 0 = none. The source is stopped when every stream has reached it. */
+        uint64_t record_limit;
         size_t buffer_size;           /* of one read; 0 = 256 KiB */
 } ReplicationOptions;
 
@@ -114,13 +115,15 @@ typedef struct ReplicationSink {
         void *userdata;
 } ReplicationSink;
 
-int replication_new(Env *env, const ReplicationOptions *options, const ReplicationSink *sink, Replication **ret,
+int replication_new(Env *env, const ReplicationOptions *options, const ReplicationSink *sink,
+                    Replication **ret,
                     Error **reterr_error);
 Replication *replication_free(Replication *r);
 DEFINE_CLEANUP(Replication, replication_free);
 
 /* Takes the endpoints' descriptors over and starts to move. */
-int replication_start(Replication *r, const ReplicationEndpoint *source, const ReplicationEndpoint *destination);
+int replication_start(Replication *r, const ReplicationEndpoint *source,
+                      const ReplicationEndpoint *destination);
 
 /* Exits, told by whoever started the processes. `error` non-NULL: it never started, or we lost sight of
  * it. */

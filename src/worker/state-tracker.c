@@ -72,7 +72,8 @@ static size_t pending_size(const PendingState *p) {
         return sizeof(*p) + p->n_counts * sizeof(*p->counts) + p->message.n_json;
 }
 
-int state_tracker_add(StateTracker *t, StateMessage *m, size_t stream, const StagedCount *counts, size_t n_counts,
+int state_tracker_add(StateTracker *t, StateMessage *m, size_t stream, const StagedCount *counts,
+                      size_t n_counts,
                       int64_t *ret_id, Error **reterr_error) {
         StateQueue *q = queue_of(t, stream);
         PendingState *p;
@@ -81,7 +82,8 @@ int state_tracker_add(StateTracker *t, StateMessage *m, size_t stream, const Sta
                 return error_set(reterr_error, -EINVAL, "a state of type %s came after one of type %s",
                                  state_type_to_string(m->type), state_type_to_string(t->type));
         if (t->bytes + m->n_json > STATE_TRACKER_BYTES_MAX)
-                return error_set(reterr_error, -ENOBUFS, "%zu states wait for the destination to confirm them,"
+                return error_set(reterr_error, -ENOBUFS,
+                                 "%zu states wait for the destination to confirm them,"
                                  " more than %u MiB", t->n_pending, STATE_TRACKER_BYTES_MAX >> 20U);
         p = calloc(1, sizeof(*p) + n_counts * sizeof(*counts));
         if (!p)
@@ -116,7 +118,8 @@ static JsonSlice state_value(const StateMessage *m) {
                 return (JsonSlice) {};
         /* The descriptor has the destination's names in the echo. */
         if (m->type == STATE_STREAM)
-                return json_find_member(value, "stream_state", &inner) > 0 ? inner : (JsonSlice) { "null", 4 };
+                return json_find_member(value, "stream_state",
+                                        &inner) > 0 ? inner : (JsonSlice) { "null", 4 };
         return value;
 }
 
@@ -146,7 +149,8 @@ static int take_first(StateTracker *t, StateQueue *q, StateCommit *c) {
                 memcpy(counts + c->n_counts, p->counts, p->n_counts * sizeof(*counts));
         c->n_counts += p->n_counts;
 
-        c->source_stats.present = p->message.source_stats.present && (c->n_states == 0 || c->source_stats.present);
+        c->source_stats.present = p->message.source_stats.present && (c->n_states == 0 ||
+                                                                      c->source_stats.present);
         c->source_stats.record_count += p->message.source_stats.record_count;
         c->source_stats.rejected_record_count += p->message.source_stats.rejected_record_count;
         c->n_states++;
@@ -172,13 +176,15 @@ static const PendingState *find(const StateTracker *t, const StateQueue *q, cons
         if (!echo->has_id)
                 error_set(reterr_error, -EBADMSG, "it sent back a state that it was never given");
         else if (echo->id <= 0 || echo->id > t->last_id)
-                error_set(reterr_error, -EBADMSG, "it sent back a state with id %" PRIi64 ", which was never given",
+                error_set(reterr_error, -EBADMSG,
+                          "it sent back a state with id %" PRIi64 ", which was never given",
                           echo->id);
         else if (echo->id < q->committed_id)
                 error_set(reterr_error, -EBADMSG, "it sent back state %" PRIi64 " after state %" PRIi64
                           " of the same stream", echo->id, q->committed_id);
         else
-                error_set(reterr_error, -EBADMSG, "it sent back state %" PRIi64 " under the name of another stream",
+                error_set(reterr_error, -EBADMSG,
+                          "it sent back state %" PRIi64 " under the name of another stream",
                           echo->id);
         return NULL;
 }

@@ -43,14 +43,16 @@ StateType state_tracker_type(const StateTracker *t);
 
 /* Takes a state of the source over (`m` is emptied on success) and gives it its id, from 1 up. -EINVAL:
  * of another kind than the first. -ENOBUFS: too much waits already. */
-int state_tracker_add(StateTracker *t, StateMessage *m, size_t stream, const StagedCount *counts, size_t n_counts,
+int state_tracker_add(StateTracker *t, StateMessage *m, size_t stream, const StagedCount *counts,
+                      size_t n_counts,
                       int64_t *ret_id, Error **reterr_error);
 
 /* A state that came back. `stream` is whom its descriptor names (the caller knows the destination's
  * names). Without an id the oldest waiting state with the same content is meant. 1 and the commit; 0 when
  * it is the last committed one once more; -EBADMSG with a sentence for all that cannot be: an id that was
  * never given, that is another stream's or is behind a later one, another kind, a changed content. */
-int state_tracker_echo(StateTracker *t, const StateMessage *echo, size_t stream, StateCommit *ret, Error **reterr_error);
+int state_tracker_echo(StateTracker *t, const StateMessage *echo, size_t stream, StateCommit *ret,
+                       Error **reterr_error);
 
 /* The message of a waiting state, for writing it; NULL when there is none. Valid until it is echoed. */
 const StateMessage *state_tracker_last(const StateTracker *t, size_t stream);

@@ -62,7 +62,8 @@ static int format_namespace(const char *format, const char *source, char **ret) 
 }
 
 /* `ret` is NULL for the destination's own default. */
-static int destination_namespace(NamespaceDefinition definition, const char *format, const char *source, char **ret) {
+static int destination_namespace(NamespaceDefinition definition, const char *format, const char *source,
+                                 char **ret) {
         _cleanup_free_ char *namespace = NULL;
         int r = 0;
 
@@ -76,7 +77,8 @@ static int destination_namespace(NamespaceDefinition definition, const char *for
         return 0;
 }
 
-static int rename_stream(AirbyteStream *s, NamespaceDefinition definition, const char *format, const char *prefix) {
+static int rename_stream(AirbyteStream *s, NamespaceDefinition definition, const char *format,
+                         const char *prefix) {
         char *name = NULL, *namespace = NULL;
         int r;
 
@@ -100,10 +102,12 @@ static int check_selected(const ConfiguredStream *s, char *const *selected, Erro
         STRV_FOREACH(f, selected)
                 if (properties && !json_object_object_get_ex(properties, *f, NULL))
                         return error_set(reterr_error, -ENOENT,
-                                         "Stream '%s': field '%s' is selected but not in the schema", s->stream.name, *f);
+                                         "Stream '%s': field '%s' is selected but not in the schema",
+                                         s->stream.name, *f);
         /* The destination cannot order or deduplicate by a field that it does not get. */
         if (s->cursor_field && s->cursor_field[0] && !strv_contains(selected, s->cursor_field[0]))
-                return error_set(reterr_error, -EINVAL, "Stream '%s': the field selection leaves out '%s', its cursor",
+                return error_set(reterr_error, -EINVAL,
+                                 "Stream '%s': the field selection leaves out '%s', its cursor",
                                  s->stream.name, s->cursor_field[0]);
         for (FieldPath *p = s->primary_key; p && *p; p++)
                 if (!strv_contains(selected, (*p)[0]))
@@ -137,7 +141,8 @@ static int select_in_schema(AirbyteStream *s, char *const *selected) {
         for (size_t i = 0; i < json_object_array_length(required); i++) {
                 JsonObject *v = json_object_array_get_idx(required, i);
 
-                if (!json_object_is_type(v, json_type_string) || !strv_contains(selected, json_object_get_string(v)))
+                if (!json_object_is_type(v, json_type_string) || !strv_contains(selected,
+                        json_object_get_string(v)))
                         continue;
                 if (json_object_array_add(kept_required, json_object_get(v)) < 0) {
                         json_object_put(v);
@@ -182,7 +187,8 @@ static int collision(const AirbyteStream *a, const AirbyteStream *b, const Airby
         _cleanup_buffer_ Buffer text = {};
 
         if (append_label(&text, a) < 0 || buffer_append_string(&text, " and ") < 0 || append_label(&text, b) < 0 ||
-            buffer_append_string(&text, " would both be written to ") < 0 || append_label(&text, target) < 0 ||
+            buffer_append_string(&text, " would both be written to ") < 0 || append_label(&text,
+                    target) < 0 ||
             !buffer_string(&text))
                 return -ENOMEM;
         return error_set(reterr_error, -EEXIST, "Streams %s: keep the namespaces apart or leave one out",
@@ -208,7 +214,8 @@ static int claim_name(Hashmap *taken, const ConfiguredCatalog *source, const Con
         return hashmap_put(taken, buffer_bytes(&key), key.len, &source->streams[i].stream);
 }
 
-int sync_catalog_map(const ConfiguredCatalog *catalog, NamespaceDefinition definition, const char *namespace_format,
+int sync_catalog_map(const ConfiguredCatalog *catalog, NamespaceDefinition definition,
+                     const char *namespace_format,
                      const char *prefix, char **const *selected_fields, Mapper **const *mappers,
                      ConfiguredCatalog **ret_destination, StreamOptions **ret_streams, Error **reterr_error) {
         _cleanup_configured_catalog_ ConfiguredCatalog *destination = calloc(1, sizeof(ConfiguredCatalog));

@@ -19,7 +19,8 @@ typedef enum NamespaceDefinition {
 /* Destination-side catalog and per-stream options out of a source-side catalog. Two streams that would
  * get the same destination name are -EEXIST. `ret_streams` has catalog->n_streams entries that borrow
  * from `ret_destination` and from the given lists; free the array with free(). */
-int sync_catalog_map(const ConfiguredCatalog *catalog, NamespaceDefinition definition, const char *namespace_format,
+int sync_catalog_map(const ConfiguredCatalog *catalog, NamespaceDefinition definition,
+                     const char *namespace_format,
                      const char *prefix, char **const *selected_fields, Mapper **const *mappers,
                      ConfiguredCatalog **ret_destination, StreamOptions **ret_streams, Error **reterr_error);
 

@@ -95,7 +95,8 @@ static int read_entry(GenerationSet *g, JsonObject *o, Error **reterr_error) {
             (r = json_get_bool(o, "refreshing", &refreshing, "Generation", reterr_error)) < 0)
                 return r;
         if (!name || id < 0)
-                return error_set(reterr_error, -EINVAL, "Generation of stream '%s': 'name' is missing or the id negative",
+                return error_set(reterr_error, -EINVAL,
+                                 "Generation of stream '%s': 'name' is missing or the id negative",
                                  strempty(name));
         r = find_or_add(g, namespace, name, &generation);
         if (r < 0)
@@ -215,7 +216,8 @@ static bool replaces_older(const ConfiguredStream *s, const Generation *generati
         return generation->refreshing;
 }
 
-int generations_assign(GenerationSet *g, ConfiguredCatalog *catalog, const GenerationRequest *request, StateSet *state,
+int generations_assign(GenerationSet *g, ConfiguredCatalog *catalog, const GenerationRequest *request,
+                       StateSet *state,
                        bool *ret_dropped, Error **reterr_error) {
         bool clear = is_clear(request, catalog->n_streams);
         int r;
@@ -230,7 +232,8 @@ int generations_assign(GenerationSet *g, ConfiguredCatalog *catalog, const Gener
                 if (r < 0)
                         return r;
                 if (over && generation->id == INT64_MAX)
-                        return error_set(reterr_error, -ERANGE, "Stream '%s': its generation number has run out",
+                        return error_set(reterr_error, -ERANGE,
+                                         "Stream '%s': its generation number has run out",
                                          s->stream.name);
                 if (over)
                         generation->id++;

@@ -41,7 +41,8 @@ typedef struct GenerationRequest {
  *
  * A truncating refresh that did not complete stays "refreshing": the next sync goes on with it (same
  * generation, same minimum), or old rows would stay for good. */
-int generations_assign(GenerationSet *g, ConfiguredCatalog *catalog, const GenerationRequest *request, StateSet *state,
+int generations_assign(GenerationSet *g, ConfiguredCatalog *catalog, const GenerationRequest *request,
+                       StateSet *state,
                        bool *ret_dropped, Error **reterr_error);
 
 /* Whether a truncating refresh of the stream has begun and not completed. */

@@ -9,12 +9,14 @@ static const struct {
 } public_modes[_PUBLIC_SYNC_MODE_MAX] = {
 #define MODE(n, s, d) { n, SYNC_MODE_##s, DESTINATION_SYNC_MODE_##d }
         [PUBLIC_FULL_REFRESH_OVERWRITE] = MODE("full_refresh_overwrite", FULL_REFRESH, OVERWRITE),
-        [PUBLIC_FULL_REFRESH_OVERWRITE_DEDUPED] = MODE("full_refresh_overwrite_deduped", FULL_REFRESH, OVERWRITE_DEDUP),
+        [PUBLIC_FULL_REFRESH_OVERWRITE_DEDUPED] = MODE("full_refresh_overwrite_deduped", FULL_REFRESH,
+                                                       OVERWRITE_DEDUP),
         [PUBLIC_FULL_REFRESH_APPEND] = MODE("full_refresh_append", FULL_REFRESH, APPEND),
         [PUBLIC_FULL_REFRESH_UPDATE] = MODE("full_refresh_update", FULL_REFRESH, UPDATE),
         [PUBLIC_FULL_REFRESH_SOFT_DELETE] = MODE("full_refresh_soft_delete", FULL_REFRESH, SOFT_DELETE),
         [PUBLIC_INCREMENTAL_APPEND] = MODE("incremental_append", INCREMENTAL, APPEND),
-        [PUBLIC_INCREMENTAL_DEDUPED_HISTORY] = MODE("incremental_deduped_history", INCREMENTAL, APPEND_DEDUP),
+        [PUBLIC_INCREMENTAL_DEDUPED_HISTORY] = MODE("incremental_deduped_history", INCREMENTAL,
+                                                    APPEND_DEDUP),
         [PUBLIC_INCREMENTAL_UPDATE] = MODE("incremental_update", INCREMENTAL, UPDATE),
         [PUBLIC_INCREMENTAL_SOFT_DELETE] = MODE("incremental_soft_delete", INCREMENTAL, SOFT_DELETE),
 #undef MODE
@@ -74,7 +76,8 @@ static int check_path(const AirbyteStream *stream, FieldPath path, const char *w
                 text = strv_join(path, ".");
                 if (!text)
                         return -ENOMEM;
-                return error_set(reterr_error, -ENOENT, "Stream '%s': %s '%s' is not in the schema", stream->name,
+                return error_set(reterr_error, -ENOENT, "Stream '%s': %s '%s' is not in the schema",
+                                 stream->name,
                                  what, text);
         }
         return 0;
@@ -120,7 +123,8 @@ typedef struct Keys {
         FieldPath *primary_key;
 } Keys;
 
-static int resolve_keys(const AirbyteStream *stream, const SyncModeWish *wish, Keys *ret, Error **reterr_error) {
+static int resolve_keys(const AirbyteStream *stream, const SyncModeWish *wish, Keys *ret,
+                        Error **reterr_error) {
         Keys k = {
                 .cursor = wish->cursor_field ?: stream->default_cursor_field,
                 .primary_key = wish->primary_key ?: stream->source_defined_primary_key,
@@ -180,7 +184,8 @@ static const char *obstacle(const AirbyteStream *stream, const ConnectorSpec *de
 }
 
 /* The best mode, and where it is not the first choice, what stood against that. */
-static PublicSyncMode choose_best(const AirbyteStream *stream, const ConnectorSpec *destination, const Keys *keys,
+static PublicSyncMode choose_best(const AirbyteStream *stream, const ConnectorSpec *destination,
+                                  const Keys *keys,
                                   const char **ret_obstacle) {
         int code;
 
@@ -191,8 +196,10 @@ static PublicSyncMode choose_best(const AirbyteStream *stream, const ConnectorSp
         return _PUBLIC_SYNC_MODE_INVALID;
 }
 
-static int explain(const AirbyteStream *stream, PublicSyncMode m, const Keys *keys, const char *against, char **ret) {
-        _cleanup_free_ char *cursor = keys->cursor ? strv_join(keys->cursor, ".") : strdup("the source's own");
+static int explain(const AirbyteStream *stream, PublicSyncMode m, const Keys *keys, const char *against,
+                   char **ret) {
+        _cleanup_free_ char *cursor = keys->cursor ? strv_join(keys->cursor,
+                                                               ".") : strdup("the source's own");
         _cleanup_buffer_ Buffer b = {};
         int r;
 
@@ -203,7 +210,8 @@ static int explain(const AirbyteStream *stream, PublicSyncMode m, const Keys *ke
                 r = buffer_appendf(&b, ", cursor %s", cursor);
         if (r >= 0 && needs_primary_key(public_modes[m].destination))
                 r = buffer_append_string(&b, ", primary key");
-        for (FieldPath *p = keys->primary_key; r >= 0 && needs_primary_key(public_modes[m].destination) && *p; p++) {
+        for (FieldPath *p = keys->primary_key; r >= 0 && needs_primary_key(public_modes[m].destination) &&
+             *p; p++) {
                 _cleanup_free_ char *path = strv_join(*p, ".");
 
                 r = path ? buffer_appendf(&b, "%s %s", p == keys->primary_key ? "" : ",", path) : -ENOMEM;
@@ -244,7 +252,8 @@ static int fill(const AirbyteStream *stream, PublicSyncMode m, const SyncModeWis
         return 0;
 }
 
-int sync_modes_choose(const AirbyteStream *stream, const ConnectorSpec *destination, const SyncModeWish *wish,
+int sync_modes_choose(const AirbyteStream *stream, const ConnectorSpec *destination,
+                      const SyncModeWish *wish,
                       ConfiguredStream *ret, char **ret_why, Error **reterr_error) {
         _cleanup_free_ char *why = NULL;
         PublicSyncMode m = wish->mode;
@@ -259,7 +268,8 @@ int sync_modes_choose(const AirbyteStream *stream, const ConnectorSpec *destinat
                 m = choose_best(stream, destination, &keys, &against);
                 if (m < 0)
                         return error_set(reterr_error, -EOPNOTSUPP,
-                                         "Stream '%s': no sync mode is possible: %s, and the destination takes no other "
+                                         "Stream '%s': no sync mode is possible: %s, and the destination "
+                                         "takes no other "
                                          "mode that the source offers",
                                          stream->name, against);
                 r = explain(stream, m, &keys, against, &why);
@@ -268,7 +278,8 @@ int sync_modes_choose(const AirbyteStream *stream, const ConnectorSpec *destinat
         } else {
                 against = obstacle(stream, destination, &keys, m, &code);
                 if (against)
-                        return error_set(reterr_error, code, "Stream '%s' cannot be synced as %s: %s", stream->name,
+                        return error_set(reterr_error, code, "Stream '%s' cannot be synced as %s: %s",
+                                         stream->name,
                                          public_modes[m].name, against);
         }
         r = fill(stream, m, wish, &keys, ret);

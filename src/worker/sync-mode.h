@@ -41,7 +41,8 @@ typedef struct SyncModeWish {
  * sentence that says what and why, else NULL. -EOPNOTSUPP: a side cannot do the mode; -ENODATA: cursor or
  * primary key missing; -ENOENT: a cursor or key field is not in the schema; -EPERM: the source defines
  * the cursor and another one was asked for. Errors name the stream. */
-int sync_modes_choose(const AirbyteStream *stream, const ConnectorSpec *destination, const SyncModeWish *wish,
+int sync_modes_choose(const AirbyteStream *stream, const ConnectorSpec *destination,
+                      const SyncModeWish *wish,
                       ConfiguredStream *ret, char **ret_why, Error **reterr_error);
 
 /* "a" or "a.b" as a path: a property of that very name first, else split at dots. -ENOENT when the schema

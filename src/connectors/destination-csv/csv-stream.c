@@ -32,8 +32,7 @@ void csv_stream_done(CsvStream *s) {
         *s = (CsvStream) {};
 }
 
-/* --- files that are there already
- * ------------------------------------------------------------------------------ */
+/* --- files that are there already --- */
 
 typedef struct Mapping {
         char *p;
@@ -57,7 +56,8 @@ static int map_file(int fd, uint64_t length, const char *name, Mapping *ret, Err
 static int read_row(CsvRow *row, const char **p, const char *end, const char *name, Error **reterr_error) {
         int r = csv_row_next(row, p, end);
 
-        return r == -EBADMSG ? connector_fail(reterr_error, FAILURE_CONFIG_ERROR, r, "'%s' is there and is not CSV: a "
+        return r == -EBADMSG ? connector_fail(reterr_error, FAILURE_CONFIG_ERROR, r,
+                                              "'%s' is there and is not CSV: a "
                                               "quote isn't closed", name) : r;
 }
 
@@ -174,7 +174,8 @@ static int fill_wider(TargetFile *f, int to, void *userdata, Error **reterr_erro
                         int q = write_full(to, buffer_bytes(&b), b.len);
 
                         if (q < 0)
-                                return error_set_errno(reterr_error, q, "Failed to rewrite '%s'", f->display);
+                                return error_set_errno(reterr_error, q, "Failed to rewrite '%s'",
+                                                       f->display);
                         buffer_reset(&b);
                 }
                 if (r == 0)
@@ -226,7 +227,8 @@ static int csv_start(TargetFile *f, void *userdata, Error **reterr_error) {
 }
 
 /* The columns of the unfinished file join those of the file. */
-static int join_header(TargetFile *f, CsvStream *s, char *const *names, size_t **ret_place, Error **reterr_error) {
+static int join_header(TargetFile *f, CsvStream *s, char *const *names, size_t **ret_place,
+                       Error **reterr_error) {
         _cleanup_free_ size_t *place = calloc(strv_length(names) + 1, sizeof(*place));
         size_t before = s->n_header;
         int r = 0;
@@ -283,8 +285,7 @@ static int csv_merge(TargetFile *f, int fd, uint64_t length, void *userdata, Err
 
 const TargetFormat csv_format = { .extension = ".csv", .start = csv_start, .merge = csv_merge };
 
-/* --- records
- * --------------------------------------------------------------------------------------------------- */
+/* --- records --- */
 
 static int put_text(CsvStream *s, size_t at, const char *p, size_t n) {
         size_t start = s->arena.len;
@@ -342,7 +343,8 @@ static int put_columns(CsvStream *s, JsonSlice data) {
         return r;
 }
 
-static int put_meta(CsvStream *s, const ConfiguredStream *stream, RecordStamp *stamp, const DestinationRecord *record) {
+static int put_meta(CsvStream *s, const ConfiguredStream *stream, RecordStamp *stamp,
+                    const DestinationRecord *record) {
         JsonSlice time = record_stamp_time(stamp, record->emitted_at);
         char id[RAW_ID_LENGTH], generation[24];
         int r;

@@ -89,7 +89,8 @@ int csv_row_next(CsvRow *row, const char **p, const char *end) {
                 if (!behind)
                         return -EBADMSG;
                 /* Files of others end their lines with CR LF. */
-                stop = behind > at && (behind == end || *behind == '\n') && behind[-1] == '\r' ? behind - 1 : behind;
+                stop = behind > at && (behind == end ||
+                                       *behind == '\n') && behind[-1] == '\r' ? behind - 1 : behind;
                 r = add_field(row, at, stop);
                 if (r < 0)
                         return r;

@@ -40,14 +40,16 @@ static int open_streams(CsvDestination *d, const char *path, bool neutralize, Er
         for (size_t i = 0; i < n; i++) {
                 userdata[i] = d->streams + i;
                 d->n_streams++;
-                r = csv_stream_init(d->streams + i, &d->catalog->streams[i].stream, neutralize, reterr_error);
+                r = csv_stream_init(d->streams + i, &d->catalog->streams[i].stream, neutralize,
+                                    reterr_error);
                 if (r < 0)
                         return r;
         }
         return target_set_open(&d->targets, path, d->catalog, &csv_format, userdata, d->out, reterr_error);
 }
 
-static int csv_open(JsonObject *config, const ConfiguredCatalog *catalog, Emitter *out, void **ret_destination,
+static int csv_open(JsonObject *config, const ConfiguredCatalog *catalog, Emitter *out,
+                    void **ret_destination,
                     Error **reterr_error) {
         _cleanup_(destination_freep) CsvDestination *d = calloc(1, sizeof(*d));
         const char *path = NULL;
@@ -70,7 +72,8 @@ static int csv_open(JsonObject *config, const ConfiguredCatalog *catalog, Emitte
         return 0;
 }
 
-static int csv_write(void *destination, size_t stream, const DestinationRecord *record, Error **reterr_error) {
+static int csv_write(void *destination, size_t stream, const DestinationRecord *record,
+                     Error **reterr_error) {
         CsvDestination *d = destination;
         TargetFile *f = d->targets.files + stream;
         int r;

@@ -46,7 +46,8 @@ static Fault fault_from_string(const char *s) {
         return _FAULT_INVALID;
 }
 
-static int devnull_open(JsonObject *config, const ConfiguredCatalog *catalog, Emitter *out, void **ret_destination,
+static int devnull_open(JsonObject *config, const ConfiguredCatalog *catalog, Emitter *out,
+                        void **ret_destination,
                         Error **reterr_error) {
         _cleanup_free_ NullDestination *d = calloc(1, sizeof(*d));
         static const char what[] = "configuration";
@@ -76,7 +77,8 @@ static int devnull_open(JsonObject *config, const ConfiguredCatalog *catalog, Em
 static int fail_now(NullDestination *d, Error **reterr_error) {
         switch (d->fault) {
         case FAULT_ERROR:
-                return error_set(reterr_error, -EIO, "The fault that was asked for came after %" PRIu64 " records",
+                return error_set(reterr_error, -EIO,
+                                 "The fault that was asked for came after %" PRIu64 " records",
                                  d->records);
         case FAULT_EXIT:
                 _exit((int) d->exit_code);
@@ -95,7 +97,8 @@ static int fail_now(NullDestination *d, Error **reterr_error) {
         }
 }
 
-static int devnull_write(void *destination, size_t stream, const DestinationRecord *record, Error **reterr_error) {
+static int devnull_write(void *destination, size_t stream, const DestinationRecord *record,
+                         Error **reterr_error) {
         NullDestination *d = destination;
 
         if (d->delay > 0) {
@@ -111,7 +114,8 @@ static int devnull_commit(void *destination, Error **reterr_error) {
         NullDestination *d = destination;
 
         if (d->fault == FAULT_COMMIT_ERROR && d->records >= (uint64_t) d->after)
-                return error_set(reterr_error, -EIO, "The failure to commit that was asked for came after %" PRIu64
+                return error_set(reterr_error, -EIO,
+                                 "The failure to commit that was asked for came after %" PRIu64
                                  " records", d->records);
         return 0;
 }
@@ -123,7 +127,8 @@ static int devnull_finish_stream(void *destination, size_t stream, Error **reter
 static int devnull_close(void *destination, bool clean, Error **reterr_error) {
         _cleanup_free_ NullDestination *d = destination;
 
-        return clean ? emitter_log(d->out, "INFO", "%" PRIu64 " records, %" PRIu64 " bytes of data", d->records, d->bytes)
+        return clean ? emitter_log(d->out, "INFO", "%" PRIu64 " records, %" PRIu64 " bytes of data",
+                                   d->records, d->bytes)
                      : 0;
 }
 

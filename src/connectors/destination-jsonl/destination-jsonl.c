@@ -49,7 +49,8 @@ static int jsonl_merge(TargetFile *f, int fd, uint64_t length, void *userdata, E
 
 static const TargetFormat jsonl_format = { .extension = EXTENSION, .start = jsonl_start, .merge = jsonl_merge };
 
-static int jsonl_open(JsonObject *config, const ConfiguredCatalog *catalog, Emitter *out, void **ret_destination,
+static int jsonl_open(JsonObject *config, const ConfiguredCatalog *catalog, Emitter *out,
+                      void **ret_destination,
                       Error **reterr_error) {
         JsonlDestination *j = calloc(1, sizeof(*j));
         const char *path = NULL;
@@ -80,7 +81,8 @@ static int append_data(Buffer *b, JsonSlice data) {
         return r < 0 ? r : buffer_append_char(b, ',');
 }
 
-static int append_line(JsonlDestination *j, Buffer *b, const ConfiguredStream *stream, const DestinationRecord *record) {
+static int append_line(JsonlDestination *j, Buffer *b, const ConfiguredStream *stream,
+                       const DestinationRecord *record) {
         JsonSlice time = record_stamp_time(&j->stamp, record->emitted_at);
         char id[RAW_ID_LENGTH];
         int r;
@@ -107,7 +109,8 @@ static int append_line(JsonlDestination *j, Buffer *b, const ConfiguredStream *s
         return r < 0 ? r : buffer_append(b, "}\n", 2);
 }
 
-static int jsonl_write(void *destination, size_t stream, const DestinationRecord *record, Error **reterr_error) {
+static int jsonl_write(void *destination, size_t stream, const DestinationRecord *record,
+                       Error **reterr_error) {
         JsonlDestination *j = destination;
         TargetFile *f = j->targets.files + stream;
         int r;

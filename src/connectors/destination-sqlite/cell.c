@@ -133,7 +133,8 @@ void cell_from_number(JsonSlice token, Cell *ret) {
         }
         decimal_parse(token, &d);
         /* An integer beyond 64 bits stays text even where a double is exact: it is no fraction. */
-        if (!memchr(token.p, '.', token.n) && !memchr(token.p, 'e', token.n) && !memchr(token.p, 'E', token.n)) {
+        if (!memchr(token.p, '.', token.n) && !memchr(token.p, 'e', token.n) && !memchr(token.p, 'E',
+                token.n)) {
                 ret->type = CELL_TEXT;
                 return;
         }
@@ -199,7 +200,8 @@ static int numeric_string_cell(ColumnKind kind, JsonSlice value, Buffer *arena, 
         for (size_t i = 0; i < ELEMENTSOF(words); i++)
                 if (json_key_equal(inner, words[i], strlen(words[i])))
                         return text_cell(arena, words[i], strlen(words[i]), ret);
-        if (inner.n == 0 || json_slice_type(inner) != JSON_NUMBER || json_validate(inner.p, inner.n, NULL) < 0)
+        if (inner.n == 0 || json_slice_type(inner) != JSON_NUMBER || json_validate(inner.p, inner.n,
+                NULL) < 0)
                 return 0;
         /* json_validate() lets spaces stand behind. */
         while (inner.p[inner.n - 1] == ' ' || inner.p[inner.n - 1] == '\t')
@@ -237,7 +239,8 @@ static int temporal_cell(ColumnKind kind, JsonSlice value, Buffer *arena, Cell *
 static int typed_cell(ColumnKind kind, JsonSlice value, JsonType type, Buffer *arena, Cell *ret) {
         switch (kind) {
         case COLUMN_STRING:
-                return type == JSON_STRING ? string_cell(value, arena, ret) : text_cell(arena, value.p, value.n, ret);
+                return type == JSON_STRING ? string_cell(value, arena, ret) : text_cell(arena, value.p,
+                        value.n, ret);
         case COLUMN_INTEGER:
         case COLUMN_NUMBER:
                 if (type == JSON_STRING)

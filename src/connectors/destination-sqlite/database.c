@@ -74,7 +74,8 @@ static int open_file(Database *d, Error **reterr_error) {
         d->lock_fd = open(d->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY, 0666);
         if (d->lock_fd >= 0)
                 return 0;
-        return connector_fail(reterr_error, FAILURE_CONFIG_ERROR, -errno, "Failed to open the database '%s' for "
+        return connector_fail(reterr_error, FAILURE_CONFIG_ERROR, -errno,
+                              "Failed to open the database '%s' for "
                               "writing: %s", d->path, strerror(errno));
 }
 
@@ -98,7 +99,8 @@ static int configure(Database *d, Error **reterr_error) {
         }
         sqlite3_finalize(TAKE_PTR(count));
         /* Views on tables that are swapped must not stand in the way of the renaming. */
-        return database_exec(d, reterr_error, "PRAGMA synchronous=EXTRA; PRAGMA cache_size=-%d; PRAGMA temp_store=FILE;"
+        return database_exec(d, reterr_error,
+                             "PRAGMA synchronous=EXTRA; PRAGMA cache_size=-%d; PRAGMA temp_store=FILE;"
                              "PRAGMA legacy_alter_table=ON; PRAGMA foreign_keys=OFF", CACHE_KIB);
 }
 
@@ -114,7 +116,8 @@ int database_open(Database *d, const char *path, int busy_timeout_seconds, Error
         /* One thread: the locks that every bind and allocation takes else cost as much as parsing a
          * record. */
         (void) sqlite3_config(SQLITE_CONFIG_SINGLETHREAD);
-        r = sqlite3_open_v2(path, &d->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_EXRESCODE, NULL);
+        r = sqlite3_open_v2(path, &d->db,
+                            SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_EXRESCODE, NULL);
         if (r != SQLITE_OK)
                 return database_error(d, r, "open the database", reterr_error);
         (void) sqlite3_busy_timeout(d->db, busy_timeout_seconds * 1000);

@@ -49,7 +49,8 @@ static int read_settings(JsonObject *config, Settings *ret, Error **reterr_error
         r = json_get_string(config, "path", &ret->path, what, reterr_error);
         if (r >= 0)
                 r = json_get_string(config, "schema_separator", &ret->separator, what, reterr_error);
-        return r < 0 ? r : json_get_i64(config, "busy_timeout_seconds", &ret->busy_timeout, what, reterr_error);
+        return r < 0 ? r : json_get_i64(config, "busy_timeout_seconds", &ret->busy_timeout, what,
+                                        reterr_error);
 }
 
 static int open_streams(SqliteDestination *s, const ConfiguredCatalog *catalog, const char *separator,
@@ -80,7 +81,8 @@ static int open_streams(SqliteDestination *s, const ConfiguredCatalog *catalog, 
         return r < 0 ? r : database_commit(&s->database, reterr_error);
 }
 
-static int sqlite_open(JsonObject *config, const ConfiguredCatalog *catalog, Emitter *out, void **ret_destination,
+static int sqlite_open(JsonObject *config, const ConfiguredCatalog *catalog, Emitter *out,
+                       void **ret_destination,
                        Error **reterr_error) {
         _cleanup_(destination_freep) SqliteDestination *s = calloc(1, sizeof(*s));
         Settings settings;
@@ -114,7 +116,8 @@ static int flush_all(SqliteDestination *s, bool release, Error **reterr_error) {
         return r;
 }
 
-static int sqlite_write(void *destination, size_t stream, const DestinationRecord *record, Error **reterr_error) {
+static int sqlite_write(void *destination, size_t stream, const DestinationRecord *record,
+                        Error **reterr_error) {
         SqliteDestination *s = destination;
         StreamWriter *w = s->writers + stream;
         int r;
@@ -193,7 +196,8 @@ static int sqlite_check(JsonObject *config, Emitter *out, Error **reterr_error) 
         if (r >= 0)
                 r = database_configure(&d, /* wait= */ false, reterr_error);
         if (r >= 0)
-                r = database_exec(&d, reterr_error, "BEGIN IMMEDIATE; CREATE TABLE _gantry_check (x); ROLLBACK");
+                r = database_exec(&d, reterr_error,
+                                  "BEGIN IMMEDIATE; CREATE TABLE _gantry_check (x); ROLLBACK");
         created = d.created && d.lock_fd >= 0;
         database_close(&d);
         /* Nothing was written, so a file that this made is empty. */

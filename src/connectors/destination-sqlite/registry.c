@@ -19,7 +19,8 @@ void stream_tables_done(StreamTables *s) {
 
 int registry_create(Database *d, Error **reterr_error) {
         return database_exec(d, reterr_error,
-                             "CREATE TABLE IF NOT EXISTS _gantry_streams (namespace TEXT NOT NULL, stream TEXT NOT NULL, "
+                             "CREATE TABLE IF NOT EXISTS _gantry_streams (namespace TEXT NOT NULL, "
+                             "stream TEXT NOT NULL, "
                              "table_name TEXT NOT NULL COLLATE NOCASE UNIQUE, final TEXT, generation_id INTEGER, "
                              "new TEXT, new_generation_id INTEGER, PRIMARY KEY (namespace, stream)) WITHOUT ROWID");
 }
@@ -95,7 +96,8 @@ static int table_exists(Database *d, const char *name, Error **reterr_error) {
         _cleanup_stmt_ sqlite3_stmt *s = NULL;
         int r;
 
-        r = database_prepare(d, "SELECT 1 FROM sqlite_schema WHERE name = ? COLLATE NOCASE", &s, reterr_error);
+        r = database_prepare(d, "SELECT 1 FROM sqlite_schema WHERE name = ? COLLATE NOCASE", &s,
+                             reterr_error);
         if (r < 0)
                 return r;
         (void) sqlite3_bind_text(s, 1, name, -1, SQLITE_STATIC);
@@ -181,7 +183,8 @@ static int choose_name(Database *d, const char *separator, StreamTables *s, Erro
         if (r >= 0)
                 r = table_exists(d, buffer_string(&b) ?: "", reterr_error);
         if (r > 0)
-                return connector_fail(reterr_error, FAILURE_CONFIG_ERROR, -EEXIST, "'%s' holds a table '%s' that was not "
+                return connector_fail(reterr_error, FAILURE_CONFIG_ERROR, -EEXIST,
+                                      "'%s' holds a table '%s' that was not "
                                       "made by a sync of stream '%s'; rename or drop it, or sync with a prefix",
                                       d->path, buffer_string(&b), s->stream);
         if (r < 0)
@@ -201,10 +204,12 @@ static int read_row(Database *d, sqlite3_stmt *row, StreamTables *s, Error **ret
         s->new_has_generation = sqlite3_column_type(row, 4) == SQLITE_INTEGER;
         s->new_generation_id = sqlite3_column_int64(row, 4);
         r = table_from_text(d, (const char *) sqlite3_column_text(row, 1), &s->final, reterr_error);
-        return r < 0 ? r : table_from_text(d, (const char *) sqlite3_column_text(row, 3), &s->new, reterr_error);
+        return r < 0 ? r : table_from_text(d, (const char *) sqlite3_column_text(row, 3), &s->new,
+                                           reterr_error);
 }
 
-int registry_load(Database *d, const char *separator, const char *namespace, const char *stream, StreamTables *ret,
+int registry_load(Database *d, const char *separator, const char *namespace, const char *stream,
+                  StreamTables *ret,
                   Error **reterr_error) {
         _cleanup_stmt_ sqlite3_stmt *row = NULL;
         int r;
@@ -212,7 +217,8 @@ int registry_load(Database *d, const char *separator, const char *namespace, con
         *ret = (StreamTables) { .namespace = strdup(strempty(namespace)), .stream = strdup(stream) };
         if (!ret->namespace || !ret->stream)
                 return -ENOMEM;
-        r = database_prepare(d, "SELECT table_name, final, generation_id, new, new_generation_id FROM _gantry_streams "
+        r = database_prepare(d,
+                             "SELECT table_name, final, generation_id, new, new_generation_id FROM _gantry_streams "
                              "WHERE namespace = ? AND stream = ?", &row, reterr_error);
         if (r < 0)
                 return r;
@@ -238,7 +244,8 @@ int registry_store(Database *d, const StreamTables *s, Error **reterr_error) {
         if (r >= 0)
                 r = table_to_text(s->new, &new);
         if (r >= 0)
-                r = database_prepare(d, "INSERT OR REPLACE INTO _gantry_streams VALUES (?, ?, ?, ?, ?, ?, ?)", &row,
+                r = database_prepare(d,
+                                     "INSERT OR REPLACE INTO _gantry_streams VALUES (?, ?, ?, ?, ?, ?, ?)", &row,
                                      reterr_error);
         if (r < 0)
                 return r;

@@ -10,8 +10,7 @@
 #define PARAMETERS_MAX 2000U
 #define NEW_TABLE_PREFIX "_gantry_new_"
 
-/* --- where records go
- * ------------------------------------------------------------------------------------------ */
+/* --- where records go --- */
 
 static GenerationHistory history(const StreamTables *t) {
         return (GenerationHistory) {
@@ -121,9 +120,11 @@ int stream_writer_lock(Database *d, const ConfiguredStream *stream, Error **rete
 
         r = stream_lock_take(d->lock_fd, s->namespace, s->name);
         if (r == -EAGAIN)
-                return connector_fail(reterr_error, FAILURE_TRANSIENT_ERROR, -EBUSY, "Another sync is writing stream '%s' "
+                return connector_fail(reterr_error, FAILURE_TRANSIENT_ERROR, -EBUSY,
+                                      "Another sync is writing stream '%s' "
                                       "into '%s'", s->name, d->path);
-        return r < 0 ? error_set_errno(reterr_error, r, "Failed to lock stream '%s' in '%s'", s->name, d->path) : 0;
+        return r < 0 ? error_set_errno(reterr_error, r, "Failed to lock stream '%s' in '%s'", s->name,
+                                       d->path) : 0;
 }
 
 int stream_writer_open(StreamWriter *w, Database *d, const ConfiguredStream *stream, const char *separator,
@@ -147,7 +148,8 @@ int stream_writer_open(StreamWriter *w, Database *d, const ConfiguredStream *str
                 return error_prefix(reterr_error, r, "Stream '%s'", s->name);
         w->n_cells = META_COLUMNS + w->columns.n;
         w->rows_max = MAX(1U, MIN(rows_max, (unsigned) (PARAMETERS_MAX / w->n_cells)));
-        w->deleted_field = w->key.deleted ? stream_columns_index(&w->columns, "_ab_cdc_deleted_at") : -ENOENT;
+        w->deleted_field = w->key.deleted ? stream_columns_index(&w->columns,
+                                                                 "_ab_cdc_deleted_at") : -ENOENT;
         return 0;
 }
 
@@ -160,8 +162,7 @@ void stream_writer_done(StreamWriter *w) {
         buffer_done(&w->changes);
 }
 
-/* --- records
- * --------------------------------------------------------------------------------------------------- */
+/* --- records --- */
 
 /* Fills the columns from the record's members; what isn't declared is counted by StreamColumns. */
 static int fill_columns(StreamWriter *w, JsonSlice data, Cell *row) {
@@ -198,7 +199,8 @@ static int check_key(const StreamWriter *w, const Cell *row, Error **reterr_erro
                 CellType type = row[w->key.fields[k]].type;
 
                 if (type == CELL_ABSENT || (type == CELL_NULL && !c->nullable))
-                        return error_set(reterr_error, -EINVAL, "Stream '%s': a record %s its primary key field '%s'",
+                        return error_set(reterr_error, -EINVAL,
+                                         "Stream '%s': a record %s its primary key field '%s'",
                                          w->configured->stream.name, type == CELL_ABSENT ? "lacks" : "has null in",
                                          c->field);
         }
@@ -231,7 +233,8 @@ static int fill_meta(StreamWriter *w, RecordStamp *stamp, const DestinationRecor
         return r;
 }
 
-int stream_writer_add(StreamWriter *w, RecordStamp *stamp, const DestinationRecord *record, Error **reterr_error) {
+int stream_writer_add(StreamWriter *w, RecordStamp *stamp, const DestinationRecord *record,
+                      Error **reterr_error) {
         Cell *row;
         int r;
 
@@ -256,12 +259,12 @@ int stream_writer_add(StreamWriter *w, RecordStamp *stamp, const DestinationReco
         return w->n_rows == w->rows_max || w->arena.len >= ARENA_MAX;
 }
 
-/* --- statements
- * ------------------------------------------------------------------------------------------------ */
+/* --- statements --- */
 
 static int insert_sql(const StreamWriter *w, unsigned rows, Buffer *sql) {
-        _cleanup_sqlite_str_ char *into = sqlite3_mprintf("INSERT INTO \"%w\" (" COLUMN_RAW_ID ", " COLUMN_EXTRACTED_AT ", "
-                                                          COLUMN_META ", " COLUMN_GENERATION_ID, w->target->name);
+        _cleanup_sqlite_str_ char *into = sqlite3_mprintf(
+                "INSERT INTO \"%w\" (" COLUMN_RAW_ID ", " COLUMN_EXTRACTED_AT ", "
+                COLUMN_META ", " COLUMN_GENERATION_ID, w->target->name);
         int r;
 
         r = into ? buffer_append_string(sql, into) : -ENOMEM;
@@ -283,7 +286,8 @@ static int insert_sql(const StreamWriter *w, unsigned rows, Buffer *sql) {
         return r < 0 ? r : buffer_append_string(sql, strempty(w->key.upsert));
 }
 
-static int need_statement(StreamWriter *w, Database *d, unsigned rows, sqlite3_stmt **s, Error **reterr_error) {
+static int need_statement(StreamWriter *w, Database *d, unsigned rows, sqlite3_stmt **s,
+                          Error **reterr_error) {
         _cleanup_buffer_ Buffer sql = {};
         const char *text;
         int r;
@@ -304,7 +308,8 @@ static int bind_cell(const StreamWriter *w, sqlite3_stmt *s, int at, const Cell 
         case CELL_REAL:
                 return sqlite3_bind_double(s, at, c->real);
         case CELL_TEXT:
-                return sqlite3_bind_text(s, at, buffer_bytes(&w->arena) + c->offset, (int) c->n, SQLITE_STATIC);
+                return sqlite3_bind_text(s, at, buffer_bytes(&w->arena) + c->offset, (int) c->n,
+                                         SQLITE_STATIC);
         default:
                 return sqlite3_bind_null(s, at);
         }
@@ -375,8 +380,7 @@ int stream_writer_settle(StreamWriter *w, Database *d, Error **reterr_error) {
         return r;
 }
 
-/* --- the end
- * --------------------------------------------------------------------------------------------------- */
+/* --- the end --- */
 
 int stream_writer_finish(StreamWriter *w, Database *d, Error **reterr_error) {
         int r;

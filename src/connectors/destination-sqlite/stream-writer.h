@@ -34,7 +34,8 @@ int stream_writer_open(StreamWriter *w, Database *d, const ConfiguredStream *str
 void stream_writer_done(StreamWriter *w);
 
 /* Gathers a record; 1 when it wants to be flushed now, else 0. */
-int stream_writer_add(StreamWriter *w, RecordStamp *stamp, const DestinationRecord *record, Error **reterr_error);
+int stream_writer_add(StreamWriter *w, RecordStamp *stamp, const DestinationRecord *record,
+                      Error **reterr_error);
 /* Inserts what was gathered, in the open transaction. */
 int stream_writer_flush(StreamWriter *w, Database *d, Error **reterr_error);
 /* Gives statements and memory back until the next record. Flush first. */

@@ -24,7 +24,8 @@ static int append_name(Buffer *b, const char *prefix, const char *column) {
 }
 
 /* ` OP '$."a"."b"'` for the part of a path below its column. */
-static int append_json_path(Buffer *b, const char *operator, FieldPath below, const char *stream, Error **reterr_error) {
+static int append_json_path(Buffer *b, const char *operator, FieldPath below, const char *stream,
+                            Error **reterr_error) {
         _cleanup_sqlite_str_ char *quoted = NULL;
         _cleanup_buffer_ Buffer path = {};
         int r;
@@ -33,7 +34,8 @@ static int append_json_path(Buffer *b, const char *operator, FieldPath below, co
         STRV_FOREACH(s, below) {
                 /* SQLite 3.40 has no way to say a quote inside a label. */
                 if (strchr(*s, '"'))
-                        return connector_fail(reterr_error, FAILURE_CONFIG_ERROR, -EINVAL, "Stream '%s': a nested key "
+                        return connector_fail(reterr_error, FAILURE_CONFIG_ERROR, -EINVAL,
+                                              "Stream '%s': a nested key "
                                               "or cursor field with a quote in its name cannot be used", stream);
                 if (r >= 0)
                         r = buffer_appendf(&path, ".\"%s\"", *s);
@@ -51,7 +53,8 @@ static int append_path(Buffer *b, const char *prefix, const char *operator, Fiel
         int r;
 
         if (!column)
-                return connector_fail(reterr_error, FAILURE_CONFIG_ERROR, -EINVAL, "Stream '%s': its key or cursor field "
+                return connector_fail(reterr_error, FAILURE_CONFIG_ERROR, -EINVAL,
+                                      "Stream '%s': its key or cursor field "
                                       "'%s' isn't in its schema", stream, path && path[0] ? path[0] : "");
         if (!path[1])
                 return append_name(b, prefix, column);
@@ -65,7 +68,8 @@ static int append_path(Buffer *b, const char *prefix, const char *operator, Fiel
 
 /* "->" gives a nested value as JSON text, exact for numbers of any size; good enough to be the same or
  * not. */
-static int key_sql(TableKey *k, const ConfiguredStream *stream, const StreamColumns *columns, const Table *t, Buffer *b,
+static int key_sql(TableKey *k, const ConfiguredStream *stream, const StreamColumns *columns,
+                   const Table *t, Buffer *b,
                    Error **reterr_error) {
         size_t n = field_paths_length(stream->primary_key);
 
@@ -96,7 +100,8 @@ static int key_sql(TableKey *k, const ConfiguredStream *stream, const StreamColu
 
 /* Which of two rows stays: the one with the greater cursor, NULL the least; with equal cursors the one
  * extracted later; then the one that came later. */
-static int newer_sql(const ConfiguredStream *stream, const Table *t, Buffer *where, Buffer *order, Error **reterr_error) {
+static int newer_sql(const ConfiguredStream *stream, const Table *t, Buffer *where, Buffer *order,
+                     Error **reterr_error) {
         _cleanup_buffer_ Buffer mine = {}, theirs = {};
         const char *a, *b;
         int r;
@@ -107,7 +112,8 @@ static int newer_sql(const ConfiguredStream *stream, const Table *t, Buffer *whe
         }
         r = append_path(&mine, "", "->>", stream->cursor_field, t, stream->stream.name, reterr_error);
         if (r >= 0)
-                r = append_path(&theirs, "excluded.", "->>", stream->cursor_field, t, stream->stream.name, reterr_error);
+                r = append_path(&theirs, "excluded.", "->>", stream->cursor_field, t, stream->stream.name,
+                                reterr_error);
         if (r < 0)
                 return r;
         a = buffer_string(&mine);
@@ -120,12 +126,14 @@ static int newer_sql(const ConfiguredStream *stream, const Table *t, Buffer *whe
 }
 
 /* A newer version replaces the whole row: fields that it doesn't have any more become NULL. */
-static int upsert_sql(TableKey *k, const StreamColumns *columns, const Table *t, const char *where, Buffer *b) {
+static int upsert_sql(TableKey *k, const StreamColumns *columns, const Table *t, const char *where,
+                      Buffer *b) {
         int r;
 
         r = buffer_appendf(b, " ON CONFLICT (%s) DO UPDATE SET ", k->key);
         if (r >= 0)
-                r = buffer_append_string(b, COLUMN_RAW_ID " = excluded." COLUMN_RAW_ID ", " COLUMN_EXTRACTED_AT
+                r = buffer_append_string(b,
+                                         COLUMN_RAW_ID " = excluded." COLUMN_RAW_ID ", " COLUMN_EXTRACTED_AT
                                          " = excluded." COLUMN_EXTRACTED_AT ", " COLUMN_META " = excluded." COLUMN_META
                                          ", " COLUMN_GENERATION_ID " = excluded." COLUMN_GENERATION_ID);
         for (size_t i = 0; t->columns && t->columns[i] && r >= 0; i++) {
@@ -133,7 +141,8 @@ static int upsert_sql(TableKey *k, const StreamColumns *columns, const Table *t,
 
                 r = append_name(b, ", ", t->columns[i]);
                 if (r >= 0)
-                        r = present ? append_name(b, " = excluded.", t->columns[i]) : buffer_append_string(b, " = NULL");
+                        r = present ? append_name(b, " = excluded.",
+                                                  t->columns[i]) : buffer_append_string(b, " = NULL");
         }
         return r < 0 ? r : buffer_appendf(b, " WHERE %s", where);
 }
@@ -152,7 +161,8 @@ int table_key_init(TableKey *k, const ConfiguredStream *stream, const StreamColu
         if (!is_dedup(stream))
                 return 0;
         if (field_paths_length(stream->primary_key) == 0)
-                return connector_fail(reterr_error, FAILURE_CONFIG_ERROR, -EINVAL, "Stream '%s' is to be deduplicated but "
+                return connector_fail(reterr_error, FAILURE_CONFIG_ERROR, -EINVAL,
+                                      "Stream '%s' is to be deduplicated but "
                                       "has no primary key", stream->stream.name);
         r = key_sql(k, stream, columns, t, &key, reterr_error);
         if (r >= 0)
@@ -191,10 +201,13 @@ static int drop_doubles(Database *d, const Table *t, const TableKey *k, Error **
         const char *rowid = rowid_name(t);
 
         if (!rowid)
-                return connector_fail(reterr_error, FAILURE_CONFIG_ERROR, -EINVAL, "Table '%s' has columns rowid, _rowid_ "
+                return connector_fail(reterr_error, FAILURE_CONFIG_ERROR, -EINVAL,
+                                      "Table '%s' has columns rowid, _rowid_ "
                                       "and oid and cannot be deduplicated", t->name);
-        return database_exec(d, reterr_error, "DELETE FROM \"%w\" WHERE %s IN (SELECT r FROM (SELECT %s AS r, row_number() "
-                             "OVER (PARTITION BY %s ORDER BY %s, %s DESC) AS n FROM \"%w\") WHERE n > 1)", t->name, rowid,
+        return database_exec(d, reterr_error,
+                             "DELETE FROM \"%w\" WHERE %s IN (SELECT r FROM (SELECT %s AS r, row_number() "
+                             "OVER (PARTITION BY %s ORDER BY %s, %s DESC) AS n FROM \"%w\") WHERE n > "
+                             "1)", t->name, rowid,
                              rowid, k->key, k->order, rowid, t->name);
 }
 
@@ -203,7 +216,8 @@ static int drop_index(Database *d, Table *t, Error **reterr_error) {
 
         if (!t->key_index)
                 return 0;
-        r = database_exec(d, reterr_error, "DROP INDEX IF EXISTS \"%w\"; DROP INDEX IF EXISTS \"%w_del\"", t->key_index,
+        r = database_exec(d, reterr_error, "DROP INDEX IF EXISTS \"%w\"; DROP INDEX IF EXISTS \"%w_del\"",
+                          t->key_index,
                           t->key_index);
         if (r < 0)
                 return r;
@@ -223,9 +237,11 @@ static int make_index(Database *d, Table *t, const TableKey *k, Error **reterr_e
                 return -EIO;
         r = strv_extendf(&name, "_gantry_key_%016llx", (unsigned long long) random);
         if (r >= 0)
-                r = database_exec(d, reterr_error, "CREATE UNIQUE INDEX \"%w\" ON \"%w\" (%s)", name[0], t->name, k->key);
+                r = database_exec(d, reterr_error, "CREATE UNIQUE INDEX \"%w\" ON \"%w\" (%s)", name[0],
+                                  t->name, k->key);
         if (r >= 0 && k->deleted)
-                r = database_exec(d, reterr_error, "CREATE INDEX \"%w_del\" ON \"%w\" (\"%w\") WHERE \"%w\" IS NOT NULL",
+                r = database_exec(d, reterr_error,
+                                  "CREATE INDEX \"%w_del\" ON \"%w\" (\"%w\") WHERE \"%w\" IS NOT NULL",
                                   name[0], t->name, k->deleted, k->deleted);
         if (r < 0)
                 return r;
@@ -247,5 +263,6 @@ int table_key_apply(Database *d, Table *t, const TableKey *k, Error **reterr_err
 }
 
 int table_key_sweep(Database *d, const Table *t, const TableKey *k, Error **reterr_error) {
-        return database_exec(d, reterr_error, "DELETE FROM \"%w\" WHERE \"%w\" IS NOT NULL", t->name, k->deleted);
+        return database_exec(d, reterr_error, "DELETE FROM \"%w\" WHERE \"%w\" IS NOT NULL", t->name,
+                             k->deleted);
 }

@@ -95,7 +95,8 @@ static int add_mapping(Table *t, const StreamColumn *c) {
 static int check_width(const char *name, size_t n, Error **reterr_error) {
         if (n + META_COLUMNS <= COLUMNS_MAX)
                 return 0;
-        return connector_fail(reterr_error, FAILURE_CONFIG_ERROR, -E2BIG, "The table '%s' would have %zu columns; SQLite "
+        return connector_fail(reterr_error, FAILURE_CONFIG_ERROR, -E2BIG,
+                              "The table '%s' would have %zu columns; SQLite "
                               "takes %u. Select fewer fields", name, n + META_COLUMNS, COLUMNS_MAX);
 }
 
@@ -109,7 +110,8 @@ static int append_sql(Buffer *b, const char *format, ...) {
         return text ? buffer_append_string(b, text) : -ENOMEM;
 }
 
-int table_create(Database *d, const char *name, const StreamColumns *columns, Table **ret, Error **reterr_error) {
+int table_create(Database *d, const char *name, const StreamColumns *columns, Table **ret,
+                 Error **reterr_error) {
         _cleanup_(table_freep) Table *t = calloc(1, sizeof(*t));
         _cleanup_buffer_ Buffer sql = {};
         int r;
@@ -121,12 +123,14 @@ int table_create(Database *d, const char *name, const StreamColumns *columns, Ta
                 return -ENOMEM;
         r = check_width(name, columns->n, reterr_error);
         if (r >= 0)
-                r = append_sql(&sql, "CREATE TABLE \"%w\" (" COLUMN_RAW_ID " TEXT, " COLUMN_EXTRACTED_AT " TEXT, "
+                r = append_sql(&sql,
+                               "CREATE TABLE \"%w\" (" COLUMN_RAW_ID " TEXT, " COLUMN_EXTRACTED_AT " TEXT, "
                                COLUMN_META " TEXT, " COLUMN_GENERATION_ID " INTEGER", name);
         for (size_t i = 0; i < columns->n && r >= 0; i++) {
                 r = add_mapping(t, columns->items + i);
                 if (r >= 0)
-                        r = append_sql(&sql, ", \"%w\"%s", t->columns[i], declared_type(columns->items[i].kind));
+                        r = append_sql(&sql, ", \"%w\"%s", t->columns[i],
+                                       declared_type(columns->items[i].kind));
         }
         if (r >= 0)
                 r = buffer_append_char(&sql, ')');
@@ -178,12 +182,14 @@ static int undeclare(Database *d, const Table *t, size_t i, const char *type, Er
                           "PRAGMA writable_schema=RESET", with, without, t->name);
         /* An ordinary change after it makes other connections read the schema again. */
         if (r >= 0)
-                r = database_exec(d, reterr_error, "CREATE TABLE _gantry_changed (x); DROP TABLE _gantry_changed");
+                r = database_exec(d, reterr_error,
+                                  "CREATE TABLE _gantry_changed (x); DROP TABLE _gantry_changed");
         if (r >= 0)
                 r = declared_now(d, t, i, &left, reterr_error);
         if (r < 0)
                 return r;
-        return *left ? connector_fail(reterr_error, FAILURE_CONFIG_ERROR, -EINVAL, "Table '%s': column '%s' is declared "
+        return *left ? connector_fail(reterr_error, FAILURE_CONFIG_ERROR, -EINVAL,
+                                      "Table '%s': column '%s' is declared "
                                       "%s, which would change values of the type that it has now; refresh the stream",
                                       t->name, t->columns[i], left) : 0;
 }
@@ -203,7 +209,8 @@ static int loosen(Database *d, const Table *t, size_t i, ColumnKind kind, const 
         return undeclare(d, t, i, type, reterr_error);
 }
 
-static int note_kind(Database *d, Table *t, size_t i, const StreamColumn *c, const ConfiguredStream *s, Emitter *out,
+static int note_kind(Database *d, Table *t, size_t i, const StreamColumn *c, const ConfiguredStream *s,
+                     Emitter *out,
                      Error **reterr_error) {
         const char *now = column_kind_to_string(c->kind);
         char *copy;
@@ -213,7 +220,8 @@ static int note_kind(Database *d, Table *t, size_t i, const StreamColumn *c, con
                 return 0;
         r = loosen(d, t, i, c->kind, s, reterr_error);
         if (r >= 0)
-                r = emitter_log(out, "INFO", "Table '%s': column '%s' was %s and is %s from now on; rows that are there "
+                r = emitter_log(out, "INFO",
+                                "Table '%s': column '%s' was %s and is %s from now on; rows that are there "
                                 "stay as they are", t->name, t->columns[i], t->kinds[i], now);
         if (r < 0)
                 return r;
@@ -225,7 +233,8 @@ static int note_kind(Database *d, Table *t, size_t i, const StreamColumn *c, con
         return 0;
 }
 
-int table_evolve(Database *d, Table *t, const StreamColumns *columns, const ConfiguredStream *stream, Emitter *out,
+int table_evolve(Database *d, Table *t, const StreamColumns *columns, const ConfiguredStream *stream,
+                 Emitter *out,
                  Error **reterr_error) {
         size_t n = strv_length(t->fields);
         int r = 0;

@@ -44,15 +44,18 @@ void stream_tables_done(StreamTables *s);
 int registry_create(Database *d, Error **reterr_error);
 /* Reads the row of a stream or chooses a table name for a new one: `namespace` + separator + name, with a
  * hash appended where another stream has that name already (SQLite's names ignore ASCII case). */
-int registry_load(Database *d, const char *separator, const char *namespace, const char *stream, StreamTables *ret,
+int registry_load(Database *d, const char *separator, const char *namespace, const char *stream,
+                  StreamTables *ret,
                   Error **reterr_error);
 int registry_store(Database *d, const StreamTables *s, Error **reterr_error);
 
 /* Creates the table for these columns. */
-int table_create(Database *d, const char *name, const StreamColumns *columns, Table **ret, Error **reterr_error);
+int table_create(Database *d, const char *name, const StreamColumns *columns, Table **ret,
+                 Error **reterr_error);
 /* Adds the columns that it lacks; those that are gone from the schema stay, those whose type changed lose
  * the declared one. */
-int table_evolve(Database *d, Table *t, const StreamColumns *columns, const ConfiguredStream *stream, Emitter *out,
+int table_evolve(Database *d, Table *t, const StreamColumns *columns, const ConfiguredStream *stream,
+                 Emitter *out,
                  Error **reterr_error);
 int table_drop(Database *d, Table *t, Error **reterr_error);
 int table_rename(Database *d, Table *t, const char *name, Error **reterr_error);

@@ -122,7 +122,8 @@ static void forget_deduplication(JsonObject *catalog) {
         size_t n = json_object_is_type(streams, json_type_array) ? json_object_array_length(streams) : 0;
 
         for (size_t k = 0; k < n; k++) {
-                JsonObject *stream = json_object_array_get_idx(streams, k), *key = json_member(stream, "primary_key");
+                JsonObject *stream = json_object_array_get_idx(streams, k), *key = json_member(stream,
+                        "primary_key");
                 const char *mode = NULL;
 
                 if (json_get_string(stream, "destination_sync_mode", &mode, "catalog", NULL) <= 0 ||
@@ -233,7 +234,8 @@ static int verb_write(Invocation *i, Error **reterr_error) {
         r = load_catalog(i, reterr_error);
         if (r >= 0)
                 r = check_modes(i, reterr_error);
-        return r < 0 ? r : destination_run(i->info, i->config, i->catalog, STDIN_FILENO, i->out, reterr_error);
+        return r < 0 ? r : destination_run(i->info, i->config, i->catalog, STDIN_FILENO, i->out,
+                                           reterr_error);
 }
 
 static int verb_discover(Invocation *i, Error **reterr_error) {
@@ -292,7 +294,8 @@ static int report_failure(Invocation *i, int r, const Error *error) {
                 return EXIT_TERMINATED;
         if (!masked)
                 return EXIT_FAILURE;
-        (void) message_write_trace_error(emitter_buffer(i->out), emitter_now_ms(i->out), failure_type, masked, masked,
+        (void) message_write_trace_error(emitter_buffer(i->out), emitter_now_ms(i->out), failure_type,
+                                         masked, masked,
                                          NULL, NULL, NULL);
         (void) emitter_flush(i->out);
         return EXIT_FAILURE;

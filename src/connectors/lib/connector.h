@@ -27,7 +27,8 @@ typedef struct ConnectorInfo {
         /* Emits records and states; the frame has checked catalog against these (unknown stream,
          * unsupported mode: config_error) and emits a TRACE ERROR when this fails. Stream statuses are
          * the connector's own. */
-        int (*read)(JsonObject *config, const ConfiguredCatalog *catalog, const StateSet *state, Emitter *out,
+        int (*read)(JsonObject *config, const ConfiguredCatalog *catalog, const StateSet *state,
+                    Emitter *out,
                     Error **reterr_error);
 
         /* destinations */

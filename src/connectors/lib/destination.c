@@ -87,8 +87,7 @@ static const char *stream_name(const DestinationRun *d, size_t i) {
         return d->catalog->streams[i].stream.name;
 }
 
-/* --- finding the stream of a record
- * ---------------------------------------------------------------------------- */
+/* --- finding the stream of a record --- */
 
 /* Names hold no NUL (a configured catalog with one is refused), so it separates. */
 static int make_key(Buffer *b, const char *namespace, const char *name) {
@@ -108,7 +107,8 @@ static int index_streams(DestinationRun *d) {
                 int r = make_key(&d->key, s->namespace, s->name);
 
                 if (r >= 0)
-                        r = hashmap_put(d->streams, buffer_bytes(&d->key), d->key.len, (void *) (uintptr_t) (i + 1));
+                        r = hashmap_put(d->streams, buffer_bytes(&d->key), d->key.len,
+                                        (void *) (uintptr_t) (i + 1));
                 if (r < 0)
                         return r;
         }
@@ -141,7 +141,8 @@ static int find_stream(DestinationRun *d, const Envelope *e, size_t *ret, Error 
         if (found == 0)
                 return error_set(reterr_error, -ENOENT,
                                  "Line %" PRIu64 " is a record of stream '%.*s'%s%.*s, which the configured catalog "
-                                 "doesn't name", d->reader.n_lines, (int) MIN(e->stream.n, 512U), e->stream.p,
+                                 "doesn't name", d->reader.n_lines, (int) MIN(e->stream.n,
+                                         512U), e->stream.p,
                                  e->namespace.p ? " in namespace " : "", (int) MIN(e->namespace.n, 512U),
                                  e->namespace.p ?: "");
         if (e->shape > 0 && e->shape < SHAPES_MAX)
@@ -150,8 +151,7 @@ static int find_stream(DestinationRun *d, const Envelope *e, size_t *ret, Error 
         return 0;
 }
 
-/* --- records
- * --------------------------------------------------------------------------------------------------- */
+/* --- records --- */
 
 static int reject(DestinationRun *d, size_t i, const char *why) {
         StreamProgress *p = d->progress + i;
@@ -161,7 +161,8 @@ static int reject(DestinationRun *d, size_t i, const char *why) {
         if (p->total_rejected++ > 0)
                 return 0;
         return emitter_log(d->out, "WARN", "Stream '%s': a record was rejected (line %" PRIu64 "): %s. "
-                           "Further ones of this stream are counted only", stream_name(d, i), d->reader.n_lines, why);
+                           "Further ones of this stream are counted only", stream_name(d,
+                                   i), d->reader.n_lines, why);
 }
 
 static int parse_emitted_at(JsonSlice number, int64_t *ret) {
@@ -195,7 +196,8 @@ static int read_record(const Envelope *e, DestinationRecord *ret, const char **r
                 *ret_why = "its emitted_at is not a time";
                 return 0;
         }
-        if (e->meta.p && json_slice_type(e->meta) == JSON_OBJECT && json_find_member(e->meta, "changes", &changes) > 0 &&
+        if (e->meta.p && json_slice_type(e->meta) == JSON_OBJECT && json_find_member(e->meta, "changes",
+                &changes) > 0 &&
             json_slice_type(changes) == JSON_ARRAY)
                 ret->meta_changes = changes;
         return 1;
@@ -233,8 +235,7 @@ static int on_record(DestinationRun *d, const Envelope *e, Error **reterr_error)
         return 0;
 }
 
-/* --- states
- * ---------------------------------------------------------------------------------------------------- */
+/* --- states --- */
 
 static StreamProgress *progress_of(DestinationRun *d, const StateMessage *m) {
         uintptr_t found;
@@ -290,7 +291,8 @@ static int on_state(DestinationRun *d, const Envelope *e, Error **reterr_error) 
                 return error_prefix(reterr_error, r, "Line %" PRIu64 " holds a state that cannot be read",
                                     d->reader.n_lines);
         if (d->state_type >= 0 && d->state_type != m.type) {
-                r = error_set(reterr_error, -EINVAL, "Line %" PRIu64 " holds a %s state after %s ones; a sync has one "
+                r = error_set(reterr_error, -EINVAL,
+                              "Line %" PRIu64 " holds a %s state after %s ones; a sync has one "
                               "kind only", d->reader.n_lines, state_type_to_string(m.type),
                               state_type_to_string(d->state_type));
                 state_message_done(&m);
@@ -336,8 +338,7 @@ static bool commit_due(const DestinationRun *d) {
                d->pending_bytes >= PENDING_BYTES_MAX || monotonic_ms() - d->oldest_pending_ms >= COMMIT_AGE_MS;
 }
 
-/* --- the other messages
- * ---------------------------------------------------------------------------------------- */
+/* --- the other messages --- */
 
 static int on_trace(DestinationRun *d, const Envelope *e) {
         TraceMessage m = {};
@@ -345,7 +346,8 @@ static int on_trace(DestinationRun *d, const Envelope *e) {
 
         r = trace_message_parse(e->payload, &m, NULL);
         if (r < 0)
-                return emitter_log(d->out, "WARN", "Line %" PRIu64 " holds a TRACE that cannot be read, ignoring",
+                return emitter_log(d->out, "WARN",
+                                   "Line %" PRIu64 " holds a TRACE that cannot be read, ignoring",
                                    d->reader.n_lines);
         if (m.type == TRACE_STREAM_STATUS && m.stream_name) {
                 uintptr_t found = 0;
@@ -357,7 +359,8 @@ static int on_trace(DestinationRun *d, const Envelope *e) {
                 else if (found > 0 && m.status == STREAM_STATUS_INCOMPLETE)
                         d->progress[found - 1].complete = false;
                 else if (found == 0)
-                        r = emitter_log(d->out, "WARN", "A status came of stream '%s', which the configured catalog "
+                        r = emitter_log(d->out, "WARN",
+                                        "A status came of stream '%s', which the configured catalog "
                                         "doesn't name", m.stream_name);
         }
         trace_message_done(&m);
@@ -395,8 +398,7 @@ static int on_line(DestinationRun *d, JsonSlice line, Error **reterr_error) {
         }
 }
 
-/* --- the loop
- * -------------------------------------------------------------------------------------------------- */
+/* --- the loop --- */
 
 static int drain_lines(DestinationRun *d, Error **reterr_error) {
         JsonSlice line;
@@ -404,7 +406,8 @@ static int drain_lines(DestinationRun *d, Error **reterr_error) {
 
         while ((r = line_reader_next(&d->reader, &line)) != 0) {
                 if (r == -EMSGSIZE)
-                        return error_set(reterr_error, r, "Line %" PRIu64 " of the input is longer than %u bytes, the "
+                        return error_set(reterr_error, r,
+                                         "Line %" PRIu64 " of the input is longer than %u bytes, the "
                                          "most that a message may have", d->reader.n_lines, PROTOCOL_LINE_MAX);
                 if (r > 0)
                         r = on_line(d, line, reterr_error);
@@ -478,7 +481,8 @@ static int finish_streams(DestinationRun *d, Error **reterr_error) {
                 if (p->complete)
                         r = d->info->destination->finish_stream(d->destination, i, reterr_error);
                 else
-                        r = emitter_log(d->out, "WARN", "Stream '%s' did not come to its end (no COMPLETE): what it "
+                        r = emitter_log(d->out, "WARN",
+                                        "Stream '%s' did not come to its end (no COMPLETE): what it "
                                         "would replace is left as it was", stream_name(d, i));
                 if (r >= 0)
                         r = emitter_log(d->out, "INFO", "Stream '%s': %" PRIu64 " records written, %" PRIu64
@@ -494,11 +498,13 @@ static int run_open(DestinationRun *d, int fd, Error **reterr_error) {
         if (r >= 0)
                 r = commit(d, reterr_error);
         if (r >= 0 && d->n_garbage > GARBAGE_LOG_MAX)
-                r = emitter_log(d->out, "WARN", "%" PRIu64 " lines of the input were not messages", d->n_garbage);
+                r = emitter_log(d->out, "WARN", "%" PRIu64 " lines of the input were not messages",
+                                d->n_garbage);
         return r < 0 ? r : finish_streams(d, reterr_error);
 }
 
-int destination_run(const ConnectorInfo *info, JsonObject *config, const ConfiguredCatalog *catalog, int input_fd,
+int destination_run(const ConnectorInfo *info, JsonObject *config, const ConfiguredCatalog *catalog,
+                    int input_fd,
                     Emitter *out, Error **reterr_error) {
         _cleanup_(destination_run_done) DestinationRun d = {
                 .info = info, .catalog = catalog, .out = out, .state_type = _STATE_TYPE_INVALID };

@@ -22,12 +22,14 @@ typedef struct DestinationRecord {
 struct DestinationOps {
         /* Opens the destination for these streams. `ret_destination` is passed to all others and freed by
          * close(). */
-        int (*open)(JsonObject *config, const ConfiguredCatalog *catalog, Emitter *out, void **ret_destination,
+        int (*open)(JsonObject *config, const ConfiguredCatalog *catalog, Emitter *out,
+                    void **ret_destination,
                     Error **reterr_error);
         /* One record of catalog stream `stream`. 1 taken, 0 rejected (counted, with one WARN a stream),
          * <0 fatal. More than 1 is counted as that many: the fault injection of destination-devnull lies
          * so. */
-        int (*write)(void *destination, size_t stream, const DestinationRecord *record, Error **reterr_error);
+        int (*write)(void *destination, size_t stream, const DestinationRecord *record,
+                     Error **reterr_error);
         /* Make all records written so far durable. */
         int (*commit)(void *destination, Error **reterr_error);
         /* The stream is COMPLETE and committed: swap tables, drop older generations. */
@@ -37,5 +39,6 @@ struct DestinationOps {
 };
 
 /* Used by connector_main() for `write`. */
-int destination_run(const ConnectorInfo *info, JsonObject *config, const ConfiguredCatalog *catalog, int input_fd,
+int destination_run(const ConnectorInfo *info, JsonObject *config, const ConfiguredCatalog *catalog,
+                    int input_fd,
                     Emitter *out, Error **reterr_error);

@@ -299,7 +299,8 @@ int emitter_stream_state(EmitterStream *s, const char *state_json) {
                 r = json_write_member_raw(b, "stream_state", state_json);
         /* The protocol's counts are doubles and want a decimal point. */
         if (r >= 0)
-                r = buffer_appendf(b, "},\"sourceStats\":{\"recordCount\":%llu.0}}}\n", (unsigned long long) s->count);
+                r = buffer_appendf(b, "},\"sourceStats\":{\"recordCount\":%llu.0}}}\n",
+                                   (unsigned long long) s->count);
         if (r < 0)
                 return r;
         s->count = 0;

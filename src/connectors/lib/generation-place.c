@@ -9,7 +9,8 @@ static bool is_overwrite(const ConfiguredStream *c) {
                c->destination_sync_mode == DESTINATION_SYNC_MODE_OVERWRITE_DEDUP;
 }
 
-GenerationPlace generation_place(const ConfiguredStream *c, const GenerationHistory *h, Error **reterr_error) {
+GenerationPlace generation_place(const ConfiguredStream *c, const GenerationHistory *h,
+                                 Error **reterr_error) {
         /* Platforms without refreshes send no ids, or zeros: then the mode alone decides, and nothing is
          * resumed. */
         if (!c->has_generation || (c->generation_id == 0 && c->minimum_generation_id == 0))
@@ -17,7 +18,8 @@ GenerationPlace generation_place(const ConfiguredStream *c, const GenerationHist
         if (c->minimum_generation_id == 0)
                 return PLACE_FINAL;
         if (c->minimum_generation_id != c->generation_id)
-                return connector_fail(reterr_error, FAILURE_CONFIG_ERROR, -EOPNOTSUPP, "Stream '%s': minimum generation %"
+                return connector_fail(reterr_error, FAILURE_CONFIG_ERROR, -EOPNOTSUPP,
+                                      "Stream '%s': minimum generation %"
                                       PRIi64 " of generation %" PRIi64 ": either all older rows go or none",
                                       c->stream.name, c->minimum_generation_id, c->generation_id);
         if (h->has_new && h->new_has_generation && h->new_generation_id == c->generation_id)

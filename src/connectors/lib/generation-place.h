@@ -22,7 +22,8 @@ typedef struct GenerationHistory {
 } GenerationHistory;
 
 /* -EOPNOTSUPP for a minimum generation between 0 and the generation. */
-GenerationPlace generation_place(const ConfiguredStream *c, const GenerationHistory *h, Error **reterr_error);
+GenerationPlace generation_place(const ConfiguredStream *c, const GenerationHistory *h,
+                                 Error **reterr_error);
 
 /* With PLACE_FINAL and something left beside: whether those rows were acknowledged and must be merged
  * (D09), or were an unfinished overwrite without generations and go. */

@@ -55,7 +55,8 @@ static unsigned types_of_value(JsonObject *type) {
         for (size_t i = 0; i < json_object_array_length(type); i++) {
                 JsonObject *one = json_object_array_get_idx(type, i);
 
-                bits |= json_object_is_type(one, json_type_string) ? type_bit(json_object_get_string(one)) : HAS_UNKNOWN;
+                bits |= json_object_is_type(one,
+                                            json_type_string) ? type_bit(json_object_get_string(one)) : HAS_UNKNOWN;
         }
         return bits;
 }
@@ -109,7 +110,8 @@ static const char *string_member(JsonObject *o, const char *key) {
 }
 
 static ColumnKind string_kind(JsonObject *schema) {
-        const char *format = string_member(schema, "format"), *airbyte = string_member(schema, "airbyte_type");
+        const char *format = string_member(schema, "format"), *airbyte = string_member(schema,
+                "airbyte_type");
 
         /* Some sources declare numbers as strings and say so beside it. */
         if (streq(airbyte, "big_integer") || streq(airbyte, "integer"))
@@ -141,7 +143,8 @@ ColumnKind column_kind_of_schema(JsonObject *schema, bool *ret_nullable) {
         case HAS_NUMBER:
         case HAS_NUMBER | HAS_INTEGER:
                 /* "airbyte_type": "integer" beside a number is how older sources say integer. */
-                return streq(string_member(schema, "airbyte_type"), "integer") ? COLUMN_INTEGER : COLUMN_NUMBER;
+                return streq(string_member(schema, "airbyte_type"),
+                             "integer") ? COLUMN_INTEGER : COLUMN_NUMBER;
         case HAS_BOOLEAN:
                 return COLUMN_BOOLEAN;
         case HAS_OBJECT:
@@ -178,7 +181,8 @@ static bool forbids_others(JsonObject *schema) {
 
 static int fill(StreamColumns *c, const AirbyteStream *stream, Error **reterr_error) {
         JsonObject *properties = json_member(stream->json_schema, "properties");
-        size_t n = json_object_is_type(properties, json_type_object) ? (size_t) json_object_object_length(properties) : 0;
+        size_t n = json_object_is_type(properties,
+                                       json_type_object) ? (size_t) json_object_object_length(properties) : 0;
         int r;
 
         c->by_field = hashmap_new(NULL);
@@ -195,7 +199,8 @@ static int fill(StreamColumns *c, const AirbyteStream *stream, Error **reterr_er
 
                 r = add_column(c, field, kind, nullable);
                 if (r < 0)
-                        return r == -ENOMEM ? r : error_set(reterr_error, r, "Stream '%s' declares the field '%s' twice",
+                        return r == -ENOMEM ? r : error_set(reterr_error, r,
+                                                            "Stream '%s' declares the field '%s' twice",
                                                             stream->name, field);
         }
         return 0;
@@ -270,6 +275,7 @@ int stream_columns_report(const StreamColumns *c, const char *stream, Emitter *o
         names = strv_join(c->undeclared, "', '");
         if (!names)
                 return -ENOMEM;
-        return emitter_log(out, "WARN", "Stream '%s': %" PRIu64 " values of fields that its schema doesn't declare were "
+        return emitter_log(out, "WARN",
+                           "Stream '%s': %" PRIu64 " values of fields that its schema doesn't declare were "
                            "left out ('%s')", stream, c->n_undeclared, names);
 }

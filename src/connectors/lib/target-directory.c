@@ -78,7 +78,8 @@ int target_directory_open(TargetDirectory *d, const char *path, const char *exte
         int r;
 
         if (single && n_streams != 1)
-                return connector_fail(reterr_error, FAILURE_CONFIG_ERROR, -EINVAL, "'%s' is one file, but the catalog has "
+                return connector_fail(reterr_error, FAILURE_CONFIG_ERROR, -EINVAL,
+                                      "'%s' is one file, but the catalog has "
                                       "%zu streams: give a directory, which gets a file for each", path, n_streams);
         d->path = strdup(path);
         directory = single ? path_dirname(path) : strdup(path);
@@ -128,6 +129,7 @@ int target_directory_check(const char *path, const char *extension, Error **rete
                 return 0;
         /* Not every file system has unnamed files. */
         if (errno == EOPNOTSUPP || errno == EISDIR)
-                return access(directory, W_OK | X_OK) >= 0 ? 0 : fail(directory, -errno, "write into", reterr_error);
+                return access(directory, W_OK | X_OK) >= 0 ? 0 : fail(directory, -errno, "write into",
+                                                                      reterr_error);
         return fail(directory, -errno, "write into", reterr_error);
 }

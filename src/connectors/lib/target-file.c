@@ -15,7 +15,8 @@ static int fail(const TargetFile *f, int r, const char *what, Error **reterr_err
         FailureType type = r == -ENOSPC || r == -EIO || r == -ENOMEM || r == -EDQUOT ? FAILURE_SYSTEM_ERROR
                                                                                      : FAILURE_CONFIG_ERROR;
 
-        return connector_fail(reterr_error, type, r, "Failed to %s '%s': %s", what, f->display, strerror(-r));
+        return connector_fail(reterr_error, type, r, "Failed to %s '%s': %s", what, f->display,
+                              strerror(-r));
 }
 
 static int write_journal(TargetFile *f, bool sync, Error **reterr_error) {
@@ -31,8 +32,7 @@ static int sync_directory(const TargetFile *f, int fd, Error **reterr_error) {
         return fsync(fd) < 0 ? fail(f, -errno, "sync the directory of", reterr_error) : 0;
 }
 
-/* --- names
- * ----------------------------------------------------------------------------------------------------- */
+/* --- names --- */
 
 static int suffixed(const Buffer *base, const char *suffix, char **ret) {
         return asprintf(ret, "%.*s%s", (int) base->len, buffer_bytes(base), suffix) < 0 ? -ENOMEM : 0;
@@ -113,8 +113,7 @@ static int name_file(TargetFile *f, const AirbyteStream *s, const char *extensio
         return f->display ? 0 : -ENOMEM;
 }
 
-/* --- after a crash
- * --------------------------------------------------------------------------------------------- */
+/* --- after a crash --- */
 
 /* Size of a regular file, -ENOENT, or the error of something else that stands there. */
 static int64_t size_at(int at, const char *name) {
@@ -154,7 +153,8 @@ static int recover_new(TargetFile *f, Error **reterr_error) {
         if (!h->has_new)
                 return 0;
         if (size >= 0 && (uint64_t) size < f->journal.new_length)
-                return error_set(reterr_error, -EUCLEAN, "The unfinished file of '%s' is shorter than what was "
+                return error_set(reterr_error, -EUCLEAN,
+                                 "The unfinished file of '%s' is shorter than what was "
                                  "acknowledged: the file system lost data", f->display);
         if (size >= 0)
                 return 0;
@@ -187,10 +187,12 @@ static int recover_final(TargetFile *f, Emitter *out, Error **reterr_error) {
         }
         if ((uint64_t) size < j->length) {
                 j->length = (uint64_t) size;
-                return emitter_log(out, "WARN", "'%s' is shorter than what was acknowledged; somebody cut it", f->display);
+                return emitter_log(out, "WARN",
+                                   "'%s' is shorter than what was acknowledged; somebody cut it", f->display);
         }
         if ((uint64_t) size > j->length)
-                return emitter_log(out, "INFO", "'%s': %" PRIu64 " bytes that an interrupted sync left unacknowledged are "
+                return emitter_log(out, "INFO",
+                                   "'%s': %" PRIu64 " bytes that an interrupted sync left unacknowledged are "
                                    "removed", f->display, (uint64_t) size - j->length);
         return 0;
 }
@@ -207,11 +209,11 @@ static int recover(TargetFile *f, Emitter *out, Error **reterr_error) {
         return r < 0 ? r : recover_final(f, out, reterr_error);
 }
 
-/* --- placing
- * --------------------------------------------------------------------------------------------------- */
+/* --- placing --- */
 
 static int busy(const TargetFile *f, Error **reterr_error) {
-        return connector_fail(reterr_error, FAILURE_TRANSIENT_ERROR, -EBUSY, "Another sync is writing '%s'", f->display);
+        return connector_fail(reterr_error, FAILURE_TRANSIENT_ERROR, -EBUSY, "Another sync is writing '%s'",
+                              f->display);
 }
 
 static int place_at(TargetFile *f, int at, const char *name, uint64_t length, Error **reterr_error) {
@@ -314,7 +316,8 @@ static int place(TargetFile *f, const TargetFormat *format, void *userdata, Erro
         return r;
 }
 
-int target_file_open(TargetFile *f, TargetDirectory *d, const ConfiguredStream *stream, const TargetFormat *format,
+int target_file_open(TargetFile *f, TargetDirectory *d, const ConfiguredStream *stream,
+                     const TargetFormat *format,
                      void *userdata, Emitter *out, Error **reterr_error) {
         const AirbyteStream *s = &stream->stream;
         int r;
@@ -356,8 +359,7 @@ void target_file_close(TargetFile *f) {
         *f = (TargetFile) { .parent_fd = -EBADF, .journal_fd = -EBADF, .fd = -EBADF };
 }
 
-/* --- writing
- * --------------------------------------------------------------------------------------------------- */
+/* --- writing --- */
 
 int target_file_flush(TargetFile *f, Error **reterr_error) {
         int r;
@@ -458,7 +460,8 @@ int target_file_settle(TargetFile *f, Error **reterr_error) {
         return write_journal(f, /* sync= */ false, reterr_error);
 }
 
-int target_file_rewrite(TargetFile *f, int (*fill)(TargetFile *f, int to, void *userdata, Error **reterr_error),
+int target_file_rewrite(TargetFile *f, int (*fill)(TargetFile *f, int to, void *userdata,
+                                                   Error **reterr_error),
                         void *userdata, Error **reterr_error) {
         _cleanup_close_ int to = -EBADF;
         int side = f->directory->side_fd, r;
@@ -480,7 +483,8 @@ int target_file_rewrite(TargetFile *f, int (*fill)(TargetFile *f, int to, void *
         r = write_journal(f, /* sync= */ true, reterr_error);
         if (r < 0)
                 return r;
-        r = renameat(side, f->rewrite_name, f->writes_new ? side : f->parent_fd, f->writes_new ? f->new_name : f->name);
+        r = renameat(side, f->rewrite_name, f->writes_new ? side : f->parent_fd,
+                     f->writes_new ? f->new_name : f->name);
         if (r < 0)
                 return fail(f, -errno, "replace", reterr_error);
         r = sync_directory(f, f->writes_new ? side : f->parent_fd, reterr_error);

@@ -62,7 +62,8 @@ typedef struct TargetFormat {
         int (*merge)(TargetFile *f, int fd, uint64_t length, void *userdata, Error **reterr_error);
 } TargetFormat;
 
-int target_file_open(TargetFile *f, TargetDirectory *d, const ConfiguredStream *stream, const TargetFormat *format,
+int target_file_open(TargetFile *f, TargetDirectory *d, const ConfiguredStream *stream,
+                     const TargetFormat *format,
                      void *userdata, Emitter *out, Error **reterr_error);
 void target_file_close(TargetFile *f);
 
@@ -81,7 +82,8 @@ int target_file_settle(TargetFile *f, Error **reterr_error);
 
 /* Replaces the whole content: `fill` writes the new one to `to`, the old one is f->fd with f->length
  * bytes. Atomic. */
-int target_file_rewrite(TargetFile *f, int (*fill)(TargetFile *f, int to, void *userdata, Error **reterr_error),
+int target_file_rewrite(TargetFile *f, int (*fill)(TargetFile *f, int to, void *userdata,
+                                                   Error **reterr_error),
                         void *userdata, Error **reterr_error);
 
 /* Appends a name so that it is one harmless component: letters, digits, '_', '-' and inner '.' stay, all

@@ -25,7 +25,8 @@ static bool parse_slot(const char *slot, TargetJournal *ret) {
 
         if (!mark || sscanf(mark, " sum %llx", &sum) != 1 || checksum(slot, (size_t) (mark - slot)) != sum)
                 return false;
-        if (sscanf(slot, SLOT_FORMAT, &j.sequence, &j.length, &j.new_length, &j.rewrite_length, &rewrite_is_new,
+        if (sscanf(slot, SLOT_FORMAT, &j.sequence, &j.length, &j.new_length, &j.rewrite_length,
+                   &rewrite_is_new,
                    &clean, &has_final, &has_new, &final_generation, &new_generation, &j.history.final_generation_id,
                    &j.history.new_generation_id) != 12)
                 return false;
@@ -66,7 +67,8 @@ int target_journal_write(int fd, TargetJournal *j, bool sync) {
         int n;
 
         j->sequence++;
-        n = snprintf(slot, sizeof(slot), SLOT_FORMAT, j->sequence, j->length, j->new_length, j->rewrite_length,
+        n = snprintf(slot, sizeof(slot), SLOT_FORMAT, j->sequence, j->length, j->new_length,
+                     j->rewrite_length,
                      j->rewrite_is_new, j->clean, h->has_final, h->has_new, h->final_has_generation,
                      h->new_has_generation, h->final_generation_id, h->new_generation_id);
         n += snprintf(slot + n, sizeof(slot) - (size_t) n, " sum %016llx",

@@ -26,7 +26,8 @@ int target_encode_name(const char *name, bool dots, Buffer *b) {
         int r = 0;
 
         for (const char *p = name; *p && r >= 0; p++)
-                r = stays(name, p, dots) ? buffer_append_char(b, *p) : buffer_appendf(b, "%%%02X", (uint8_t) *p);
+                r = stays(name, p, dots) ? buffer_append_char(b, *p) : buffer_appendf(b, "%%%02X",
+                        (uint8_t) *p);
         if (r < 0)
                 return r;
         if (b->len - start == 0)

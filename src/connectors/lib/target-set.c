@@ -10,7 +10,8 @@ static int refuse_shared_file(Hashmap *names, const TargetFile *f, Error **reter
         int r = hashmap_put_string(names, f->display, (void *) f);
 
         if (r == -EEXIST)
-                return connector_fail(reterr_error, FAILURE_CONFIG_ERROR, r, "Two streams would be written into '%s'",
+                return connector_fail(reterr_error, FAILURE_CONFIG_ERROR, r,
+                                      "Two streams would be written into '%s'",
                                       f->display);
         return r;
 }
@@ -32,10 +33,12 @@ static int sync_directories(TargetSet *s, Error **reterr_error) {
         }
         if (last == -EBADF && (fsync(s->directory.root_fd) < 0 || fsync(s->directory.side_fd) < 0))
                 last = -errno;
-        return last == -EBADF ? 0 : error_set_errno(reterr_error, last, "Failed to sync '%s'", s->directory.path);
+        return last == -EBADF ? 0 : error_set_errno(reterr_error, last, "Failed to sync '%s'",
+                                                    s->directory.path);
 }
 
-int target_set_open(TargetSet *s, const char *path, const ConfiguredCatalog *catalog, const TargetFormat *format,
+int target_set_open(TargetSet *s, const char *path, const ConfiguredCatalog *catalog,
+                    const TargetFormat *format,
                     void *const *userdata, Emitter *out, Error **reterr_error) {
         _cleanup_hashmap_ Hashmap *names = hashmap_new(NULL);
         int r;
@@ -56,7 +59,8 @@ int target_set_open(TargetSet *s, const char *path, const ConfiguredCatalog *cat
 }
 
 static int sync_all(TargetSet *s, Error **reterr_error) {
-        return syncfs(s->directory.root_fd) < 0 ? error_set_errno(reterr_error, -errno, "Failed to sync '%s'",
+        return syncfs(s->directory.root_fd) < 0 ? error_set_errno(reterr_error, -errno,
+                                                                  "Failed to sync '%s'",
                                                                   s->directory.path) : 0;
 }
 

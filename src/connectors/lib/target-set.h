@@ -12,7 +12,8 @@ typedef struct TargetSet {
 } TargetSet;
 
 /* `userdata`: one pointer a stream, for the format's functions; may be NULL. */
-int target_set_open(TargetSet *s, const char *path, const ConfiguredCatalog *catalog, const TargetFormat *format,
+int target_set_open(TargetSet *s, const char *path, const ConfiguredCatalog *catalog,
+                    const TargetFormat *format,
                     void *const *userdata, Emitter *out, Error **reterr_error);
 int target_set_commit(TargetSet *s, Error **reterr_error);
 /* `clean`: everything was committed and the files are to be remembered as closed in order. Frees in any

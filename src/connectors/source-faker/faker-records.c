@@ -41,7 +41,8 @@ char *faker_put_product(const Faker *f, char *p, uint64_t index) {
 /* ---- Users ---- */
 
 static int64_t creation(FakerRandom *r) {
-        return FIRST_SECOND + (int64_t) faker_below(r, DAYS_OF_CREATION) * FAKER_DAY + faker_below(r, FAKER_DAY);
+        return FIRST_SECOND + (int64_t) faker_below(r, DAYS_OF_CREATION) * FAKER_DAY + faker_below(r,
+                FAKER_DAY);
 }
 
 /* 555-0100 to 555-0199 are kept free for fiction in the North American plan. */

@@ -55,7 +55,8 @@ int faker_parse_time(const char *s, int64_t *ret) {
         hour = digits_at(s + 11, 2);
         minute = digits_at(s + 14, 2);
         second = digits_at(s + 17, 2);
-        if (year < 1970 || month < 1 || month > 12 || day < 1 || day > 31 || hour > 23 || minute > 59 || second > 60)
+        if (year < 1970 || month < 1 || month > 12 || day < 1 || day > 31 || hour > 23 || minute > 59 ||
+            second > 60)
                 return -EINVAL;
         year -= month <= 2;
         m = month > 2 ? month - 3 : month + 9;

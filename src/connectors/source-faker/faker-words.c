@@ -222,7 +222,8 @@ void faker_words_init(FakerWords *w) {
         /* A fixed start: the words are the same for every seed, only which are taken differs. */
         FakerRandom r = faker_random(1, 1, 1);
 
-        static_assert(ELEMENTSOF(ranks) * ELEMENTSOF(fields) * ELEMENTSOF(jobs) <= FAKER_OCCUPATIONS_MAX, "too many");
+        static_assert(ELEMENTSOF(ranks) * ELEMENTSOF(fields) * ELEMENTSOF(jobs) <= FAKER_OCCUPATIONS_MAX,
+                      "too many");
         for (size_t i = 0; i < FAKER_NAMES; i++) {
                 faker_make_word(&r, 2 + (i & 1), w->first_names + i);
                 w->mailboxes[i] = w->first_names[i];

@@ -40,9 +40,11 @@ static int parse_options(JsonObject *config, Options *ret, Error **reterr_error)
         if (r >= 0)
                 r = json_get_i64(config, "seed", &o.seed, "configuration", reterr_error);
         if (r >= 0)
-                r = json_get_i64(config, "records_per_slice", &o.records_per_slice, "configuration", reterr_error);
+                r = json_get_i64(config, "records_per_slice", &o.records_per_slice, "configuration",
+                                 reterr_error);
         if (r >= 0)
-                r = json_get_bool(config, "always_updated", &o.always_updated, "configuration", reterr_error);
+                r = json_get_bool(config, "always_updated", &o.always_updated, "configuration",
+                                  reterr_error);
         if (r < 0)
                 return connector_fail(reterr_error, FAILURE_CONFIG_ERROR, r, "%s",
                                       reterr_error ? error_message(*reterr_error, r) : "Bad configuration");
@@ -56,7 +58,8 @@ static int faker_check(JsonObject *config, _unused_ Emitter *out, Error **reterr
         return parse_options(config, &o, reterr_error);
 }
 
-static int faker_discover(_unused_ JsonObject *config, _unused_ Emitter *out, Catalog **ret, Error **reterr_error) {
+static int faker_discover(_unused_ JsonObject *config, _unused_ Emitter *out, Catalog **ret,
+                          Error **reterr_error) {
         _cleanup_json_ JsonObject *o = NULL;
         int r;
 
@@ -101,13 +104,15 @@ static int find_start(const Reader *reader, const ConfiguredStream *c, const Sta
         if (r >= 0)
                 r = json_get_string(o, "updated_at", &updated_at, "state", reterr_error);
         if (r < 0)
-                return connector_fail(reterr_error, FAILURE_CONFIG_ERROR, r, "The state of stream '%s' is not one of "
+                return connector_fail(reterr_error, FAILURE_CONFIG_ERROR, r,
+                                      "The state of stream '%s' is not one of "
                                       "source-faker", c->stream.name);
         if (r == 0) /* {}: no sync has ended yet */
                 return 0;
         has_offset = json_get_i64(o, "loop_offset", &offset, "state", reterr_error);
         if (has_offset < 0 || offset < 0)
-                return connector_fail(reterr_error, FAILURE_CONFIG_ERROR, -EINVAL, "The state of stream '%s' has a "
+                return connector_fail(reterr_error, FAILURE_CONFIG_ERROR, -EINVAL,
+                                      "The state of stream '%s' has a "
                                       "loop_offset that is no position", c->stream.name);
         if (!reader->options.always_updated) {
                 s.index = (uint64_t) offset;
@@ -161,7 +166,8 @@ static int emit_state(Reader *r, const uint64_t *offset) {
         n = snprintf(text, sizeof(text), "{\"seed\":%lld,\"updated_at\":\"%s\"", (long long) r->options.seed,
                      r->faker.now);
         if (offset)
-                n += snprintf(text + n, sizeof(text) - n, ",\"loop_offset\":%llu", (unsigned long long) *offset);
+                n += snprintf(text + n, sizeof(text) - n, ",\"loop_offset\":%llu",
+                              (unsigned long long) *offset);
         (void) snprintf(text + n, sizeof(text) - n, "}");
         return emitter_stream_state(r->stream, text);
 }
@@ -240,7 +246,8 @@ static int read_new(Reader *r, size_t t, uint64_t start) {
                 : FAKER_PRODUCTS;
         int k;
 
-        k = emitter_stream_estimate(r->stream, to_estimate(rows), to_estimate(rows * stream_table[t].bytes_per_row));
+        k = emitter_stream_estimate(r->stream, to_estimate(rows),
+                                    to_estimate(rows * stream_table[t].bytes_per_row));
         if (k >= 0)
                 k = emitter_stream_status(r->stream, STREAM_STATUS_RUNNING);
         return k < 0 ? k : stream_table[t].read(r, start);
@@ -262,9 +269,11 @@ static int read_stream(Reader *r, const ConfiguredStream *c, const StateSet *sta
                 k = find_start(r, c, states, &start, reterr_error);
         }
         if (k >= 0)
-                k = start.nothing_new ? emitter_stream_state(r->stream, start.state) : read_new(r, t, start.index);
+                k = start.nothing_new ? emitter_stream_state(r->stream, start.state) : read_new(r, t,
+                        start.index);
         if (r->stream)
-                (void) emitter_stream_status(r->stream, k < 0 ? STREAM_STATUS_INCOMPLETE : STREAM_STATUS_COMPLETE);
+                (void) emitter_stream_status(r->stream,
+                                             k < 0 ? STREAM_STATUS_INCOMPLETE : STREAM_STATUS_COMPLETE);
         r->stream = emitter_stream_free(r->stream);
         return k;
 }
@@ -278,7 +287,8 @@ static uint64_t pick_seed(int64_t seed) {
         return getrandom(&random, sizeof(random), 0) == sizeof(random) ? random : (uint64_t) seed;
 }
 
-static int faker_read(JsonObject *config, const ConfiguredCatalog *catalog, const StateSet *state, Emitter *out,
+static int faker_read(JsonObject *config, const ConfiguredCatalog *catalog, const StateSet *state,
+                      Emitter *out,
                       Error **reterr_error) {
         _cleanup_(reader_freep) Reader *reader = calloc(1, sizeof(*reader));
         int r;

@@ -91,7 +91,8 @@ int columns_to_schema(const Columns *c, bool file_columns, JsonObject **ret) {
         bool first = true;
         int r;
 
-        r = buffer_append_string(&b, "{\"$schema\":\"http://json-schema.org/draft-07/schema#\",\"type\":\"object\","
+        r = buffer_append_string(&b,
+                                 "{\"$schema\":\"http://json-schema.org/draft-07/schema#\",\"type\":\"object\","
                                      "\"additionalProperties\":true,\"properties\":{");
         for (size_t i = 0; r >= 0 && i < c->n; i++)
                 r = schema_append_property(&b, c->items[i].prefix, column_type_schema(c->items[i].type),

@@ -82,12 +82,14 @@ static int report_file(StreamReader *s, const RowReader *r, const RecordWriter *
                 q = emitter_log(s->out, "WARN", "'%s': %llu malformed rows left out of %llu", r->url,
                                 (unsigned long long) n_bad, (unsigned long long) (n_bad + n_good));
         if (q >= 0 && r->n_short > 0)
-                q = emitter_log(s->out, "WARN", "'%s': %llu rows have fewer cells than there are columns; the missing ones "
+                q = emitter_log(s->out, "WARN",
+                                "'%s': %llu rows have fewer cells than there are columns; the missing ones "
                                 "are null (the first in line %llu)", r->url, (unsigned long long) r->n_short,
                                 (unsigned long long) r->first_short);
         if (q >= 0 && w->n_misfits > 0)
                 q = emitter_log(s->out, "WARN",
-                                "'%s': %llu values are not of their column's type and were emitted as text; the first is in "
+                                "'%s': %llu values are not of their column's type and were emitted as "
+                                "text; the first is in "
                                 "line %llu, column '%s'. Has the file changed since discover?", r->url,
                                 (unsigned long long) w->n_misfits, (unsigned long long) w->first_misfit,
                                 s->columns.items[w->misfit_column].name);
@@ -98,7 +100,8 @@ static int report_file(StreamReader *s, const RowReader *r, const RecordWriter *
                                         r->url,
                                 (unsigned long long) w->n_replaced, (unsigned long long) w->first_replaced);
         if (q >= 0 && replaced > 0)
-                q = emitter_log(s->out, "WARN", "'%s': %llu bytes mean nothing in the encoding '%s' and became U+FFFD",
+                q = emitter_log(s->out, "WARN",
+                                "'%s': %llu bytes mean nothing in the encoding '%s' and became U+FFFD",
                                 r->url, (unsigned long long) replaced, s->config->encoding);
         return q;
 }

@@ -16,7 +16,8 @@ int record_writer_init(RecordWriter *w, const FileConfig *config, EmitterStream 
 
         *w = (RecordWriter) { .config = config, .stream = stream, .columns = columns };
         if (config->add_file_columns) {
-                r = buffer_appendf(&w->suffix, "\"" COLUMN_FILE_MODIFIED "\":\"%s\",\"" COLUMN_FILE_URL "\":",
+                r = buffer_appendf(&w->suffix,
+                                   "\"" COLUMN_FILE_MODIFIED "\":\"%s\",\"" COLUMN_FILE_URL "\":",
                                    format_rfc3339((usec_t) MAX(entry->modified, (int64_t) 0), modified));
                 if (r >= 0)
                         r = json_write_cstring(&w->suffix, entry->url);

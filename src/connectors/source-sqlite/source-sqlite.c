@@ -73,7 +73,8 @@ static int open_database(const SqliteConfig *config, Emitter *out, sqlite3 **ret
         r = sqlite_open(config->path, ret, ret_immutable, reterr_error);
         if (r >= 0 && *ret_immutable)
                 return emitter_log(out, "WARN",
-                                   "'%s' is in WAL mode and its directory is not writable: it is read as if nobody wrote "
+                                   "'%s' is in WAL mode and its directory is not writable: it is read as "
+                                   "if nobody wrote "
                                    "to it meanwhile", config->path);
         return r;
 }

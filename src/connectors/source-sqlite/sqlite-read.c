@@ -175,7 +175,8 @@ static int emit_row(TableReader *r, sqlite3_stmt *s, RowGroup *group, Error **re
         start = b->len;
         q = write_row(r, s, b);
         if (q >= 0 && b->len - start > RECORD_BYTES_MAX)
-                q = error_set(reterr_error, -EMSGSIZE, "table '%s': a row is larger than the 20 MB that a record may have",
+                q = error_set(reterr_error, -EMSGSIZE,
+                              "table '%s': a row is larger than the 20 MB that a record may have",
                               r->table->name);
         if (q < 0) {
                 emitter_record_cancel(r->stream);

@@ -310,7 +310,8 @@ int sqlite_table_schema(const SqliteTable *t, JsonObject **ret) {
         _cleanup_buffer_ Buffer b = {};
         int r;
 
-        r = buffer_append_string(&b, "{\"$schema\":\"http://json-schema.org/draft-07/schema#\",\"type\":\"object\","
+        r = buffer_append_string(&b,
+                                 "{\"$schema\":\"http://json-schema.org/draft-07/schema#\",\"type\":\"object\","
                                      "\"additionalProperties\":true,\"properties\":{");
         for (size_t i = 0; r >= 0 && i < t->n_columns; i++) {
                 r = i > 0 ? buffer_append_char(&b, ',') : 0;
