@@ -28,10 +28,6 @@ int fd_set_nonblock(int fd, bool nonblock) {
         return fd_set_flag(fd, F_GETFL, F_SETFL, O_NONBLOCK, nonblock);
 }
 
-int fd_set_cloexec(int fd, bool cloexec) {
-        return fd_set_flag(fd, F_GETFD, F_SETFD, FD_CLOEXEC, cloexec);
-}
-
 ssize_t read_full(int fd, void *buf, size_t n) {
         size_t done = 0;
 

@@ -15,7 +15,6 @@ static inline void closep(int *fd) {
 #define _cleanup_close_ _cleanup_(closep)
 
 int fd_set_nonblock(int fd, bool nonblock);
-int fd_set_cloexec(int fd, bool cloexec);
 
 /* Reads up to `n` bytes, resuming after EINTR and short reads. Returns the count, less than `n` only at
  * the end. */

@@ -7,28 +7,15 @@
 #include "basic/utf8.h"
 
 static LogLevel max_level = LOG_LEVEL_INFO;
-static LogSink log_sink = NULL;
 
 void log_set_level(LogLevel level) {
         max_level = level;
 }
 
-LogLevel log_get_level(void) {
-        return max_level;
-}
-
-void log_set_sink(LogSink sink) {
-        log_sink = sink;
-}
-
-static void log_write(LogLevel level, const char *message) {
+static void log_write(const char *message) {
         _cleanup_buffer_ Buffer b = {};
         const char *s = NULL;
 
-        if (log_sink) {
-                log_sink(level, message);
-                return;
-        }
         /* Names in messages may be a connector's: show them, but let none of their bytes steer the
          * terminal. */
         if (utf8_append_printable(&b, message, strlen(message), /* keep_newlines= */ true) >= 0)
@@ -45,7 +32,7 @@ _printf_(3, 0) static void log_formatv(LogLevel level, const char *suffix, const
                 return;
         if (suffix && asprintf(&whole, "%s: %s", text, suffix) < 0)
                 return;
-        log_write(level, whole ?: text);
+        log_write(whole ?: text);
 }
 
 void log_full(LogLevel level, const char *format, ...) {

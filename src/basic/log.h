@@ -17,12 +17,6 @@ typedef enum LogLevel {
 } LogLevel;
 
 void log_set_level(LogLevel level);
-LogLevel log_get_level(void);
-
-/* Sends messages elsewhere, for programs whose standard error isn't for people. NULL restores standard
- * error. */
-typedef void (*LogSink)(LogLevel level, const char *message);
-void log_set_sink(LogSink sink);
 
 void log_full(LogLevel level, const char *format, ...) _printf_(2, 3);
 int log_full_errno(LogLevel level, int r, const char *format, ...) _printf_(3, 4);

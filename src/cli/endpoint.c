@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "basic/hash.h"
 #include "basic/file-util.h"
 #include "basic/path-util.h"
 #include "cli/config-file.h"
@@ -329,7 +330,7 @@ char *endpoint_mask(const Endpoint *e, const char *text) {
 
 uint64_t endpoint_fingerprint(const Endpoint *e) {
         _cleanup_free_ char *config = e->config ? json_to_string(e->config) : NULL;
-        uint64_t h = hash64(0, e->connector->reference, strlen(e->connector->reference));
+        uint64_t h = hash64(HASH64_START, e->connector->reference, strlen(e->connector->reference));
         struct stat st;
 
         h = hash64(h, strempty(e->connector->version), strlen(strempty(e->connector->version)));
@@ -347,7 +348,7 @@ static int on_secret(const char *pointer, JsonObject *value, void *userdata) {
 uint64_t endpoint_identity(const Endpoint *e) {
         _cleanup_json_ JsonObject *config = json_clone(e->config);
         _cleanup_free_ char *text = NULL;
-        uint64_t h = hash64(0, e->connector->name, strlen(e->connector->name));
+        uint64_t h = hash64(HASH64_START, e->connector->name, strlen(e->connector->name));
 
         if (!config || connector_spec_foreach_secret(e->spec, e->config, on_secret, config) < 0)
                 return h;

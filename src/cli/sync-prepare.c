@@ -2,6 +2,7 @@
 
 /* The first half of a run: everything before a record moves. */
 
+#include "basic/hash.h"
 #include "basic/log.h"
 #include "cli/oneshots.h"
 #include "cli/sync-run.h"
@@ -116,7 +117,7 @@ static int ask_connectors(SyncRun *run, Error **reterr_error) {
 uint64_t sync_run_key(const SyncRun *run) {
         uint64_t parts[] = { endpoint_fingerprint(run->source), endpoint_fingerprint(run->destination) };
 
-        return hash64(1, parts, sizeof(parts)) | 1;
+        return hash64(HASH64_START, parts, sizeof(parts)) | 1;
 }
 
 /* A run that repeats one that went well asks nothing again: its source is started once, to read. */

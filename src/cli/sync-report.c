@@ -8,6 +8,7 @@
 #include "basic/utf8.h"
 #include "cli/exit-codes.h"
 #include "cli/sync-report.h"
+#include "worker/sync-mode.h"
 
 static const FailureReason *report_failures(const SyncReport *r, size_t *ret_n) {
         if (r->replication)
@@ -228,20 +229,8 @@ void sync_report_print_text(const SyncReport *r) {
 }
 
 const char *sync_report_mode(const ConfiguredStream *s) {
-        bool incremental = s->sync_mode == SYNC_MODE_INCREMENTAL;
+        PublicSyncMode m = public_sync_mode_of(s->sync_mode, s->destination_sync_mode);
 
-        switch (s->destination_sync_mode) {
-        case DESTINATION_SYNC_MODE_OVERWRITE:
-                return "full_refresh_overwrite";
-        case DESTINATION_SYNC_MODE_OVERWRITE_DEDUP:
-                return "full_refresh_overwrite_deduped";
-        case DESTINATION_SYNC_MODE_APPEND_DEDUP:
-                return incremental ? "incremental_deduped_history" : "full_refresh_deduped_history";
-        case DESTINATION_SYNC_MODE_UPDATE:
-                return incremental ? "incremental_update" : "full_refresh_update";
-        case DESTINATION_SYNC_MODE_SOFT_DELETE:
-                return incremental ? "incremental_soft_delete" : "full_refresh_soft_delete";
-        default:
-                return incremental ? "incremental_append" : "full_refresh_append";
-        }
+        /* The one pair without a public name. */
+        return m < 0 ? "full_refresh_deduped_history" : public_sync_mode_to_string(m);
 }

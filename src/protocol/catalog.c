@@ -626,6 +626,15 @@ static int new_catalog_object(JsonObject **ret, JsonObject **ret_streams) {
         return 0;
 }
 
+/* Takes `o` over even on failure. */
+static int add_element(JsonObject *array, JsonObject *o) {
+        if (json_object_array_add(array, o) < 0) {
+                json_object_put(o);
+                return -ENOMEM;
+        }
+        return 0;
+}
+
 int catalog_to_json(const Catalog *c, JsonObject **ret) {
         _cleanup_json_ JsonObject *o = NULL;
         JsonObject *streams, *stream;
@@ -638,10 +647,9 @@ int catalog_to_json(const Catalog *c, JsonObject **ret) {
                 r = airbyte_stream_to_json(&c->streams[i], &stream);
                 if (r < 0)
                         return r;
-                if (json_object_array_add(streams, stream) < 0) {
-                        json_object_put(stream);
-                        return -ENOMEM;
-                }
+                r = add_element(streams, stream);
+                if (r < 0)
+                        return r;
         }
         *ret = TAKE_PTR(o);
         return 0;
@@ -659,10 +667,9 @@ int configured_catalog_to_json(const ConfiguredCatalog *c, JsonObject **ret) {
                 r = configured_stream_to_json(&c->streams[i], &stream);
                 if (r < 0)
                         return r;
-                if (json_object_array_add(streams, stream) < 0) {
-                        json_object_put(stream);
-                        return -ENOMEM;
-                }
+                r = add_element(streams, stream);
+                if (r < 0)
+                        return r;
         }
         *ret = TAKE_PTR(o);
         return 0;

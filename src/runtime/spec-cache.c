@@ -4,20 +4,12 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "basic/hash.h"
 #include "basic/file-util.h"
 #include "basic/path-util.h"
 #include "runtime/spec-cache.h"
 
 #define SPEC_MAX (16U * 1024U * 1024U)
-
-/* FNV-1a, 64 bits (public domain parameters of Fowler, Noll and Vo). */
-uint64_t hash64(uint64_t seed, const void *p, size_t n) {
-        uint64_t h = seed ^ 0xcbf29ce484222325ULL;
-
-        for (size_t i = 0; i < n; i++)
-                h = (h ^ ((const uint8_t *) p)[i]) * 0x100000001b3ULL;
-        return h;
-}
 
 static uint64_t hash_string(uint64_t seed, const char *s) {
         return hash64(seed, s, strlen(s) + 1);
@@ -25,7 +17,7 @@ static uint64_t hash_string(uint64_t seed, const char *s) {
 
 static int cache_path(const InstalledConnector *c, char **ret) {
         _cleanup_free_ char *dir = NULL;
-        uint64_t h = hash_string(0, c->reference);
+        uint64_t h = hash_string(HASH64_START, c->reference);
         struct stat st;
         int r;
 

@@ -11,6 +11,3 @@
 /* 1 and the spec, 0 when there is none. A broken entry counts as none. */
 int spec_cache_get(const InstalledConnector *c, ConnectorSpec **ret);
 int spec_cache_put(const InstalledConnector *c, JsonObject *spec, Error **reterr_error);
-
-/* A hash for names of files and for noticing change; not for security. */
-uint64_t hash64(uint64_t seed, const void *p, size_t n);

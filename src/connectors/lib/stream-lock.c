@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "basic/hash.h"
 #include "connectors/lib/stream-lock.h"
 
 /* Beyond any byte that SQLite locks (around 2^30) or a file can have. */
@@ -11,15 +12,12 @@
 #define LOCK_TURN (LOCK_BASE - 1)
 #define LOCK_FILE (LOCK_BASE - 3)
 
-/* FNV-1a, 60 bits: two streams that meet are refused together, which is safe. */
+/* 60 bits: two streams that meet are refused together, which is safe. */
 static int64_t stream_offset(const char *namespace, const char *name) {
-        uint64_t h = UINT64_C(0xcbf29ce484222325);
+        uint64_t h = hash64(HASH64_START, strempty(namespace), strlen(strempty(namespace)));
 
-        for (const char *p = strempty(namespace); *p; p++)
-                h = (h ^ (uint8_t) *p) * UINT64_C(0x100000001b3);
-        h = (h ^ 0xff) * UINT64_C(0x100000001b3);
-        for (const char *p = name; *p; p++)
-                h = (h ^ (uint8_t) *p) * UINT64_C(0x100000001b3);
+        h = hash64(h, "\xff", 1);
+        h = hash64(h, name, strlen(name));
         return LOCK_BASE + (int64_t) (h >> 4);
 }
 

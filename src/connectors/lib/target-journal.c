@@ -4,18 +4,11 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "basic/hash.h"
 #include "connectors/lib/target-journal.h"
 
 #define SLOT_SIZE 512U
 #define SLOT_FORMAT "gantry1 %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %d %d %d %d %d %d %" PRIi64 " %" PRIi64
-
-static uint64_t checksum(const char *p, size_t n) {
-        uint64_t h = UINT64_C(0xcbf29ce484222325);
-
-        for (size_t i = 0; i < n; i++)
-                h = (h ^ (uint8_t) p[i]) * UINT64_C(0x100000001b3);
-        return h;
-}
 
 static bool parse_slot(const char *slot, TargetJournal *ret) {
         int clean, rewrite_is_new, has_final, has_new, final_generation, new_generation;
@@ -23,7 +16,7 @@ static bool parse_slot(const char *slot, TargetJournal *ret) {
         unsigned long long sum;
         TargetJournal j = {};
 
-        if (!mark || sscanf(mark, " sum %llx", &sum) != 1 || checksum(slot, (size_t) (mark - slot)) != sum)
+        if (!mark || sscanf(mark, " sum %llx", &sum) != 1 || hash64(HASH64_START, slot, (size_t) (mark - slot)) != sum)
                 return false;
         if (sscanf(slot, SLOT_FORMAT, &j.sequence, &j.length, &j.new_length, &j.rewrite_length,
                    &rewrite_is_new,
@@ -72,7 +65,7 @@ int target_journal_write(int fd, TargetJournal *j, bool sync) {
                      j->rewrite_is_new, j->clean, h->has_final, h->has_new, h->final_has_generation,
                      h->new_has_generation, h->final_generation_id, h->new_generation_id);
         n += snprintf(slot + n, sizeof(slot) - (size_t) n, " sum %016llx",
-                      (unsigned long long) checksum(slot, (size_t) n));
+                      (unsigned long long) hash64(HASH64_START, slot, (size_t) n));
         memset(slot + n, ' ', sizeof(slot) - (size_t) n);
         slot[sizeof(slot) - 1] = '\n';
         k = pwrite(fd, slot, sizeof(slot), (off_t) (j->sequence % 2 * SLOT_SIZE));

@@ -1,18 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include "basic/hash.h"
 #include "connectors/lib/target-file.h"
 
 /* Two encoded names and a suffix must fit NAME_MAX (255). */
 #define ENCODED_MAX 110U
 #define ENCODED_CUT 90U
-
-static uint64_t hash64(const char *s) {
-        uint64_t h = UINT64_C(0xcbf29ce484222325);
-
-        for (; *s; s++)
-                h = (h ^ (uint8_t) *s) * UINT64_C(0x100000001b3);
-        return h;
-}
 
 static bool stays(const char *name, const char *p, bool dots) {
         if ((*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9') || *p == '_')
@@ -36,5 +29,5 @@ int target_encode_name(const char *name, bool dots, Buffer *b) {
                 return 0;
         /* '~' comes out of no other name, and the hash is the whole name's. */
         b->len = start + ENCODED_CUT;
-        return buffer_appendf(b, "~%016llx", (unsigned long long) hash64(name));
+        return buffer_appendf(b, "~%016llx", (unsigned long long) hash64(HASH64_START, name, strlen(name)));
 }

@@ -9,10 +9,6 @@
 static const char *const format_names[_FILE_FORMAT_MAX] = { "auto", "csv", "tsv", "json", "jsonl" };
 static const char *const compression_names[_FILE_COMPRESSION_MAX] = { "auto", "none", "gzip", "zstd" };
 
-const char *file_format_to_string(FileFormat f) {
-        return f >= 0 && f < _FILE_FORMAT_MAX ? format_names[f] : NULL;
-}
-
 FileFormat file_format_from_string(const char *s) {
         for (FileFormat f = 0; f < _FILE_FORMAT_MAX; f++)
                 if (streq(s, format_names[f]))

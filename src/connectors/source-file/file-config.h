@@ -16,7 +16,6 @@ typedef enum FileFormat {
         _FILE_FORMAT_MAX,
         _FILE_FORMAT_INVALID = -EINVAL,
 } FileFormat;
-const char *file_format_to_string(FileFormat f);
 FileFormat file_format_from_string(const char *s);
 
 typedef enum FileCompression {

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "basic/hash.h"
 #include "connectors/source-file/file-list.h"
 #include "fetch/fetch.h"
 
@@ -98,13 +99,11 @@ static int add_remote(FileList *l, const char *location, Error **reterr_error) {
         FileEntry entry = { .remote = true, .modified = -1, .size = -1 };
         _cleanup_free_ char *shown = fetch_shown_url(location), *named = NULL;
         const char *query = strchr(location, '?');
-        uint64_t hash = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
+        uint64_t hash = query ? hash64(HASH64_START, query, strlen(query)) : 0;
         int r;
 
         if (!shown)
                 return -ENOMEM;
-        for (const char *p = query; p && *p; p++)
-                hash = (hash ^ (uint8_t) *p) * UINT64_C(0x100000001b3);
         if (query && asprintf(&named, "%s#%016llx", shown, (unsigned long long) hash) < 0) {
                 named = NULL;
                 return -ENOMEM;
