@@ -66,7 +66,7 @@ def make_check(directory, env=None, target="check"):
 
 
 def pytest(name, *arguments, env=None):
-    """Runs pytest and reads its JUnit report; skips are shown with their reasons."""
+    """Runs pytest and reads its JUnit report; skips are shown with their reasons, snapshots that are to be renewed too."""
     report = LOGS / f"{name}.xml"
     LOGS.mkdir(parents=True, exist_ok=True)
     report.unlink(missing_ok=True)
@@ -74,6 +74,8 @@ def pytest(name, *arguments, env=None):
                        f"--junitxml={report}", *arguments], env=env)
     if code == 5:
         return 0, 0, 0
+    for line in re.findall(r"^.*update the snapshot.*$", (LOGS / f"{name}.log").read_text(errors="replace"), re.M):
+        print(f"  {line.strip()}")
     if not report.exists():
         return 0, 1, 0
     passed = failed = skipped = 0

@@ -16,6 +16,10 @@ BUILD = pathlib.Path(os.environ.get("GANTRY_BUILD", ROOT / "build")).resolve()
 TIMEOUT = float(os.environ.get("GANTRY_TEST_TIMEOUT", "300"))
 
 
+def pytest_addoption(parser):
+    parser.addoption("--update", action="store_true", help="rewrite tests/snapshots from what is built (then review the diff)")
+
+
 class Result:
     """What a finished program said."""
 
