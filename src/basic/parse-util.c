@@ -69,35 +69,3 @@ int parse_boolean(const char *s, bool *ret) {
                 }
         return -EINVAL;
 }
-
-int parse_usec(const char *s, uint64_t *ret) {
-        static const struct {
-                const char *unit;
-                uint64_t usec;
-        } units[] = {
-                { "", 1000000 },       { "s", 1000000 },      { "sec", 1000000 },     { "ms", 1000 },
-                { "us", 1 },           { "min", 60000000 },   { "m", 60000000 },      { "h", 3600000000ULL },
-                { "d", 86400000000ULL },
-        };
-        unsigned long long v;
-        char *end;
-
-        if (!isdigit((unsigned char) s[0]))
-                return -EINVAL;
-        errno = 0;
-        v = strtoull(s, &end, 10);
-        if (errno > 0)
-                return -errno;
-        while (*end == ' ')
-                end++;
-        for (size_t i = 0; i < ELEMENTSOF(units); i++)
-                if (streq(end, units[i].unit)) {
-                        uint64_t product;
-
-                        if (__builtin_mul_overflow(v, units[i].usec, &product))
-                                return -ERANGE;
-                        *ret = product;
-                        return 0;
-                }
-        return -EINVAL;
-}

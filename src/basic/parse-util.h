@@ -12,6 +12,3 @@ int parse_double(const char *s, double *ret);
 
 /* yes/no, true/false, on/off, 1/0, as systemd takes them. */
 int parse_boolean(const char *s, bool *ret);
-
-/* A time span such as "90", "10s", "5min", "2h", "1d": microseconds; a bare number is seconds. */
-int parse_usec(const char *s, uint64_t *ret);

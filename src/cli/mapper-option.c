@@ -35,27 +35,38 @@ static int parse_short(const char *text, JsonObject **ret, Error **reterr_error)
         return 0;
 }
 
-static int append_mapper(JsonObject *o, Mapper ***mappers, Error **reterr_error) {
-        _cleanup_(mapper_freep) Mapper *m = NULL;
+/* Moves the mappers of `more` behind those of `*mappers`. */
+static int append_mappers(Mapper ***mappers, Mapper ***more) {
+        size_t n = 0, k = 0;
         Mapper **l;
-        size_t n = 0;
-        int r;
 
-        r = mapper_from_json(o, &m, reterr_error);
-        if (r < 0)
-                return r;
         while (*mappers && (*mappers)[n])
                 n++;
-        l = reallocarray(*mappers, n + 2, sizeof(*l));
+        while (*more && (*more)[k])
+                k++;
+        l = reallocarray(*mappers, n + k + 1, sizeof(*l));
         if (!l)
                 return -ENOMEM;
-        l[n] = TAKE_PTR(m);
-        l[n + 1] = NULL;
+        for (size_t i = 0; i < k; i++)
+                l[n + i] = (*more)[i];
+        l[n + k] = NULL;
         *mappers = l;
+        free(TAKE_PTR(*more));
+        return 0;
+}
+
+/* One mapper as the list that it would be in a connection. */
+static int list_of(JsonObject **o) {
+        _cleanup_json_ JsonObject *list = json_object_new_array();
+
+        if (!list || json_object_array_add(list, *o) < 0)
+                return -ENOMEM;
+        *o = TAKE_PTR(list);
         return 0;
 }
 
 int mapper_option_parse(const char *text, Mapper ***mappers, Error **reterr_error) {
+        _cleanup_(mappers_freep) Mapper **more = NULL;
         _cleanup_json_ JsonObject *o = NULL;
         int r;
 
@@ -67,14 +78,9 @@ int mapper_option_parse(const char *text, Mapper ***mappers, Error **reterr_erro
                 r = parse_short(text, &o, reterr_error);
         if (r >= 0)
                 r = connector_config_resolve(o, reterr_error);
-        if (r < 0)
-                return r;
-        if (!json_object_is_type(o, json_type_array))
-                return append_mapper(o, mappers, reterr_error);
-        for (size_t i = 0; i < json_object_array_length(o); i++) {
-                r = append_mapper(json_object_array_get_idx(o, i), mappers, reterr_error);
-                if (r < 0)
-                        return r;
-        }
-        return 0;
+        if (r >= 0 && !json_object_is_type(o, json_type_array))
+                r = list_of(&o);
+        if (r >= 0)
+                r = mappers_from_json(o, &more, reterr_error);
+        return r < 0 ? r : append_mappers(mappers, &more);
 }

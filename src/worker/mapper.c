@@ -46,10 +46,6 @@ Mapper **mappers_free(Mapper **l) {
         return NULL;
 }
 
-static void mappers_freep(Mapper ***l) {
-        mappers_free(*l);
-}
-
 /* The platform's configuration calls members in camel case, the public API's clients in snake case. */
 static JsonObject *member_of_two(JsonObject *o, const char *camel, const char *snake) {
         return json_member(o, camel) ?: json_member(o, snake);

@@ -16,9 +16,12 @@ int mapper_from_json(JsonObject *o, Mapper **ret, Error **reterr_error);
 Mapper *mapper_free(Mapper *m);
 DEFINE_CLEANUP(Mapper, mapper_free);
 Mapper **mappers_free(Mapper **l);
+static inline void mappers_freep(Mapper ***l) {
+        mappers_free(*l);
+}
 
 /* A whole list: the array of a stream's `mappers`. NULL and an empty array give NULL. The list ends with
- * NULL. */
+ * NULL. More than a hundred are -E2BIG. */
 int mappers_from_json(JsonObject *array, Mapper ***ret, Error **reterr_error);
 
 /* Appends what must never be logged (an encryption key) to a strv. */

@@ -12,21 +12,17 @@
  *   told=FILE      gets the lie's name once it has been told
  *   pace=0         microseconds to wait before each state is sent back */
 
-#include <fcntl.h>
-#include <inttypes.h>
 #include <signal.h>
-#include <stdio.h>
-#include <unistd.h>
 
-#include "basic/fd-util.h"
 #include "basic/file-util.h"
 #include "protocol/message.h"
 #include "protocol/state.h"
+#include "tools/lie.h"
 
 #define STREAMS_MAX 1000
 
-static const char *arg_file, *arg_lie = "", *arg_told, *arg_prefix = "";
-static unsigned arg_at, arg_reject, arg_pace;
+static const char *arg_file, *arg_prefix = "";
+static unsigned arg_reject;
 
 static unsigned received[STREAMS_MAX], since_state[STREAMS_MAX], n_streams;
 static unsigned n_states, n_complete;
@@ -36,21 +32,6 @@ static bool holding, silent;
 static _noreturn_ void complain(const char *what, JsonSlice line) {
         fprintf(stderr, "checking-destination: %s: %.*s\n", what, (int) MIN(line.n, 300U), line.p);
         _exit(99);
-}
-
-static bool lie_is(const char *name) {
-        return streq(arg_lie, name);
-}
-
-static void tell(void) {
-        int fd;
-
-        if (!arg_told)
-                return;
-        fd = open(arg_told, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-        if (fd < 0 || write_full(fd, arg_lie, strlen(arg_lie)) < 0)
-                _exit(4);
-        (void) close(fd);
 }
 
 static void say(const char *p, size_t n) {
@@ -342,38 +323,15 @@ static int end(void) {
         return 0;
 }
 
-static void parse(const char *arg) {
-        static const struct {
-                const char *name;
-                unsigned *number;
-                const char **text;
-        } keys[] = {
-                { "at=", &arg_at, NULL }, { "reject=", &arg_reject, NULL }, { "pace=", &arg_pace, NULL },
-                { "file=", NULL, &arg_file }, { "lie=", NULL, &arg_lie }, { "told=", NULL, &arg_told },
-                { "prefix=", NULL, &arg_prefix },
-        };
-
-        for (size_t i = 0; i < ELEMENTSOF(keys); i++)
-                if (strncmp(arg, keys[i].name, strlen(keys[i].name)) == 0) {
-                        const char *value = arg + strlen(keys[i].name);
-
-                        if (keys[i].text)
-                                *keys[i].text = value;
-                        else
-                                *keys[i].number = (unsigned) strtoul(value, NULL, 10);
-                        return;
-                }
-        fprintf(stderr, "checking-destination: what is '%s'?\n", arg);
-        exit(2);
-}
-
 int main(int argc, char **argv) {
+        static const LieOption options[] = {
+                { "reject=", &arg_reject, NULL }, { "file=", NULL, &arg_file }, { "prefix=", NULL, &arg_prefix },
+        };
         LineReader reader;
         JsonSlice line;
         ssize_t n;
 
-        for (int i = 1; i < argc; i++)
-                parse(argv[i]);
+        lie_parse_arguments("checking-destination", options, ELEMENTSOF(options), argv);
         line_reader_init(&reader, PROTOCOL_LINE_MAX);
         if (lie_is("invent")) {
                 tell();

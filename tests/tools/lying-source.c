@@ -9,17 +9,13 @@
  *   lie=NAME at=K                   what to do wrong at batch K (0 = the first)
  *   told=FILE                       gets the lie's name once it has been told: a test sees that it did happen */
 
-#include <fcntl.h>
-#include <inttypes.h>
 #include <signal.h>
-#include <stdio.h>
-#include <unistd.h>
 
 #include "basic/buffer.h"
-#include "basic/fd-util.h"
+#include "tools/lie.h"
 
-static unsigned arg_streams = 2, arg_records = 40, arg_every = 10, arg_counts = 1, arg_statuses = 1, arg_at, arg_pace;
-static const char *arg_kind = "stream", *arg_lie = "", *arg_told;
+static unsigned arg_streams = 2, arg_records = 40, arg_every = 10, arg_counts = 1, arg_statuses = 1;
+static const char *arg_kind = "stream";
 
 static Buffer out;
 static unsigned sent[1000];
@@ -40,22 +36,6 @@ static _printf_(1, 2) void put(const char *format, ...) {
         va_end(ap);
         if (out.len > 256 * 1024)
                 flush();
-}
-
-static bool lie_is(const char *name) {
-        return streq(arg_lie, name);
-}
-
-/* Leaves a mark that the lie was told. */
-static void tell(void) {
-        int fd;
-
-        if (!arg_told)
-                return;
-        fd = open(arg_told, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-        if (fd < 0 || write_full(fd, arg_lie, strlen(arg_lie)) < 0)
-                _exit(4);
-        (void) close(fd);
 }
 
 static void leave(int code) {
@@ -287,35 +267,13 @@ static void end(void) {
         leave(0);
 }
 
-static void parse(const char *arg) {
-        static const struct {
-                const char *name;
-                unsigned *number;
-                const char **text;
-        } keys[] = {
+int main(int argc, char **argv) {
+        static const LieOption options[] = {
                 { "streams=", &arg_streams, NULL }, { "records=", &arg_records, NULL }, { "every=", &arg_every, NULL },
-                { "counts=", &arg_counts, NULL }, { "statuses=", &arg_statuses, NULL }, { "at=", &arg_at, NULL },
-                { "pace=", &arg_pace, NULL }, { "kind=", NULL, &arg_kind }, { "lie=", NULL, &arg_lie },
-                { "told=", NULL, &arg_told },
+                { "counts=", &arg_counts, NULL }, { "statuses=", &arg_statuses, NULL }, { "kind=", NULL, &arg_kind },
         };
 
-        for (size_t i = 0; i < ELEMENTSOF(keys); i++)
-                if (strncmp(arg, keys[i].name, strlen(keys[i].name)) == 0) {
-                        const char *value = arg + strlen(keys[i].name);
-
-                        if (keys[i].text)
-                                *keys[i].text = value;
-                        else
-                                *keys[i].number = (unsigned) strtoul(value, NULL, 10);
-                        return;
-                }
-        fprintf(stderr, "lying-source: what is '%s'?\n", arg);
-        exit(2);
-}
-
-int main(int argc, char **argv) {
-        for (int i = 1; i < argc; i++)
-                parse(argv[i]);
+        lie_parse_arguments("lying-source", options, ELEMENTSOF(options), argv);
         if (arg_streams > ELEMENTSOF(sent))
                 return 2;
         run();

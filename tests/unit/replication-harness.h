@@ -37,6 +37,7 @@ struct Harness {
         int (*flush)(Harness *h, const StateSet *changed);
         int n_flush_failures;     /* the first ones fail */
         int cancel_after_lines;   /* of the destination */
+        int fail_after_lines;     /* the surroundings report a failure of theirs */
 
         /* what came of it */
         Env *env;
@@ -116,6 +117,8 @@ static int harness_on_line(Harness *h, const char *line) {
         }
         if (h->cancel_after_lines > 0 && --h->cancel_after_lines == 0)
                 return replication_cancel(h->replication, NULL);
+        if (h->fail_after_lines > 0 && --h->fail_after_lines == 0)
+                return replication_fail(h->replication, ORIGIN_PERSISTENCE, FAILURE_SYSTEM_ERROR, "the store is gone");
         return 0;
 }
 

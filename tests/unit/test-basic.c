@@ -68,9 +68,6 @@ TEST(numbers_are_whole_strings_or_errors) {
         ASSERT_ERROR(parse_u64("18446744073709551616", &u), ERANGE);
         ASSERT_ERROR(parse_u64(" 1", &u), EINVAL);
         ASSERT_ERROR(parse_i64("1x", &i), EINVAL);
-        ASSERT_OK(parse_usec("5min", &u));
-        assert_int_equal(u, 300 * USEC_PER_SEC);
-        ASSERT_ERROR(parse_usec("5 parsecs", &u), EINVAL);
 }
 
 TEST(terminal_text_carries_no_control_bytes) {

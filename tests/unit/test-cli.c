@@ -74,8 +74,15 @@ TEST(a_mapper_is_given_in_short_or_as_json) {
                                       &e));
         assert_non_null(l[1]);
         assert_null(l[2]);
+        ASSERT_OK(mapper_option_parse("[]", &l, &e));
+        assert_non_null(l[1]);
+        assert_null(l[2]);
         assert_true(mapper_option_parse("field-renaming:originalFieldName", &l, &e) < 0);
         assert_true(mapper_option_parse("no-such-mapper:a=b", &l, &e) < 0);
+        /* One of a list is wrong: none of it is taken. */
+        assert_true(mapper_option_parse("[{\"type\":\"field-filtering\",\"mapperConfiguration\":{\"targetField\":\"d\"}},7]",
+                                        &l, NULL) < 0);
+        assert_null(l[2]);
         mappers_free(l);
 }
 

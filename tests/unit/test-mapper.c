@@ -339,3 +339,23 @@ TEST(the_key_of_an_encryption_is_known_as_a_secret) {
         assert_string_equal(secrets[0], KEY);
         mappers_free(l);
 }
+
+TEST(a_list_is_an_array_of_at_most_a_hundred) {
+        _cleanup_buffer_ Buffer b = {};
+        _cleanup_error_ Error *e = NULL, *more = NULL;
+        Mapper **l = (Mapper **) &l;
+
+        ASSERT_OK(mappers_from_json(NULL, &l, NULL));
+        assert_null(l);
+        ASSERT_OK(mappers_of("[]", &l, NULL));
+        assert_null(l);
+        ASSERT_ERROR(mappers_of("{\"type\":\"hashing\"}", &l, &e), EINVAL);
+        assert_non_null(strstr(e->message, "not a list"));
+        for (int i = 0; i < 101; i++)
+                ASSERT_OK(buffer_appendf(&b, "%c{\"type\":\"field-filtering\",\"mapperConfiguration\":{\"targetField\":\"f%d\"}}",
+                                         i > 0 ? ',' : '[', i));
+        ASSERT_OK(buffer_append_char(&b, ']'));
+        ASSERT_ERROR(mappers_of(buffer_string(&b), &l, &more), E2BIG);
+        assert_non_null(strstr(more->message, "more than 100"));
+        assert_null(l);
+}

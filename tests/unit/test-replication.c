@@ -532,6 +532,22 @@ TEST(cancel_commits_what_came_back) {
         assert_int_equal(h.n_stops, 1);
 }
 
+TEST(a_failure_outside_ends_it_as_failed_and_keeps_what_came_back) {
+        HARNESS(.input = USER(1) USER_STATE(1) USER(2), .source_hangs = true, .fail_after_lines = 3);
+        const FailureReason *f;
+        size_t n;
+
+        harness_run(&h);
+        assert_int_equal(h.status, REPLICATION_FAILED);
+        f = replication_failures(h.replication, &n);
+        assert_int_equal(n, 1);
+        assert_int_equal(f[0].origin, ORIGIN_PERSISTENCE);
+        assert_int_equal(f[0].type, FAILURE_SYSTEM_ERROR);
+        assert_string_equal(f[0].external_message, "the store is gone");
+        assert_contains(harness_stored(&h), "\"cursor\": 1");
+        assert_true(h.n_stops > 0);
+}
+
 TEST(cancel_ends_a_destination_that_hangs) {
         HARNESS(.input = USER(1) USER_STATE(1) USER(2), .source_hangs = true, .cancel_after_lines = 3,
                 .destination_hangs = true, .options.stop_grace = GRACE);
