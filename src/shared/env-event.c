@@ -443,3 +443,7 @@ Env *env_event_free(Env *env) {
         free(e);
         return NULL;
 }
+
+struct sd_event *env_event_loop(Env *e) {
+        return env_event(e)->event;
+}

@@ -5,6 +5,11 @@
 
 #include "basic/env.h"
 
+struct sd_event;
+
 int env_event_new(Env **ret);
 Env *env_event_free(Env *e);
 DEFINE_CLEANUP(Env, env_event_free);
+
+/* The loop behind it, borrowed, for what only sd-event has (buses, watchdogs). */
+struct sd_event *env_event_loop(Env *e);

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "shared/bus-error.h"
+
+static const struct {
+        const char *name;
+        int error;
+} bus_errors[] = {
+        { BUS_ERROR_NOT_FOUND, ENOENT },
+        { BUS_ERROR_INVALID_ARGUMENT, EINVAL },
+        { BUS_ERROR_CONFLICT, EEXIST },
+        { BUS_ERROR_NOT_RUNNING, ESRCH },
+        { BUS_ERROR_BUSY, EBUSY },
+        { BUS_ERROR_ACCESS_DENIED, EACCES },
+        { BUS_ERROR_UNAVAILABLE, EAGAIN },
+        { BUS_ERROR_FAILED, EIO },
+};
+
+int bus_error_from(sd_bus_error *reterr_bus, int r, const Error *e) {
+        const char *name = BUS_ERROR_FAILED;
+
+        assert(r < 0);
+        for (size_t i = 0; i < ELEMENTSOF(bus_errors); i++)
+                if (bus_errors[i].error == -r)
+                        name = bus_errors[i].name;
+        (void) sd_bus_error_set(reterr_bus, name, error_message(e, r));
+        return r;
+}
+
+int bus_error_to(const sd_bus_error *bus, int r, Error **reterr_error) {
+        for (size_t i = 0; bus->name && i < ELEMENTSOF(bus_errors); i++)
+                if (streq(bus_errors[i].name, bus->name))
+                        r = -bus_errors[i].error;
+        if (r >= 0)
+                r = -EIO;
+        return error_set(reterr_error, r, "%s", bus->message ?: strerror(-r));
+}

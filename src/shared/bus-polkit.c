@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "shared/bus-error.h"
+#include "shared/bus-polkit.h"
+
+typedef struct Query {
+        struct Query *next;
+        Polkit *polkit;
+        sd_bus_message *message;
+        sd_bus_slot *slot;
+        char *action;
+        bool answered, allowed, challenge;
+        sd_bus_error error;
+} Query;
+
+struct Polkit {
+        Query *queries;
+};
+
+Polkit *polkit_new(void) {
+        return calloc(1, sizeof(Polkit));
+}
+
+static void query_free(Query *q) {
+        sd_bus_slot_unref(q->slot);
+        sd_bus_message_unref(q->message);
+        sd_bus_error_free(&q->error);
+        free(q->action);
+        free(q);
+}
+
+static void query_remove(Polkit *p, Query *q) {
+        for (Query **i = &p->queries; *i; i = &(*i)->next)
+                if (*i == q) {
+                        *i = q->next;
+                        query_free(q);
+                        return;
+                }
+}
+
+Polkit *polkit_free(Polkit *p) {
+        if (!p)
+                return NULL;
+        while (p->queries)
+                query_remove(p, p->queries);
+        free(p);
+        return NULL;
+}
+
+static Query *find_query(Polkit *p, sd_bus_message *m, const char *action) {
+        for (Query *q = p->queries; q; q = q->next)
+                if (q->message == m && streq(q->action, action))
+                        return q;
+        return NULL;
+}
+
+static size_t count_of_sender(const Polkit *p, const char *sender) {
+        size_t n = 0;
+
+        for (const Query *q = p->queries; q; q = q->next)
+                n += streq_ptr(sd_bus_message_get_sender(q->message), sender);
+        return n;
+}
+
+/* Without polkit there is only root to trust. */
+static bool sender_is_root(sd_bus_message *m) {
+        sd_bus_creds *creds = NULL;
+        uid_t uid = (uid_t) -1;
+        bool root;
+
+        root = sd_bus_query_sender_creds(m, SD_BUS_CREDS_EUID, &creds) >= 0 &&
+                sd_bus_creds_get_euid(creds, &uid) >= 0 && uid == 0;
+        sd_bus_creds_unref(creds);
+        return root;
+}
+
+static void read_answer(Query *q, sd_bus_message *reply) {
+        const sd_bus_error *e = sd_bus_message_get_error(reply);
+        int allowed = 0, challenge = 0;
+
+        q->answered = true;
+        if (e) {
+                if (sd_bus_error_has_name(e, SD_BUS_ERROR_SERVICE_UNKNOWN) ||
+                    sd_bus_error_has_name(e, SD_BUS_ERROR_NAME_HAS_NO_OWNER))
+                        q->allowed = sender_is_root(q->message);
+                else
+                        (void) sd_bus_error_copy(&q->error, e);
+                return;
+        }
+        if (sd_bus_message_enter_container(reply, 'r', "bba{ss}") < 0 ||
+            sd_bus_message_read(reply, "bb", &allowed, &challenge) < 0)
+                return;
+        q->allowed = allowed;
+        q->challenge = challenge;
+}
+
+static int on_answer(sd_bus_message *reply, void *userdata, sd_bus_error *reterr) {
+        Query *q = userdata;
+        int r;
+
+        read_answer(q, reply);
+        /* The handler runs once more and finds the answer. */
+        r = sd_bus_enqueue_for_read(sd_bus_message_get_bus(q->message), q->message);
+        if (r < 0) {
+                (void) sd_bus_reply_method_errno(q->message, r, NULL);
+                query_remove(q->polkit, q);
+        }
+        return 1;
+}
+
+static int build_call(sd_bus_message *m, const char *action, const char *const *details,
+                      sd_bus_message **ret) {
+        sd_bus_message *call = NULL;
+        uint32_t interactive = sd_bus_message_get_allow_interactive_authorization(m) > 0;
+        int r;
+
+        r = sd_bus_message_new_method_call(sd_bus_message_get_bus(m), &call, "org.freedesktop.PolicyKit1",
+                                           "/org/freedesktop/PolicyKit1/Authority",
+                                           "org.freedesktop.PolicyKit1.Authority", "CheckAuthorization");
+        if (r >= 0)
+                r = sd_bus_message_append(call, "(sa{sv})s", "system-bus-name", 1, "name", "s",
+                                          sd_bus_message_get_sender(m), action);
+        if (r >= 0)
+                r = sd_bus_message_open_container(call, 'a', "{ss}");
+        for (; r >= 0 && details && details[0]; details += 2)
+                r = sd_bus_message_append(call, "{ss}", details[0], details[1]);
+        if (r >= 0)
+                r = sd_bus_message_close_container(call);
+        if (r >= 0)
+                r = sd_bus_message_append(call, "us", interactive, /* cancellation_id= */ "");
+        if (r < 0) {
+                sd_bus_message_unref(call);
+                return r;
+        }
+        *ret = call;
+        return 0;
+}
+
+static int ask(Polkit *p, sd_bus_message *m, const char *action, const char *const *details) {
+        sd_bus_message *call = NULL;
+        Query *q;
+        int r;
+
+        q = calloc(1, sizeof(*q));
+        if (!q)
+                return -ENOMEM;
+        q->polkit = p;
+        q->message = sd_bus_message_ref(m);
+        q->action = strdup(action);
+        r = q->action ? build_call(m, action, details, &call) : -ENOMEM;
+        if (r >= 0)
+                r = sd_bus_call_async(sd_bus_message_get_bus(m), &q->slot, call, on_answer, q,
+                                      POLKIT_TIMEOUT_USEC);
+        sd_bus_message_unref(call);
+        if (r < 0) {
+                query_free(q);
+                return r;
+        }
+        q->next = p->queries;
+        p->queries = q;
+        return 0;
+}
+
+static int conclude(Polkit *p, Query *q, sd_bus_error *reterr_bus) {
+        bool allowed = q->allowed, challenge = q->challenge, failed = sd_bus_error_is_set(&q->error);
+        int r = allowed ? 1 : -EACCES;
+
+        if (failed)
+                (void) sd_bus_error_setf(reterr_bus, BUS_ERROR_ACCESS_DENIED, "Not authorized for '%s': %s",
+                                         q->action, strempty(q->error.message));
+        else if (challenge)
+                (void) sd_bus_error_setf(reterr_bus, SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED,
+                                         "Interactive authentication is required for '%s'", q->action);
+        else if (!allowed)
+                (void) sd_bus_error_setf(reterr_bus, BUS_ERROR_ACCESS_DENIED, "Not authorized for '%s'",
+                                         q->action);
+        query_remove(p, q);
+        return r;
+}
+
+int polkit_check(Polkit *p, sd_bus_message *m, const char *action, const char *const *details,
+                 sd_bus_error *reterr_bus) {
+        Query *q = find_query(p, m, action);
+        int r;
+
+        if (q && !q->answered)
+                return 0;
+        if (q)
+                return conclude(p, q, reterr_bus);
+        if (count_of_sender(p, sd_bus_message_get_sender(m)) >= POLKIT_PENDING_PER_SENDER_MAX) {
+                (void) sd_bus_error_set(reterr_bus, BUS_ERROR_BUSY, "Too many calls wait for an authorization");
+                return -EBUSY;
+        }
+        r = ask(p, m, action, details);
+        return r < 0 ? bus_error_from(reterr_bus, r, NULL) : 0;
+}
