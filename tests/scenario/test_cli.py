@@ -549,6 +549,29 @@ def test_D29_a_full_disk_fails_the_sync_and_the_next_run_completes_it(gantry, pu
         assert report(again)["records_emitted"] < 40000
 
 
+@pytest.mark.memory
+@pytest.mark.parametrize("where", ["stderr_lines", "log_lines"])
+def test_T13_a_million_log_lines_are_passed_on_in_bounded_memory(put, tiny, workspace, where):
+    """Measured against the same sync with a tenth of the lines; what is not bounded grows by 60 MB and more."""
+    peaks = {}
+    for lines in (100_000, 1_000_000):
+        config = put(f"{lines}.json", {"streams": {"a": 4000}, "state_every": 100, where: lines})
+        process = subprocess.Popen([program("gantry"), "sync", tiny, f"sqlite:{lines}.db", "--source-config", config, "--json",
+                                    "--verbose", "--mode", "incremental_append", "--name", str(lines)],
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        # Its standard error is read slower than the source writes: the backlog must be the source's, not the worker's.
+        count = sum(line.count(b"gone mad") for line in process.stderr)
+        told = json.loads(process.stdout.read())
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        assert process.returncode == 0 and told["status"] == "completed", told
+        assert rows(f"{lines}.db", "SELECT count(*), count(DISTINCT id), max(id) FROM a") == [(4000, 4000, 4000)]
+        # The control: the lines did come.
+        assert count == lines
+        peaks[lines] = usage.ru_maxrss >> 10
+    assert peaks[1_000_000] < peaks[100_000] + 16, f"MiB: {peaks}"
+
+
 def test_a_closed_standard_output_is_an_error_and_no_hang(put, tiny, workspace):
     config = put("c.json", {"streams": {"a": 100000}})
     catalog = put("catalog.json", {"streams": [{"stream": {"name": "a", "json_schema": {"type": "object"},

@@ -4,9 +4,10 @@
 
 streams: {name: rows}; state_every: N; pause_after: N (then waits for a signal); crash_after: N; exit: code;
 password: a secret that it logs; control: a configuration that it announces; say_after_control: a line it logs then;
-deaf: it takes no notice of SIGTERM."""
+deaf: it takes no notice of SIGTERM; stderr_lines, log_lines: so many lines on standard error, LOG messages, half way."""
 
 import json
+import os
 import signal
 import sys
 import time
@@ -17,7 +18,8 @@ SPEC = {"connectionSpecification": {
                    "pause_after": {"type": "integer"}, "crash_after": {"type": "integer"},
                    "exit": {"type": "integer"}, "check": {"type": "string"},
                    "password": {"type": "string", "airbyte_secret": True}, "control": {"type": "object"},
-                   "say_after_control": {"type": "string"}, "deaf": {"type": "boolean"}}}}
+                   "say_after_control": {"type": "string"}, "deaf": {"type": "boolean"},
+                   "stderr_lines": {"type": "integer"}, "log_lines": {"type": "integer"}}}}
 
 
 def say(**message):
@@ -48,6 +50,15 @@ def discover(config):
         for name in config["streams"]]})
 
 
+def flood(config):
+    """As fast as the other side takes it."""
+    line = b"a line that a connector writes when it has gone mad, again and again\n"
+    for _ in range(config.get("stderr_lines", 0) // 1000):
+        os.write(2, line * 1000)
+    for _ in range(config.get("log_lines", 0) // 1000):
+        sys.stdout.write('{"type":"LOG","log":{"level":"INFO","message":"a message of one that has gone mad"}}\n' * 1000)
+
+
 def read(config, catalog, states):
     cursors = {s["stream"]["stream_descriptor"]["name"]: s["stream"]["stream_state"].get("id", 0) for s in states or []
                if "stream" in s}
@@ -73,6 +84,8 @@ def read(config, catalog, states):
             if pending == every:
                 state(name, i, pending)
                 pending = 0
+            if i == rows // 2:
+                flood(config)
             if total == config.get("crash_after"):
                 sys.stdout.flush()
                 signal.raise_signal(signal.SIGKILL)

@@ -11,6 +11,7 @@
  *   sandbox-probe fill FILE MIB         how many MiB could be written
  *   sandbox-probe inodes DIR N          how many files could be made
  *   sandbox-probe sparse FILE BYTES     makes a file of that size
+ *   sandbox-probe thrash FILE MIB       writes and reads a file over and over; a line after the first time
  *   sandbox-probe spin | abort          burns the processor, dies with a core
  *   sandbox-probe linger                children that ignore SIGTERM, double-forked and in sessions of their own */
 
@@ -358,6 +359,25 @@ static int probe_sparse(const char *path, long size) {
         return 0;
 }
 
+static int probe_thrash(const char *path, long mib) {
+        static char block[1U << 20];
+        int fd = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
+
+        for (bool first = true; fd >= 0; first = false) {
+                for (long i = 0; i < mib; i++)
+                        if (pwrite(fd, block, sizeof(block), i << 20) < 0)
+                                return 1;
+                for (long i = 0; i < mib; i++)
+                        if (pread(fd, block, sizeof(block), i << 20) < 0)
+                                return 1;
+                if (first) {
+                        printf("thrashing\n");
+                        fflush(stdout);
+                }
+        }
+        return 1;
+}
+
 static int probe_linger(void) {
         for (int i = 0; i < 3; i++)
                 if (fork() == 0) {
@@ -399,6 +419,8 @@ int main(int argc, char *argv[]) {
                 return probe_fill(argv[2], n);
         if (strcmp(what, "inodes") == 0 && argc > 3)
                 return probe_inodes(argv[2], n);
+        if (strcmp(what, "thrash") == 0 && argc > 3)
+                return probe_thrash(argv[2], n);
         if (strcmp(what, "sparse") == 0 && argc > 3)
                 return probe_sparse(argv[2], n);
         if (strcmp(what, "linger") == 0)
