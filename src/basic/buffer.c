@@ -5,6 +5,7 @@
 #include "basic/buffer.h"
 
 #define BUFFER_MINIMUM 256U
+#define PAGE 4096U
 
 void buffer_done(Buffer *b) {
         free(b->data);
@@ -40,6 +41,35 @@ char *buffer_reserve(Buffer *b, size_t n) {
         free(b->data);
         *b = (Buffer) { .data = p, .len = b->len, .allocated = size };
         return p + b->len;
+}
+
+/* The kernel copies with "rep movsb", which on AMD's Zen 3 runs at a quarter of its speed where the target
+ * lies 1 to 31 bytes further into its page than the source does. The pages of a pipe or a file are read
+ * from their start mostly, and large blocks of malloc() begin 16 bytes behind one: the worst place. The
+ * middle of a page is far from that for the read, and for writing on from there what was read. */
+char *buffer_reserve_read(Buffer *b, size_t n) {
+        size_t need, start;
+        char *p = b->data;
+
+        if (b->len > n / 16)
+                return buffer_reserve(b, n);
+        if (__builtin_add_overflow(n, b->len + PAGE, &need))
+                return NULL;
+        if (b->allocated < need) {
+                p = malloc(need);
+                if (!p)
+                        return NULL;
+        }
+        start = (PAGE / 2 - (uintptr_t) (p + b->len)) % PAGE;
+        if (b->len > 0 && (p != b->data || start != b->start))
+                memmove(p + start, buffer_bytes(b), b->len);
+        if (p != b->data) {
+                free(b->data);
+                b->data = p;
+                b->allocated = need;
+        }
+        b->start = start;
+        return p + start + b->len;
 }
 
 int buffer_append(Buffer *b, const void *p, size_t n) {

@@ -37,6 +37,9 @@ static inline void buffer_consume(Buffer *b, size_t n) {
 /* Makes room for `n` more bytes and returns where they go, NULL when out of memory. Follow with
  * buffer_commit(). */
 char *buffer_reserve(Buffer *b, size_t n);
+/* The same for a large read() from a pipe or a file: the place is chosen so that the kernel copies fast.
+ * Moves what is there already, which must be little for that: else it is buffer_reserve(). */
+char *buffer_reserve_read(Buffer *b, size_t n);
 static inline void buffer_commit(Buffer *b, size_t n) {
         b->len += n;
 }

@@ -39,7 +39,7 @@ void line_reader_done(LineReader *r) {
 }
 
 char *line_reader_reserve(LineReader *r, size_t n) {
-        return buffer_reserve(&r->buffer, n);
+        return buffer_reserve_read(&r->buffer, n);
 }
 
 void line_reader_commit(LineReader *r, size_t n) {

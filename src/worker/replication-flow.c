@@ -10,7 +10,7 @@
 
 /* Lines already read are rewritten up to this much ahead of the destination. */
 #define QUEUE_MAX (2U * 1024U * 1024U)
-#define QUEUE_FLUSH (256U * 1024U)
+#define QUEUE_FLUSH (512U * 1024U)
 /* Shapes beyond this are looked up by name for each record. */
 #define SHAPES_MAX 16384U
 #define PROGRESS_INTERVAL (100 * USEC_PER_MSEC)

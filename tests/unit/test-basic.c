@@ -24,6 +24,31 @@ TEST(buffer_keeps_bytes_across_consume_and_growth) {
         assert_int_equal(b.len, 0);
 }
 
+/* Where the kernel copies slowly depends on the place within a page; see buffer.c. */
+TEST(buffer_reads_go_to_the_middle_of_a_page_whatever_is_left_from_before) {
+        enum { CHUNK = 65536, LEFT_MAX = CHUNK / 16 };
+        static const size_t left[] = { 0, 1, 100, 4095, LEFT_MAX, LEFT_MAX + 1, 3 * CHUNK, 7 };
+        _cleanup_buffer_ Buffer b = {};
+
+        for (size_t i = 0; i < ELEMENTSOF(left); i++) {
+                char *to = buffer_reserve_read(&b, CHUNK);
+
+                assert_non_null(to);
+                assert_ptr_equal(to, buffer_bytes(&b) + b.len);
+                assert_true(buffer_space(&b) >= CHUNK);
+                if (i > 0 && left[i - 1] <= LEFT_MAX)
+                        assert_int_equal((uintptr_t) to % 4096, 2048);
+                for (size_t k = 0; i > 0 && k < left[i - 1]; k++)
+                        assert_int_equal(buffer_bytes(&b)[k], 'a' + (int) i - 1);
+                memset(to, 'z', CHUNK);
+                buffer_commit(&b, CHUNK);
+                while (b.len < left[i])
+                        ASSERT_OK(buffer_append_char(&b, 'z'));
+                buffer_consume(&b, b.len - left[i]);
+                memset(buffer_bytes(&b), 'a' + (int) i, b.len);
+        }
+}
+
 TEST(buffer_takes_nothing_even_when_it_is_new) {
         _cleanup_buffer_ Buffer b = {};
 

@@ -24,7 +24,7 @@ int window_fill(Window *w, Error **reterr_error) {
 
         if (w->at_end)
                 return 0;
-        to = buffer_reserve(&w->buffer, want + ROOM_MINIMUM);
+        to = buffer_reserve_read(&w->buffer, want + ROOM_MINIMUM);
         if (!to)
                 return -ENOMEM;
         while (got < want) {
