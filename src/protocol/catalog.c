@@ -340,6 +340,7 @@ static int configured_stream_from_json(JsonObject *o, size_t i, ConfiguredStream
                           reterr_error)) < 0 ||
             (r = json_get_strv(o, "cursor_field", &s.cursor_field, what, reterr_error)) < 0 ||
             (r = get_field_paths(o, "primary_key", &s.primary_key, what, reterr_error)) < 0 ||
+            (r = json_get_bool(o, "include_files", &s.include_files, what, reterr_error)) < 0 ||
             (r = get_generation(o, &s, what, reterr_error)) < 0)
                 return r;
         s.sync_mode = (SyncMode) sync_mode;
@@ -600,7 +601,8 @@ static int configured_stream_to_json(const ConfiguredStream *s, JsonObject **ret
             (r = set_text(o, "destination_sync_mode",
                           destination_sync_mode_to_string(s->destination_sync_mode))) < 0 ||
             (r = set_path(o, "cursor_field", s->cursor_field)) < 0 ||
-            (r = set_paths(o, "primary_key", s->primary_key)) < 0)
+            (r = set_paths(o, "primary_key", s->primary_key)) < 0 ||
+            (r = set_bool(o, "include_files", s->include_files)) < 0)
                 return r;
         if (s->has_generation &&
             ((r = set_i64(o, "generation_id", s->generation_id)) < 0 ||

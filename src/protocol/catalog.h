@@ -56,6 +56,7 @@ typedef struct ConfiguredStream {
         DestinationSyncMode destination_sync_mode;
         FieldPath cursor_field;
         FieldPath *primary_key;
+        bool include_files;  /* the files that records refer to are to be moved, too */
         bool has_generation; /* the three ids below are set */
         int64_t generation_id;
         int64_t minimum_generation_id;

@@ -12,6 +12,7 @@ int configured_stream_copy(const ConfiguredStream *s, ConfiguredStream *ret) {
         _cleanup_(configured_stream_done) ConfiguredStream copy = {
                 .sync_mode = s->sync_mode,
                 .destination_sync_mode = s->destination_sync_mode,
+                .include_files = s->include_files,
                 .has_generation = s->has_generation,
                 .generation_id = s->generation_id,
                 .minimum_generation_id = s->minimum_generation_id,
@@ -214,6 +215,16 @@ static int claim_name(Hashmap *taken, const ConfiguredCatalog *source, const Con
         return hashmap_put(taken, buffer_bytes(&key), key.len, &source->streams[i].stream);
 }
 
+/* A destination would look for the files of a source's sandbox in its own, where they aren't. Whether a
+ * destination takes files stands in its definition (Airbyte's `supportsFileTransfer`), not in its
+ * specification, so that can't be asked here. */
+static int refuse_files(const ConfiguredStream *s, Error **reterr_error) {
+        return s->include_files ? error_set(reterr_error, -EOPNOTSUPP,
+                                            "Stream '%s': 'include_files' asks for files, and only records are moved",
+                                            s->stream.name)
+                                : 0;
+}
+
 int sync_catalog_map(const ConfiguredCatalog *catalog, NamespaceDefinition definition,
                      const char *namespace_format,
                      const char *prefix, char **const *selected_fields, Mapper **const *mappers,
@@ -239,7 +250,9 @@ int sync_catalog_map(const ConfiguredCatalog *catalog, NamespaceDefinition defin
                 destination->n_streams++;
                 /* First what is said of the source's fields, so that errors call the stream what the
                  * source calls it. */
-                r = selected ? select_fields(s, selected, reterr_error) : 0;
+                r = refuse_files(s, reterr_error);
+                if (r >= 0 && selected)
+                        r = select_fields(s, selected, reterr_error);
                 if (r >= 0)
                         r = mappers_apply_to_stream(list, s, reterr_error);
                 if (r >= 0)

@@ -17,8 +17,9 @@ typedef enum NamespaceDefinition {
 } NamespaceDefinition;
 
 /* Destination-side catalog and per-stream options out of a source-side catalog. Two streams that would
- * get the same destination name are -EEXIST. `ret_streams` has catalog->n_streams entries that borrow
- * from `ret_destination` and from the given lists; free the array with free(). */
+ * get the same destination name are -EEXIST, one whose files are wanted too (include_files) is
+ * -EOPNOTSUPP. `ret_streams` has catalog->n_streams entries that borrow from `ret_destination` and from
+ * the given lists; free the array with free(). */
 int sync_catalog_map(const ConfiguredCatalog *catalog, NamespaceDefinition definition,
                      const char *namespace_format,
                      const char *prefix, char **const *selected_fields, Mapper **const *mappers,

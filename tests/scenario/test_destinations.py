@@ -285,6 +285,36 @@ def test_states_come_back_while_input_pauses(dest):
     assert finish(process)[0] == 0
 
 
+@pytest.mark.parametrize("before", [1, 1000])
+def test_D02_a_file_is_refused_with_a_sentence(dest, before):
+    """None of ours takes files. A record that refers to one ends the sync, wherever it comes and however it is written."""
+    ahead = [rec(i) for i in range(before)]
+    reference = {"staging_file_url": "/staging/files/a.pdf", "source_file_relative_path": "a.pdf", "file_size_bytes": 3}
+    for spelled in ('"file_reference"', '"file\\u005freference"'):
+        line = lines([record("s", {"id": 7777}, T0, file_reference=reference)]).replace(b'"file_reference"', spelled.encode())
+        result = dest.raw(catalog(stream("s")), lines(ahead + [stream_state("s", {})]) + line)
+        error = trace_error(result)
+        assert result.code == 1 and "file" in error["message"] and "'s'" in error["message"], result
+        assert error["failure_type"] == "config_error"
+        assert not any(b"7777" in p.read_bytes() for p in ([dest.path] if dest.kind == "sqlite" else dest.path.rglob("*"))
+                       if p.is_file())
+
+
+def test_D02_records_beside_null_references_and_such_names_in_data_are_taken(dest):
+    """The control: what only looks like a file is none."""
+    dest.write(catalog(stream("s", schema(id="integer", file_reference={"type": "object"}))),
+               [record("s", {"id": 1}, T0, file_reference=None), record("s", {"id": 2, "file_reference": {"a": 1}}, T0)])
+    assert dest.ids("s") == [1, 2]
+
+
+def test_D02_a_catalog_that_asks_for_files_is_refused(dest):
+    result = dest.raw(catalog(stream("s"), stream("t", include_files=True)), lines([rec(1)]))
+    error = trace_error(result)
+    assert result.code == 1 and error["failure_type"] == "config_error", result
+    assert "'t'" in error["message"] and "include_files" in error["message"]
+    assert dest.write(catalog(stream("s", include_files=False)), [rec(1)]).code == 0
+
+
 def test_D03_acked_rows_survive_kill(dest):
     process = dest.start(catalog(stream("s")))
     feed(process, [rec(i) for i in range(500)] + [stream_state("s", {"n": 500})])

@@ -87,6 +87,18 @@ TEST(two_streams_for_one_destination_name_are_refused_and_both_named) {
         assert_null(destination);
 }
 
+TEST(D02_a_stream_whose_files_are_wanted_is_refused) {
+        _cleanup_configured_catalog_ ConfiguredCatalog *c = catalog_of(users), *destination = NULL;
+        _cleanup_free_ StreamOptions *options = NULL;
+        _cleanup_error_ Error *e = NULL;
+
+        c->streams[1].include_files = true;
+        ASSERT_ERROR(sync_catalog_map(c, NAMESPACE_SOURCE, NULL, NULL, NULL, NULL, &destination, &options, &e),
+                     EOPNOTSUPP);
+        assert_non_null(strstr(e->message, "'include_files' asks for files"));
+        assert_null(destination);
+}
+
 TEST(selected_fields_are_all_that_the_destination_is_told_of) {
         _cleanup_configured_catalog_ ConfiguredCatalog *c = catalog_of(users), *destination = NULL;
         _cleanup_free_ StreamOptions *options = NULL;

@@ -134,6 +134,18 @@ static void forget_deduplication(JsonObject *catalog) {
         }
 }
 
+/* Records may refer to files that lie beside them (Airbyte's file transfer). None of ours reads or
+ * writes such files, and to move the records alone would lose data without a word. */
+static int refuse_files(const Invocation *i, Error **reterr_error) {
+        for (size_t k = 0; k < i->catalog->n_streams; k++)
+                if (i->catalog->streams[k].include_files)
+                        return connector_fail(reterr_error, FAILURE_CONFIG_ERROR, -EOPNOTSUPP,
+                                              "Stream '%s': the configured catalog asks for files (include_files), "
+                                              "and %s moves records only",
+                                              i->catalog->streams[k].stream.name, i->info->name);
+        return 0;
+}
+
 static int load_catalog(Invocation *i, Error **reterr_error) {
         _cleanup_json_ JsonObject *o = NULL;
         int r;
@@ -150,7 +162,7 @@ static int load_catalog(Invocation *i, Error **reterr_error) {
         if (r < 0)
                 return error_prefix(reterr_error, r, "The configured catalog cannot be used");
         failure_type = FAILURE_SYSTEM_ERROR;
-        return 0;
+        return refuse_files(i, reterr_error);
 }
 
 static int load_state(Invocation *i, Error **reterr_error) {

@@ -126,6 +126,19 @@ static int record_key(DestinationRun *d, const Envelope *e) {
         return r < 0 ? r : json_string_decode(e->stream, &d->key);
 }
 
+/* Only where a shape of lines is new: all of one shape have the same members beside data. */
+static int refuse_file(const DestinationRun *d, const Envelope *e, Error **reterr_error) {
+        JsonSlice reference;
+
+        if (json_find_member(e->payload, "file_reference", &reference) <= 0 ||
+            json_slice_type(reference) == JSON_NULL)
+                return 0;
+        return connector_fail(reterr_error, FAILURE_CONFIG_ERROR, -EOPNOTSUPP,
+                              "Line %" PRIu64 " is a record of stream '%.*s' that refers to a file, and %s moves "
+                              "records only: let the source replicate records instead of copying files",
+                              d->reader.n_lines, (int) MIN(e->stream.n, 512U), e->stream.p, d->info->name);
+}
+
 static int find_stream(DestinationRun *d, const Envelope *e, size_t *ret, Error **reterr_error) {
         uintptr_t found;
         int r;
@@ -134,6 +147,9 @@ static int find_stream(DestinationRun *d, const Envelope *e, size_t *ret, Error 
                 *ret = d->shapes[e->shape] - 1;
                 return 0;
         }
+        r = refuse_file(d, e, reterr_error);
+        if (r < 0)
+                return r;
         r = record_key(d, e);
         if (r < 0)
                 return r;
