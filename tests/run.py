@@ -23,14 +23,14 @@ def log_tail(path, count=40):
     return "\n".join(path.read_text(errors="replace").splitlines()[-count:])
 
 
-def call(name, argv, cwd=ROOT, env=None):
-    """Runs a command with its output in a log file; 0 or its exit code. The log's end is shown on failure."""
+def call(name, argv, cwd=ROOT, env=None, quiet=False):
+    """Runs a command with its output in a log file; 0 or its exit code. The log's end is shown on failure unless quiet."""
     LOGS.mkdir(parents=True, exist_ok=True)
     path = LOGS / f"{name}.log"
     with path.open("wb") as out:
         code = subprocess.run([str(a) for a in argv], cwd=cwd, env=dict(os.environ, **(env or {})), stdout=out,
                               stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, check=False).returncode
-    if code != 0:
+    if code != 0 and not quiet:
         print(log_tail(path))
         print(f"(exit {code}; whole log: {path.relative_to(ROOT)})")
     return code
@@ -134,14 +134,29 @@ def analysis():
     cppcheck = call("cppcheck", ["cppcheck", "--quiet", "--std=c11", "--error-exitcode=1", "--inline-suppr",
                                  "--enable=warning,performance,portability", f"--suppressions-list={ROOT}/tools/cppcheck.txt",
                                  JOBS, "-Isrc", "-D_GNU_SOURCE", "src"])
-    scripts = ["autogen.sh", "quickstart", "run-tests", ".ci/run", "tools/setup"]
-    shell = call("shellcheck", ["shellcheck", *scripts])
+    scripts = ["autogen.sh", "quickstart", "run-tests", ".ci/run", "tools/setup", "units/gantry-setup.in", "debian/pick",
+               *sorted(str(p.relative_to(ROOT)) for p in (ROOT / "debian").glob("gantry.p[or]*")),
+               *sorted(str(p.relative_to(ROOT)) for p in (ROOT / "tests/host").glob("*.sh"))]
+    shell = call("shellcheck", ["shellcheck", "--external-sources", *scripts])
     return tuple(a + b for a, b in zip(one(cppcheck == 0), one(shell == 0)))
 
 
 def distcheck():
     """the tarball builds, tests, installs and uninstalls"""
     return one(configure("build") and call("distcheck", ["make", JOBS, "distcheck"], cwd=ROOT / "build") == 0)
+
+
+def host():
+    """the packages on a Debian 12 host of their own, booted by systemd-nspawn"""
+    code = call("host", [ROOT / "tests/host/run"], quiet=True)
+    lines = (LOGS / "host.log").read_text(errors="replace").splitlines()
+    counts = re.fullmatch(r"(\d+) passed, (\d+) failed, (\d+) skipped", lines[-1] if lines else "")
+    if not counts:
+        print(log_tail(LOGS / "host.log"))
+        return one(False)
+    print("\n".join(f"  {line}" for line in lines[:-1] if not line.startswith("pass ")))
+    passed, failed, skipped = map(int, counts.groups())
+    return passed, failed or int(code != 0), skipped
 
 
 def compat():
@@ -155,7 +170,8 @@ def soak():
 
 
 # Suite and the seconds that it takes on a quiet machine of two cores.
-CI = [(build, 90), (unit, 60), (scenario, 300), (clang, 60), (analysis, 60), (valgrind, 120), (asan, 400), (distcheck, 150)]
+CI = [(build, 90), (unit, 60), (scenario, 300), (clang, 60), (analysis, 60), (valgrind, 120), (asan, 400), (distcheck, 150),
+      (host, 300)]
 TIERS = {"ci": CI, "compat": [(build, 90), (compat, 1200)], "soak": [(build, 90), (soak, 3600)],
          "full": CI + [(compat, 1200), (soak, 3600)]}
 

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=sh
+# For host tests written in sh: . /mnt/tests/host/lib.sh
+
+# Ends the test as failed.
+fail() {
+        echo "FAILED: $*"
+        exit 1
+}
+
+# Ends the test as skipped, with the reason.
+skip() {
+        echo "$*"
+        exit 77
+}
+
+note() {
+        echo "-- $*"
+}
+
+# denied COMMAND…: the command must fail. Show beside it that it works for who may.
+denied() {
+        if "$@" >/dev/null 2>&1; then
+                fail "was allowed: $*"
+        fi
+}
+
+# wait_until SECONDS COMMAND…: runs the command until it succeeds. For what sends no event; SECONDS is the end of patience,
+# not a measure.
+wait_until() {
+        _patience=$1
+        shift
+        _end=$(($(date +%s) + _patience))
+        until "$@" >/dev/null 2>&1; do
+                [ "$(date +%s)" -lt "$_end" ] || fail "never came: $*"
+                sleep 0.1
+        done
+}
