@@ -53,9 +53,7 @@ bool uuid_is_valid(const char *s) {
         if (!s || strlen(s) != UUID_STRING_MAX - 1)
                 return false;
         for (size_t i = 0; s[i]; i++) {
-                bool hex = (s[i] >= '0' && s[i] <= '9') || (s[i] >= 'a' && s[i] <= 'f') || (s[i] >= 'A' && s[i] <= 'F');
-
-                if (is_hyphen_place(i) ? s[i] != '-' : !hex)
+                if (is_hyphen_place(i) ? s[i] != '-' : !strchr("0123456789abcdefABCDEF", s[i]))
                         return false;
         }
         return true;

@@ -7,8 +7,9 @@
 
 #define UUID_STRING_MAX 37U /* with the NUL */
 
-/* The UUID of `now` and ten random bytes, lower case. The twelve bits behind the millisecond hold its fraction (method 3
- * of RFC 9562, section 6.2), so that ids made one after the other by one process sort in that order. */
+/* The UUID of `now` and ten random bytes, lower case. The twelve bits behind the millisecond hold its
+ * fraction (method 3 of RFC 9562, section 6.2), so that ids made one after the other by one process sort
+ * in that order. */
 void uuid7_make(usec_t now, const uint8_t random[static 10], char ret[static UUID_STRING_MAX]);
 
 /* The same with the clock and the randomness of the Env. */

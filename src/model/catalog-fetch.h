@@ -3,7 +3,8 @@
 
 #include "model/model.h"
 
-/* A discover that succeeded: what a source offered, when, under which configuration. Its id is Airbyte's catalogId. */
+/* A discover that succeeded: what a source offered, when, under which configuration. Its id is Airbyte's
+ * catalogId. */
 typedef struct CatalogFetch {
         char *id;
         char *actor_id;
@@ -33,6 +34,12 @@ typedef enum StateKind {
         _STATE_KIND_INVALID = -EINVAL,
 } StateKind;
 DECLARE_NAMES(StateKind, state_kind);
+
+/* The name of a stream. */
+typedef struct StreamRef {
+        const char *stream_namespace; /* NULL = none */
+        const char *stream_name;
+} StreamRef;
 
 /* One stored row of a connection's state. */
 typedef struct StateRow {

@@ -19,7 +19,8 @@ DEFINE_NAMES(NamespaceDefinition, namespace_definition, "namespace definition", 
         [NAMESPACE_DESTINATION] = "destination",
         [NAMESPACE_CUSTOM_FORMAT] = "custom_format");
 
-DEFINE_NAMES(NonBreakingPreference, non_breaking_preference, "non breaking preference", _NON_BREAKING_PREFERENCE_MAX,
+DEFINE_NAMES(NonBreakingPreference, non_breaking_preference, "non breaking preference",
+        _NON_BREAKING_PREFERENCE_MAX,
         [NON_BREAKING_IGNORE] = "ignore",
         [NON_BREAKING_DISABLE] = "disable",
         [NON_BREAKING_PROPAGATE_COLUMNS] = "propagate_columns",

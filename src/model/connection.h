@@ -56,7 +56,7 @@ typedef struct Connection {
         NamespaceDefinition namespace_definition;
         char *namespace_format;
         char *prefix;
-        char *catalog;                 /* what was selected, in the public API's form (`configurations`), JSON */
+        char *catalog;                 /* what was selected: JSON, the public API's `configurations` */
         char *catalog_hash;            /* of `catalog`, made by the store */
         char *source_catalog_id;       /* the CatalogFetch that it was configured from */
         NonBreakingPreference non_breaking_preference;

@@ -36,7 +36,7 @@ typedef struct Definition {
         char *id;
         ActorRole role;
         char *name;
-        char *reference;         /* what runs it: "native:source-faker", "pypi:airbyte-source-faker==7.2.1" */
+        char *reference;         /* what runs it: "native:source-faker", "pypi:airbyte-source-faker" */
         char *connector_type;    /* the public API's sourceType or destinationType: "faker" */
         char *docker_repository; /* what clients know it by; NULL where it has no image */
         char *docker_image_tag;  /* its version */

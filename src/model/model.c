@@ -61,7 +61,7 @@ void *model_copy(const Model *model, const void *o) {
         if (!copy)
                 return NULL;
         memcpy(copy, o, model->size);
-        /* Every pointer of the copy is set, also after a failure: freeing it then touches nothing of the original. */
+        /* Every pointer of the copy is set, also after a failure: freeing it touches nothing of the original. */
         for (size_t i = 0; i < model->n_fields; i++) {
                 int q = copy_field(&model->fields[i], copy, o);
 

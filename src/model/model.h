@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What the suite's daemons talk about, as plain structs, each with a table of its fields. The table is what frees, copies
- * and stores an object: the name of a field is the name of its column (docs/DATABASE.md).
+/* What the suite's daemons talk about, as plain structs, each with a table of its fields. The table is
+ * what frees, copies and stores an object: the name of a field is the name of its column
+ * (docs/DATABASE.md).
  *
- * Strings are owned by the struct and may be NULL where the field is not set. Times are microseconds since 1970 UTC, 0 =
- * not set. Numbers that may be missing say which value means that. */
+ * Strings are owned by the struct and may be NULL where the field is not set. Times are microseconds
+ * since 1970 UTC, 0 = not set. Numbers that may be missing say which value means that. */
 
 #include "basic/error.h"
 #include "basic/time-util.h"
@@ -49,7 +50,8 @@ typedef struct Model {
         size_t n_fields;
 } Model;
 
-/* Declares what every model has: foo_free(), foo_copy() (NULL when out of memory), FooArray with foo_array_done(). */
+/* Declares what every model has: foo_free(), foo_copy() (NULL when out of memory), FooArray with
+ * foo_array_done(). */
 #define DECLARE_MODEL(type_, name_)                                                         \
         typedef struct type_##Array {                                                       \
                 type_ **items;                                                              \

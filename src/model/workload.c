@@ -66,7 +66,8 @@ DEFINE_MODEL(Dataplane, dataplane,
         FIELD_TIME_OF(Dataplane, heartbeat_at),
         FIELD_TIME_OF(Dataplane, created_at));
 
-/* Forward only, and to an end from everywhere but from an end. Repeating a step is no transition: the store answers it. */
+/* Forward only, and to an end from everywhere but from an end. Repeating a step is no transition: the
+ * store answers it. */
 bool workload_status_may_become(WorkloadStatus from, WorkloadStatus to) {
         assert(from >= 0 && from < _WORKLOAD_STATUS_MAX && to >= 0 && to < _WORKLOAD_STATUS_MAX);
         if (workload_status_is_terminal(from))

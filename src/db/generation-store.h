@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Generations of streams. Written by gantry-workflow. A stream that has no row is in generation 0. */
+
+#include "db/db.h"
+#include "model/catalog-fetch.h"
+
+int generation_store_list(Db *db, const char *connection_id, GenerationArray *ret, Error **reterr_error);
+/* Begins the next generation of each of these streams, for this job. */
+int generation_store_raise(Db *db, const char *connection_id, const StreamRef *streams, size_t n_streams,
+                           int64_t job_id, usec_t now, Error **reterr_error);
