@@ -2,7 +2,7 @@
 """What ./run-tests does once its packages are there: builds, runs the suites of a tier, adds up what they say.
 
 Tiers: ci (the default: everything that this machine can prove in 20 minutes), compat (real connectors from PyPI and npm),
-soak (the slow scenarios alone), full (all of them). A suite is a function below that returns (passed, failed, skipped)."""
+soak (syncs with kills and full disks for --soak-seconds, slow scenarios), full (all of them). A suite is a function below that returns (passed, failed, skipped)."""
 
 import argparse
 import os
@@ -15,6 +15,7 @@ import xml.etree.ElementTree
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 LOGS = ROOT / "build" / "test-logs"
+OPTIONS = argparse.Namespace(soak_seconds=180, soak_seed=None)
 JOBS = f"-j{os.cpu_count() or 1}"
 STRICT = ["--enable-strict", "-q"]
 
@@ -165,8 +166,19 @@ def compat():
 
 
 def soak():
-    """the slow scenarios alone; the long runs with kills are still to be written"""
-    return pytest("soak", "tests/scenario", "-m", "slow")
+    """syncs in a loop with kills and full disks, and the slow scenarios"""
+    program = ROOT / "tests/soak/soak.py"
+    done = [0, 0]
+    # That it finds what doesn't hold, each kind; then in earnest.
+    for kind in ("lose", "repeat", "ahead", "file", "process"):
+        code = call(f"soak-break-{kind}", [program, "--break", kind, "--seed", "1", "--seconds", "600"],
+                    env={"GANTRY_TEST_TIMEOUT": "20"} if kind == "process" else None)
+        done[code != 0] += 1
+    seed = ["--seed", OPTIONS.soak_seed] if OPTIONS.soak_seed is not None else []
+    done[call("soak-run", [program, "--seconds", OPTIONS.soak_seconds, *seed]) != 0] += 1
+    print("  " + "\n  ".join(log_tail(LOGS / "soak-run.log", 3).splitlines()))
+    slow = pytest("soak", "tests/scenario", "-m", "slow")
+    return slow[0] + done[0], slow[1] + done[1], slow[2]
 
 
 # Suite and the seconds that it takes on a quiet machine of two cores.
@@ -180,7 +192,9 @@ def main():
     parser = argparse.ArgumentParser(prog="run-tests", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--tier", choices=TIERS, default="ci")
     parser.add_argument("suite", nargs="*", help="only these: " + ", ".join(s.__name__ for s, _ in TIERS["full"]))
-    arguments = parser.parse_args()
+    parser.add_argument("--soak-seconds", type=float, default=180, help="how long the soak loops (180)")
+    parser.add_argument("--soak-seed", type=int, help="the seed of a soak that is to be repeated")
+    arguments = parser.parse_args(namespace=OPTIONS)
     suites = [(s, b) for s, b in TIERS["full" if arguments.suite else arguments.tier]
               if not arguments.suite or s.__name__ in arguments.suite]
     if not suites:
