@@ -257,8 +257,9 @@ class Host:
             "sh", "-euc", LAUNCH, "launch", self.base.path, self.run_dir, *cgroups, "--",
             "systemd-nspawn", "-q", "-D", self.run_dir / "tree", "-M", f"gantry-{self.name}", "--register=no", *options,
             self.network, "--console=pipe", "--link-journal=no", "--notify-ready=yes", "--resolv-conf=off", "--timezone=off",
-            # Without @keyring podman fails; without bpf IPAddressDeny= is silently not enforced.
-            "--system-call-filter=@keyring bpf", "--suppress-sync=yes",
+            # Without @keyring podman fails; without bpf IPAddressDeny= is silently not enforced; @sandbox is Landlock.
+            # No --suppress-sync: it takes openat2() away.
+            "--system-call-filter=@keyring bpf @sandbox",
             f"--bind-ro={self.run_dir / 'init'}:/gantry-test-init",
             # podman's storage can't be an overlay on an overlay.
             f"--bind={self.run_dir / 'containers'}:/var/lib/containers", *binds, "/gantry-test-init")]
