@@ -444,6 +444,17 @@ def test_D05_names_that_differ_by_case_or_meet_through_the_separator_stay_apart(
         assert sqlite.ids(n, ns) == [i, i]
 
 
+@pytest.mark.parametrize("before, page_size", [(None, 16384), (2048, 2048)])
+def test_a_new_file_has_the_page_size_of_bulk_loads_and_an_old_one_keeps_its_own(sqlite, before, page_size):
+    if before:
+        with sqlite3.connect(sqlite.path) as db:
+            db.execute(f"PRAGMA page_size = {before}")
+            db.execute("CREATE TABLE mine (id)")
+    sqlite.write(catalog(stream("s")), [rec(1)])
+    assert sqlite3.connect(sqlite.path).execute("PRAGMA page_size").fetchone() == (page_size,)
+    assert sqlite.ids("s") == [1]
+
+
 def test_a_table_of_somebody_else_is_not_touched(sqlite):
     db = sqlite3.connect(sqlite.path)
     db.execute("CREATE TABLE s (mine)")

@@ -84,6 +84,7 @@ static int open_file(Database *d, Error **reterr_error) {
  * back and undo a commit whose state was already acknowledged. */
 static int configure(Database *d, Error **reterr_error) {
         _cleanup_stmt_ sqlite3_stmt *count = NULL;
+        bool fresh;
         int r;
 
         r = database_prepare(d, "PRAGMA page_count", &count, reterr_error);
@@ -92,12 +93,14 @@ static int configure(Database *d, Error **reterr_error) {
         r = sqlite3_step(count);
         if (r != SQLITE_ROW)
                 return database_error(d, r, "read the header", reterr_error);
-        if (sqlite3_column_int64(count, 0) == 0) {
+        fresh = sqlite3_column_int64(count, 0) == 0;
+        /* Ends its read of the file: the page size stays what it is, without a word, while one lasts. */
+        sqlite3_finalize(TAKE_PTR(count));
+        if (fresh) {
                 r = database_exec(d, reterr_error, "PRAGMA page_size=%d", FRESH_PAGE_SIZE);
                 if (r < 0)
                         return r;
         }
-        sqlite3_finalize(TAKE_PTR(count));
         /* Views on tables that are swapped must not stand in the way of the renaming. */
         return database_exec(d, reterr_error,
                              "PRAGMA synchronous=EXTRA; PRAGMA cache_size=-%d; PRAGMA temp_store=FILE;"
