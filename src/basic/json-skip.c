@@ -56,14 +56,21 @@ const char *json_skip_container_portable(const char *p, const char *end, unsigne
         return NULL;
 }
 
+static const char *skip_in_line_portable(const char *p, const char *end, unsigned depth_max) {
+        const char *newline = memchr(p, '\n', (size_t) (end - p));
+
+        return json_skip_container_portable(p, newline ?: end, depth_max);
+}
+
 #if HAVE_VECTOR
 
 #define VECTOR_TARGET __attribute__((target("avx2,pclmul,popcnt,bmi")))
 #define BLOCK 64
 
-/* A block of text as four sets of positions: bit i stands for byte i. */
+/* A block of text as sets of positions: bit i stands for byte i. */
 typedef struct Block {
         uint64_t quotes, backslashes, opens, closes;
+        uint64_t stops; /* newlines, where the container must end before one */
 } Block;
 
 /* What is carried from one block to the next. */
@@ -83,16 +90,23 @@ static inline VECTOR_TARGET uint64_t positions_of(char c, __m256i low, __m256i h
         return mask_of(_mm256_cmpeq_epi8(low, wanted), _mm256_cmpeq_epi8(high, wanted));
 }
 
-/* Whether neither half has a bracket or a backslash. With BRACKET_BIT set these are 0x7b to 0x7d ('|'
- * falls among them and only costs the longer way). */
-static inline VECTOR_TARGET bool is_plain(__m256i low, __m256i high) {
+/* Whether neither half has a bracket or a backslash (or a newline). With BRACKET_BIT set these are 0x7b to
+ * 0x7d ('|' falls among them and only costs the longer way). */
+static inline VECTOR_TARGET bool is_plain(__m256i low, __m256i high, bool in_line) {
         const __m256i bit = _mm256_set1_epi8(BRACKET_BIT), base = _mm256_set1_epi8('{'), width = _mm256_set1_epi8(2);
         __m256i a = _mm256_sub_epi8(_mm256_or_si256(low, bit), base);
         __m256i b = _mm256_sub_epi8(_mm256_or_si256(high, bit), base);
         /* The smaller of the two distances, then: is any of them at most `width`? */
         __m256i least = _mm256_min_epu8(a, b);
+        __m256i found = _mm256_cmpeq_epi8(_mm256_min_epu8(least, width), least);
 
-        return _mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_min_epu8(least, width), least)) == 0;
+        if (in_line) {
+                const __m256i newline = _mm256_set1_epi8('\n');
+
+                found = _mm256_or_si256(found, _mm256_or_si256(_mm256_cmpeq_epi8(low, newline),
+                                                               _mm256_cmpeq_epi8(high, newline)));
+        }
+        return _mm256_movemask_epi8(found) == 0;
 }
 
 /* The bytes that stand behind a backslash that counts. Runs of backslashes are rare and short: one turn
@@ -123,16 +137,16 @@ static inline VECTOR_TARGET uint64_t between_quotes(uint64_t quotes) {
 /* One bracket after the other, where the depth may reach its end or its limit in this block. Returns the
  * position of the last bracket, or -1 when the container is broken; BLOCK when it goes on behind this
  * block. */
-static __attribute__((noinline)) int step_through(Block b, uint64_t bad, unsigned depth_max,
-                                                  uint64_t *depth) {
-        uint64_t all = b.opens | b.closes | bad;
+static __attribute__((noinline)) int step_through(uint64_t opens, uint64_t closes, uint64_t bad,
+                                                  unsigned depth_max, uint64_t *depth) {
+        uint64_t all = opens | closes | bad;
 
         for (; all; all &= all - 1) {
                 uint64_t bit = all & -all;
 
                 if (bit & bad)
                         return -1;
-                if (bit & b.opens) {
+                if (bit & opens) {
                         if (*depth >= depth_max)
                                 return -1;
                         ++*depth;
@@ -154,7 +168,7 @@ static inline __attribute__((always_inline)) VECTOR_TARGET int take_block(Block 
         c->in_string = (uint64_t) ((int64_t) inside >> 63);
         b.opens &= ~inside;
         b.closes &= ~inside;
-        bad = b.backslashes & ~inside;
+        bad = (b.backslashes & ~inside) | b.stops;
         n_opens = (uint64_t) __builtin_popcountll(b.opens);
         n_closes = (uint64_t) __builtin_popcountll(b.closes);
         /* In whatever order they stand: the depth neither falls to 0 nor passes its limit here. */
@@ -166,12 +180,13 @@ static inline __attribute__((always_inline)) VECTOR_TARGET int take_block(Block 
         if (c->depth == 1 && ((b.opens | bad) & (b.closes ^ (b.closes - 1))) == 0)
                 return __builtin_ctzll(b.closes);
         depth = c->depth; /* a copy, so that the carry can stay in registers */
-        at = step_through(b, bad, depth_max, &depth);
+        at = step_through(b.opens, b.closes, bad, depth_max, &depth);
         c->depth = depth;
         return at;
 }
 
-static inline VECTOR_TARGET Block block_at(__m256i low, __m256i high) {
+static inline __attribute__((always_inline)) VECTOR_TARGET Block block_at(__m256i low, __m256i high,
+        bool in_line) {
         const __m256i bit = _mm256_set1_epi8(BRACKET_BIT);
         __m256i folded_low = _mm256_or_si256(low, bit), folded_high = _mm256_or_si256(high, bit);
 
@@ -180,6 +195,7 @@ static inline VECTOR_TARGET Block block_at(__m256i low, __m256i high) {
                 .backslashes = positions_of('\\', low, high),
                 .opens = positions_of('{', folded_low, folded_high),
                 .closes = positions_of('}', folded_low, folded_high),
+                .stops = in_line ? positions_of('\n', low, high) : 0,
         };
 }
 
@@ -192,31 +208,35 @@ static __attribute__((noinline)) VECTOR_TARGET Block rest_copied(const char *p, 
 
         memset(copy, ' ', sizeof(copy));
         memcpy(copy, p, left);
-        return block_at(load(copy), load(copy + BLOCK / 2));
+        return block_at(load(copy), load(copy + BLOCK / 2), /* in_line= */ true);
 }
 
 /* The last bytes, fewer than a block: read together with the ones before them where there are enough,
  * else from a copy, so that nothing outside of [start, end) is touched. */
 static inline __attribute__((always_inline)) VECTOR_TARGET Block rest_at(const char *start, const char *p,
-        const char *end) {
+        const char *end, bool in_line) {
         unsigned shift = (unsigned) (BLOCK - (end - p));
         Block b;
 
-        if (_unlikely_(end - start < BLOCK))
-                return rest_copied(p, (size_t) (end - p));
-        b = block_at(load(end - BLOCK), load(end - BLOCK / 2));
-        return (Block) { b.quotes >> shift, b.backslashes >> shift, b.opens >> shift, b.closes >> shift };
+        if (_unlikely_(end - start < BLOCK)) {
+                b = rest_copied(p, (size_t) (end - p));
+                b.stops = in_line ? b.stops : 0;
+                return b;
+        }
+        b = block_at(load(end - BLOCK), load(end - BLOCK / 2), in_line);
+        return (Block) { b.quotes >> shift, b.backslashes >> shift, b.opens >> shift, b.closes >> shift,
+                         b.stops >> shift };
 }
 
 /* Passes over blocks in which only quotes matter. */
 static inline __attribute__((always_inline)) VECTOR_TARGET const char *skip_plain(const char *p,
-        const char *end, Carry *c) {
+        const char *end, Carry *c, bool in_line) {
         uint64_t n_quotes = 0;
 
         for (; end - p >= BLOCK; p += BLOCK) {
                 __m256i low = load(p), high = load(p + BLOCK / 2);
 
-                if (!is_plain(low, high))
+                if (!is_plain(low, high, in_line))
                         break;
                 n_quotes += (uint64_t) __builtin_popcountll(positions_of('"', low, high));
         }
@@ -224,7 +244,8 @@ static inline __attribute__((always_inline)) VECTOR_TARGET const char *skip_plai
         return p;
 }
 
-static VECTOR_TARGET const char *skip_vector(const char *p, const char *end, unsigned depth_max) {
+static inline __attribute__((always_inline)) VECTOR_TARGET const char *skip_blocks(const char *p,
+        const char *end, unsigned depth_max, bool in_line) {
         const char *start = p;
         const char close = *p + 2;
         Carry c = { .depth = 1 };
@@ -235,11 +256,11 @@ static VECTOR_TARGET const char *skip_vector(const char *p, const char *end, uns
                 int at;
 
                 if (!c.escaped)
-                        p = skip_plain(p, end, &c);
+                        p = skip_plain(p, end, &c, in_line);
                 if (end - p >= BLOCK)
-                        at = take_block(block_at(load(p), load(p + BLOCK / 2)), depth_max, &c);
+                        at = take_block(block_at(load(p), load(p + BLOCK / 2), in_line), depth_max, &c);
                 else if (p < end)
-                        at = take_block(rest_at(start, p, end), depth_max, &c);
+                        at = take_block(rest_at(start, p, end, in_line), depth_max, &c);
                 else
                         return NULL;
                 if (at < 0)
@@ -252,27 +273,59 @@ static VECTOR_TARGET const char *skip_vector(const char *p, const char *end, uns
         return NULL;
 }
 
+/* Behind the call of step_through() the compiler takes the upper halves of the registers for clean and
+ * leaves them as they are: the next plain SSE instructions then take 100 cycles. */
+static VECTOR_TARGET const char *skip_vector(const char *p, const char *end, unsigned depth_max) {
+        p = skip_blocks(p, end, depth_max, /* in_line= */ false);
+        _mm256_zeroupper();
+        return p;
+}
+
+static VECTOR_TARGET const char *skip_in_line_vector(const char *p, const char *end, unsigned depth_max) {
+        p = skip_blocks(p, end, depth_max, /* in_line= */ true);
+        _mm256_zeroupper();
+        return p;
+}
+
+typedef const char *(*SkipFunction)(const char *p, const char *end, unsigned depth_max);
+
 static const char *choose(const char *p, const char *end, unsigned depth_max);
+static const char *choose_in_line(const char *p, const char *end, unsigned depth_max);
 
 /* Which of the two this processor runs: settled at the first call. */
-static const char *(*skip_chosen)(const char *p, const char *end, unsigned depth_max) = choose;
+static SkipFunction skip_chosen = choose, skip_in_line_chosen = choose_in_line;
+
+static bool is_able(void) {
+        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("pclmul") &&
+                __builtin_cpu_supports("popcnt") && __builtin_cpu_supports("bmi");
+}
 
 static const char *choose(const char *p, const char *end, unsigned depth_max) {
-        bool able = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("pclmul") &&
-                __builtin_cpu_supports("popcnt") && __builtin_cpu_supports("bmi");
-
-        skip_chosen = able ? skip_vector : json_skip_container_portable;
+        skip_chosen = is_able() ? skip_vector : json_skip_container_portable;
         return skip_chosen(p, end, depth_max);
+}
+
+static const char *choose_in_line(const char *p, const char *end, unsigned depth_max) {
+        skip_in_line_chosen = is_able() ? skip_in_line_vector : skip_in_line_portable;
+        return skip_in_line_chosen(p, end, depth_max);
 }
 
 const char *json_skip_container(const char *p, const char *end, unsigned depth_max) {
         return skip_chosen(p, end, depth_max);
+}
+
+const char *json_skip_container_in_line(const char *p, const char *end, unsigned depth_max) {
+        return skip_in_line_chosen(p, end, depth_max);
 }
 
 #else
 
 const char *json_skip_container(const char *p, const char *end, unsigned depth_max) {
         return json_skip_container_portable(p, end, depth_max);
+}
+
+const char *json_skip_container_in_line(const char *p, const char *end, unsigned depth_max) {
+        return skip_in_line_portable(p, end, depth_max);
 }
 
 #endif

@@ -11,6 +11,10 @@
  * other kind of bracket, has a backslash outside of a string, or opens more than `depth_max` brackets. */
 const char *json_skip_container(const char *p, const char *end, unsigned depth_max);
 
-/* The same answer, a byte at a time: for processors without the vector instructions, and as the other's
- * judge. */
+/* The same, where the text goes on behind the line that `p` stands in: NULL also when a newline comes before
+ * the end of the container, and nothing far behind that newline is looked at. */
+const char *json_skip_container_in_line(const char *p, const char *end, unsigned depth_max);
+
+/* The same answer as json_skip_container(), a byte at a time: for processors without the vector
+ * instructions, and as the other's judge. */
 const char *json_skip_container_portable(const char *p, const char *end, unsigned depth_max);

@@ -21,6 +21,7 @@ typedef struct Slot {
 
 struct RecordScanner {
         RecordTemplate *last; /* the one that recognised the line before */
+        bool steady;          /* and the one before that */
         Slot *slots;          /* open addressing, a power of 2 */
         size_t n_slots, n_templates, n_bytes;
         uint16_t stream_places[STREAM_PLACES_MAX];
@@ -335,7 +336,7 @@ static int grow(RecordScanner *s) {
                         *to = *old;
                 else {
                         if (s->last == old->template)
-                                s->last = NULL;
+                                s->last = NULL; /* and steady is false: another form was met */
                         record_template_free(old->template);
                 }
         }
@@ -390,15 +391,45 @@ static void learn(RecordScanner *s, Envelope *e) {
         e->shape = (unsigned) s->n_templates;
 }
 
-int record_scanner_scan(RecordScanner *s, JsonSlice line, Envelope *ret) {
+/* Behind the template of the line before, which was tried or is not there. */
+static int scan_others(RecordScanner *s, JsonSlice line, Envelope *ret) {
         int r;
 
-        if (_likely_(s->last && record_template_match(s->last, line, ret)))
-                return 0;
+        s->steady = false;
         if (scan_templates(s, line, ret))
                 return 0;
         r = envelope_parse(line, ret);
         if (r >= 0 && ret->type == MESSAGE_RECORD)
                 learn(s, ret);
         return r;
+}
+
+int record_scanner_scan(RecordScanner *s, JsonSlice line, Envelope *ret) {
+        if (_likely_(s->last && record_template_match(s->last, line, ret))) {
+                s->steady = true;
+                return 0;
+        }
+        return scan_others(s, line, ret);
+}
+
+int record_scanner_next(RecordScanner *s, LineReader *r, Envelope *ret) {
+        JsonSlice line = { buffer_bytes(&r->buffer), r->buffer.len };
+        /* `scanned`: the start of this line was seen to have no newline; it is not walked each time that
+         * more of it comes. */
+        bool try = s->steady && line.n > 0 && r->scanned == 0 && !r->dropping;
+        int k;
+
+        if (_likely_(try && record_template_match_first(s->last, line, ret) && ret->line.n < r->max)) {
+                consume(r, ret->line.n + 1);
+                r->n_lines++;
+                return 1;
+        }
+        k = line_reader_next(r, &line);
+        if (k <= 0)
+                return k;
+        k = try ? scan_others(s, line, ret) : record_scanner_scan(s, line, ret);
+        if (k >= 0)
+                return 1;
+        ret->line = line;
+        return k;
 }

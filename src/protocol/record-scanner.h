@@ -88,5 +88,10 @@ DEFINE_CLEANUP(RecordScanner, record_scanner_free);
  * emitted_at is -EBADMSG. */
 int record_scanner_scan(RecordScanner *s, JsonSlice line, Envelope *ret);
 
-/* The same without the fast path, for tests and fuzzing. */
+/* line_reader_next() and record_scanner_scan() in one call: a line of the form of the one before is found
+ * and recognised in one walk. Returns 1 and the envelope; 0, or -EMSGSIZE, as the one; what the other
+ * returns below 0, then with ret->line alone. */
+int record_scanner_next(RecordScanner *s, LineReader *r, Envelope *ret);
+
+/* record_scanner_scan() without the fast path, for tests and fuzzing. */
 int envelope_parse(JsonSlice line, Envelope *ret);

@@ -191,13 +191,16 @@ static inline size_t count_digits(const char *p, const char *end, size_t expecte
 
 /* Behind the data object at `p`, as the walk from the record's own bracket would find it: one level is
  * taken. */
-static inline const char *skip_data(const char *p, const char *end) {
-        return p < end && *p == '{' ? json_skip_container(p, end, JSON_DEPTH_MAX - 1) : NULL;
+static inline const char *skip_data(const char *p, const char *end, bool open) {
+        if (p >= end || *p != '{')
+                return NULL;
+        return open ? json_skip_container_in_line(p, end, JSON_DEPTH_MAX - 1)
+                    : json_skip_container(p, end, JSON_DEPTH_MAX - 1);
 }
 
 /* One hole: moves `*p` behind it. */
-static inline bool take_hole(const RecordTemplate *t, bool digits, const char **p, const char *end,
-                             JsonSlice *ret) {
+static inline bool take_hole(const RecordTemplate *t, bool digits, bool open, const char **p,
+                             const char *end, JsonSlice *ret) {
         const char *start = *p, *behind;
 
         if (digits) {
@@ -205,7 +208,7 @@ static inline bool take_hole(const RecordTemplate *t, bool digits, const char **
 
                 behind = n > 0 ? start + n : NULL;
         } else
-                behind = skip_data(start, end);
+                behind = skip_data(start, end, open);
         if (!behind)
                 return false;
         *ret = (JsonSlice) { start, (size_t) (behind - start) };
@@ -221,24 +224,31 @@ static inline bool take_fixed(const char *bytes, size_t n, const char **p, const
         return true;
 }
 
-bool record_template_match(const RecordTemplate *t, JsonSlice line, Envelope *ret) {
-        const char *p = line.p, *end = p + line.n, *start[_PART_MAX] = { p };
+/* `open`: the text goes on behind the line. None of what is compared has a newline in it and the data has
+ * none, so the newline that ends the line is the first one. */
+static inline __attribute__((always_inline)) bool match(const RecordTemplate *t, JsonSlice text, bool open,
+                                                        Envelope *ret) {
+        const char *p = text.p, *end = p + text.n, *start[_PART_MAX] = { p };
         const char *middle = t->bytes + t->n[HEAD], *tail = middle + t->n[MIDDLE];
         JsonSlice first, second;
+        size_t n;
 
-        if (!take_fixed(t->bytes, t->n[HEAD], &p, end) || !take_hole(t, t->digits_first, &p, end, &first))
+        if (!take_fixed(t->bytes, t->n[HEAD], &p, end) ||
+            !take_hole(t, t->digits_first, open, &p, end, &first))
                 return false;
         start[MIDDLE] = p;
-        if (!take_fixed(middle, t->n[MIDDLE], &p, end) || !take_hole(t, !t->digits_first, &p, end, &second))
+        if (!take_fixed(middle, t->n[MIDDLE], &p, end) ||
+            !take_hole(t, !t->digits_first, open, &p, end, &second))
                 return false;
         start[TAIL] = p;
-        if ((size_t) (end - p) != t->n[TAIL] || !bytes_equal(p, tail, t->n[TAIL]))
+        if (!take_fixed(tail, t->n[TAIL], &p, end) || (open ? p == end || *p != '\n' : p != end))
                 return false;
 
+        n = (size_t) (p - text.p);
         *ret = (Envelope) {
                 .type = MESSAGE_RECORD,
-                .line = line,
-                .payload = { line.p + t->payload_at, line.n - t->payload_at - t->payload_behind },
+                .line = { text.p, n },
+                .payload = { text.p + t->payload_at, n - t->payload_at - t->payload_behind },
                 .stream = slice_at(&t->stream, start),
                 .namespace = slice_at(&t->namespace, start),
                 .meta = slice_at(&t->meta, start),
@@ -247,4 +257,12 @@ bool record_template_match(const RecordTemplate *t, JsonSlice line, Envelope *re
                 .shape = t->shape,
         };
         return true;
+}
+
+bool record_template_match(const RecordTemplate *t, JsonSlice line, Envelope *ret) {
+        return match(t, line, /* open= */ false, ret);
+}
+
+bool record_template_match_first(const RecordTemplate *t, JsonSlice text, Envelope *ret) {
+        return match(t, text, /* open= */ true, ret);
 }

@@ -22,6 +22,9 @@ DEFINE_CLEANUP(RecordTemplate, record_template_free);
 /* True, and the envelope that envelope_parse() would find, when `line` has this form. */
 bool record_template_match(const RecordTemplate *t, JsonSlice line, Envelope *ret);
 
+/* The same where `text` goes on behind its first newline: of the line up to there. */
+bool record_template_match_first(const RecordTemplate *t, JsonSlice text, Envelope *ret);
+
 /* How many bytes the template holds. */
 size_t record_template_bytes(const RecordTemplate *t);
 

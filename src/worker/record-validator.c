@@ -10,6 +10,8 @@
 /* Idle time is not free where processes share a core: of the first records each is sampled, then ever
  * fewer, so that a stream of a million has some 2,400 looked at and one of a billion 4,200. */
 #define SAMPLES_BEFORE_THINNING 256U
+/* While the queue is full, one record in so many is offered. */
+#define OFFER_AGAIN 16U
 /* Of one record; the first sentences tell enough. */
 #define PROBLEMS_PER_RECORD_MAX 4U
 
@@ -17,7 +19,6 @@ typedef struct ValidatedStream {
         const AirbyteStream *stream;
         char *const *selected; /* NULL = all */
         JsonSchema *schema;    /* compiled when the first sample comes */
-        uint64_t n_seen, next; /* records offered; which one is to be sampled */
         uint64_t n_checked, n_invalid;
         char **problems;
         char **unexpected;
@@ -72,20 +73,19 @@ RecordValidator *record_validator_free(RecordValidator *v) {
         return NULL;
 }
 
-void record_validator_offer(RecordValidator *v, size_t stream, JsonSlice data) {
+uint64_t record_validator_offer(RecordValidator *v, size_t stream, uint64_t n_before, JsonSlice data) {
         ValidatedStream *s = &v->streams[stream];
+        uint64_t n = n_before + 1;
 
-        if (_likely_(s->n_seen++ < s->next))
-                return;
-        if (_likely_(v->n_samples == QUEUE_RECORDS_MAX || data.n > QUEUE_BYTES_MAX - v->bytes.len))
-                return;
         if (s->unusable || s->n_invalid >= VALIDATOR_INVALID_RECORDS_MAX)
-                return;
+                return UINT64_MAX;
+        if (v->n_samples == QUEUE_RECORDS_MAX || data.n > QUEUE_BYTES_MAX - v->bytes.len)
+                return n_before + OFFER_AGAIN;
         /* Out of memory: a sample less. */
         if (buffer_append(&v->bytes, data.p, data.n) < 0)
-                return;
-        s->next = s->n_seen + s->n_seen / SAMPLES_BEFORE_THINNING;
+                return n_before + OFFER_AGAIN;
         v->samples[(v->first + v->n_samples++) % QUEUE_RECORDS_MAX] = (Sample) { stream, data.n };
+        return n + n / SAMPLES_BEFORE_THINNING;
 }
 
 static void compile(ValidatedStream *s) {

@@ -33,9 +33,10 @@ int record_validator_new(const ConfiguredCatalog *catalog, char *const *const *s
 RecordValidator *record_validator_free(RecordValidator *v);
 DEFINE_CLEANUP(RecordValidator, record_validator_free);
 
-/* Copies the record into the queue if it is to be sampled, there is room and the stream is still looked
- * at. Most records cost a comparison. */
-void record_validator_offer(RecordValidator *v, size_t stream, JsonSlice data);
+/* The record that `n_before` of its stream came before: copied into the queue if it is to be sampled, there
+ * is room and the stream is still looked at. Returns how many have come before the next one that is worth
+ * offering, so that most records cost the caller a comparison. */
+uint64_t record_validator_offer(RecordValidator *v, size_t stream, uint64_t n_before, JsonSlice data);
 
 /* Checks queued records until `max_bytes` of them are done; at least one. 1 when some are left, 0 when
  * the queue is empty. */

@@ -183,8 +183,9 @@ static int on_record(Replication *r, const Envelope *e, bool terminated) {
                 return unknown_stream(r, e);
         if (_unlikely_(r->options.record_limit > 0) && over_limit(r, s))
                 return 0;
-        if (_unlikely_(r->validator != NULL))
-                record_validator_offer(r->validator, (size_t) (s - r->streams), e->data);
+        if (_unlikely_(s->stats.records_emitted >= s->sample_next) && r->validator)
+                s->sample_next = record_validator_offer(r->validator, (size_t) (s - r->streams),
+                                                        s->stats.records_emitted, e->data);
         if (s->mapper)
                 return forward_mapped(r, s, e);
         if (s->target.renamed)
@@ -195,18 +196,15 @@ static int on_record(Replication *r, const Envelope *e, bool terminated) {
         return append_rewritten(r, e, s, e->data, (JsonSlice) {});
 }
 
-static int on_source_line(Replication *r, JsonSlice line, bool terminated) {
-        Envelope e;
-        int k;
-
-        k = record_scanner_scan(r->scanner, line, &e);
-        if (_unlikely_(k < 0))
-                return k == -ENOMEM ? k : replication_on_garbage(&r->source, line, !terminated);
-        if (_likely_(e.type == MESSAGE_RECORD))
-                return on_record(r, &e, terminated);
-        if (e.type == MESSAGE_STATE)
-                return replication_on_source_state(r, e.payload);
-        return replication_on_message(&r->source, &e);
+/* `scanned`: what the scanner said of the line. */
+static inline int on_source_line(Replication *r, int scanned, const Envelope *e, bool terminated) {
+        if (_unlikely_(scanned < 0))
+                return scanned == -ENOMEM ? scanned : replication_on_garbage(&r->source, e->line, !terminated);
+        if (_likely_(e->type == MESSAGE_RECORD))
+                return on_record(r, e, terminated);
+        if (e->type == MESSAGE_STATE)
+                return replication_on_source_state(r, e->payload);
+        return replication_on_message(&r->source, e);
 }
 
 static int line_too_long(ReplicationSide *side) {
@@ -218,16 +216,17 @@ static int line_too_long(ReplicationSide *side) {
 
 /* Handles lines that were read until none is left (0) or the queue is long (1). */
 static int handle_lines(Replication *r) {
-        JsonSlice line;
+        Envelope e;
         int k;
 
         while (!r->failing && !r->limited) {
                 if (r->queue.pending >= QUEUE_MAX)
                         return 1;
-                k = line_reader_next(&r->source.out, &line);
+                k = record_scanner_next(r->scanner, &r->source.out, &e);
                 if (k == 0)
                         break;
-                k = k < 0 ? line_too_long(&r->source) : on_source_line(r, line, /* terminated= */ true);
+                k = k == -EMSGSIZE ? line_too_long(&r->source)
+                                   : on_source_line(r, k, &e, /* terminated= */ true);
                 if (k < 0)
                         return k;
                 if (_unlikely_(r->n_limited > 0) && r->n_limited == r->n_streams)
@@ -242,10 +241,15 @@ static int handle_lines(Replication *r) {
 /* The line behind the last newline, once nothing more can come. */
 static int handle_rest(Replication *r) {
         JsonSlice line;
+        Envelope e;
+        int k;
 
         if (!r->source.eof || r->failing || r->limited || line_reader_rest(&r->source.out, &line) <= 0)
                 return 0;
-        return on_source_line(r, line, /* terminated= */ false);
+        k = record_scanner_scan(r->scanner, line, &e);
+        if (k < 0)
+                e.line = line;
+        return on_source_line(r, k, &e, /* terminated= */ false);
 }
 
 /* 1 when nothing waits any more, 0 when it does. */

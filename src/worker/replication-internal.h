@@ -42,6 +42,7 @@ typedef struct ReplicationStream {
         RecordTarget target;
         RecordMapper *mapper; /* NULL: records go on with their data untouched */
         StreamRun run;
+        uint64_t sample_next; /* how many records come before the next one for the validator */
         StagedCount staged;   /* since the last state that covers this stream */
         bool is_staged;       /* in Replication.staged */
         bool cut;             /* records were dropped at the limit: no state may speak for it any more */

@@ -74,11 +74,10 @@ static size_t walk_newlines(const char *p, size_t n) {
         return lines;
 }
 
-/* The record path: bytes come in chunks as from a pipe. Without a scanner: the line reader and its copies alone. */
+/* The record path: bytes come in chunks as from a pipe. */
 static size_t read_lines(const char *p, size_t n, RecordScanner *s) {
         size_t lines = 0, bytes = 0;
         LineReader reader;
-        JsonSlice line;
         Envelope e;
 
         line_reader_init(&reader, PROTOCOL_LINE_MAX);
@@ -90,14 +89,11 @@ static size_t read_lines(const char *p, size_t n, RecordScanner *s) {
                         abort();
                 memcpy(to, p + at, k);
                 line_reader_commit(&reader, k);
-                while (line_reader_next(&reader, &line) > 0) {
-                        if (s && record_scanner_scan(s, line, &e) >= 0)
-                                bytes += e.data.n;
-                        lines++;
-                }
+                for (; record_scanner_next(s, &reader, &e) > 0; lines++)
+                        bytes += e.data.n;
         }
         line_reader_done(&reader);
-        if (s && bytes == 0)
+        if (bytes == 0)
                 abort();
         return lines;
 }

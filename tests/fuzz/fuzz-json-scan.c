@@ -8,10 +8,16 @@
 #include "shared/json-util.h"
 
 static void compare_skips(const char *p, size_t n) {
-        for (size_t i = 0; i < n && i < 256; i++)
-                if (p[i] == '{' || p[i] == '[')
-                        FUZZ_CHECK(json_skip_container(p + i, p + n, 5 + i % 3) ==
-                                   json_skip_container_portable(p + i, p + n, 5 + i % 3));
+        for (size_t i = 0; i < n && i < 256; i++) {
+                const char *newline = memchr(p + i, '\n', n - i) ?: p + n;
+
+                if (p[i] != '{' && p[i] != '[')
+                        continue;
+                FUZZ_CHECK(json_skip_container(p + i, p + n, 5 + i % 3) ==
+                           json_skip_container_portable(p + i, p + n, 5 + i % 3));
+                FUZZ_CHECK(json_skip_container_in_line(p + i, p + n, 5 + i % 3) ==
+                           json_skip_container_portable(p + i, newline, 5 + i % 3));
+        }
 }
 
 static void compare_value(JsonSlice value, JsonObject *o);

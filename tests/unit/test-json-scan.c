@@ -38,17 +38,17 @@ static char *at_page_end(size_t n, char **ret_map, size_t *ret_size) {
 }
 
 TEST(both_ways_to_skip_a_container_agree_on_any_bytes_and_read_nothing_behind_the_end) {
-        static const char alphabet[] = "{}[]\"\"\"\\\\,: ab1{}[]\"xyzxyzxyzxyzxyzxyzxyzxyz";
+        static const char alphabet[] = "{}[]\"\"\"\\\\,: ab1{}[]\"\nyzxyzxyzxyzxyzxyzxyzxyz";
         uint64_t seed = 1;
         char *map;
-        size_t size, ended = 0;
+        size_t size, ended = 0, ended_in_line = 0;
         char *text = at_page_end(1024, &map, &size);
 
         for (unsigned round = 0; round < 200000; round++) {
                 size_t n = 1 + next_random(&seed) % (round % 8 == 0 ? 1024 : 200);
                 unsigned plain = next_random(&seed) % 8, depth_max = 1 + next_random(&seed) % 12;
                 char *p = text + 1024 - n;
-                const char *a, *b;
+                const char *a, *b, *newline;
 
                 p[0] = next_random(&seed) % 2 ? '{' : '[';
                 for (size_t i = 1; i < n; i++)
@@ -57,8 +57,14 @@ TEST(both_ways_to_skip_a_container_agree_on_any_bytes_and_read_nothing_behind_th
                 b = json_skip_container_portable(p, p + n, depth_max);
                 assert_ptr_equal(a, b);
                 ended += a != NULL;
+                newline = memchr(p, '\n', n);
+                a = json_skip_container_in_line(p, p + n, depth_max);
+                b = json_skip_container_portable(p, newline ?: p + n, depth_max);
+                assert_ptr_equal(a, b);
+                ended_in_line += a != NULL;
         }
         assert_true(ended > 1000 && ended < 199000);
+        assert_true(ended_in_line > 1000 && ended_in_line < ended);
         munmap(map, size);
 }
 

@@ -268,6 +268,70 @@ TEST(scanner_and_walker_agree_on_lines_that_were_damaged) {
         assert_true(known > 20000);
 }
 
+/* The plain way to the next line and what it is. */
+static int expect_next(JsonSlice *text, size_t max, Envelope *ret) {
+        const char *newline = memchr(text->p, '\n', text->n);
+        JsonSlice line = { text->p, newline ? (size_t) (newline - text->p) : 0 };
+        int r;
+
+        if (!newline)
+                return 0;
+        text->p += line.n + 1;
+        text->n -= line.n + 1;
+        if (line.n >= max)
+                return -EMSGSIZE;
+        r = envelope_parse(line, ret);
+        ret->line = line;
+        return r < 0 ? r : 1;
+}
+
+TEST(a_line_is_found_and_recognised_in_one_walk_as_in_two) {
+        static const char text[] =
+                RECORD("u", "{\"a\":1}", "1") "\n" RECORD("u", "{\"a\":2}", "2") "\n"
+                RECORD("u", "{\"a\":3}", "3") "\n" RECORD("u", "{\"a\":\n3}", "3") "\n"
+                RECORD("u", "{\"a\":\"\n\"}", "3") "\n" RECORD("u", "{\"a\":5}", "5") "\n\n"
+                RECORD("u", "{\"a\":6}", "6") "\n" RECORD("u", "{\"a\":7}", "7") "\n"
+                RECORD("u", "{\"a\":8}", "8") " \n" RECORD("u", "{\"a\":9}", "9") "\n"
+                RECORD("u", "{\"a\":10}", "10") "\n"
+                RECORD("u", "{\"a\":\"a line that is too long, longer than all the others are\"}", "11") "\n"
+                RECORD("u", "{\"a\":12}", "12") "\n" RECORD("u", "{\"a\":{}}", "13") "\n"
+                RECORD("v", "{}", "14") "\n" RECORD("v", "{}", "15") "\n"
+                RECORD("u", "{}", "16") "\n" RECORD("u", "{}", "17");
+        enum { MAX = 100 };
+
+        for (size_t piece = 1; piece <= sizeof(text); piece++) {
+                _cleanup_(record_scanner_freep) RecordScanner *s = record_scanner_new();
+                JsonSlice rest = { text, strlen(text) };
+                unsigned n = 0, n_recognised = 0;
+                LineReader reader;
+
+                line_reader_init(&reader, MAX);
+                for (size_t at = 0; at < strlen(text); at += piece) {
+                        size_t k = MIN(piece, strlen(text) - at);
+                        Envelope e = {}, expected = {};
+                        int r;
+
+                        memcpy(line_reader_reserve(&reader, k), text + at, k);
+                        line_reader_commit(&reader, k);
+                        while ((r = record_scanner_next(s, &reader, &e)) != 0) {
+                                assert_int_equal(r, expect_next(&rest, MAX, &expected));
+                                assert_int_equal(reader.n_lines, ++n);
+                                if (r == -EMSGSIZE)
+                                        continue;
+                                assert_int_equal(e.line.n, expected.line.n);
+                                assert_memory_equal(e.line.p, expected.line.p, e.line.n);
+                                assert_int_equal(e.data.n, r > 0 ? expected.data.n : 0);
+                                assert_memory_equal(e.emitted_at.p, expected.emitted_at.p, e.emitted_at.n);
+                                n_recognised += r > 0 && e.shape > 0;
+                                e = expected = (Envelope) {};
+                        }
+                }
+                assert_int_equal(n, 20);
+                assert_int_equal(n_recognised, 11);
+                line_reader_done(&reader);
+        }
+}
+
 TEST(many_streams_in_any_order_are_recognised) {
         enum { N = 2000 };
         _cleanup_(record_scanner_freep) RecordScanner *s = record_scanner_new();
