@@ -4,7 +4,7 @@
 /* The verbs of `gantry`. Each gets its own argv (argv[0] is the verb) and returns an exit code. */
 
 #include "basic/error.h"
-#include "cli/exit-codes.h"
+#include "shared/exit-codes.h"
 
 typedef int (*VerbFunction)(int argc, char *argv[]);
 

@@ -6,8 +6,8 @@
 #include "basic/json-write.h"
 #include "basic/log.h"
 #include "basic/utf8.h"
-#include "cli/exit-codes.h"
 #include "cli/sync-report.h"
+#include "shared/exit-codes.h"
 #include "worker/sync-mode.h"
 
 static const FailureReason *report_failures(const SyncReport *r, size_t *ret_n) {

@@ -3,12 +3,12 @@
 #include <unistd.h>
 
 #include "basic/file-util.h"
-#include "cli/exit-codes.h"
 #include "cli/mapper-option.h"
 #include "cli/sync-options.h"
 #include "cli/sync-report.h"
 #include "cli/sync-store.h"
 #include "shared/env-event.h"
+#include "shared/exit-codes.h"
 #include "unit/test.h"
 
 TEST_MAIN()

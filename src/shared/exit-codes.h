@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What Gantry's programs exit with; the same numbers in gantry(1). */
+/* What Gantry's programs exit with; the same numbers in gantry(1) and
+ * gantryctl(1). */
 
 enum {
         EXIT_OK = 0,
