@@ -110,13 +110,12 @@ def scenario():
 
 def asan():
     """unit tests and scenarios under AddressSanitizer and UndefinedBehaviorSanitizer"""
-    if not configure("build-asan", "--enable-sanitizers", "CFLAGS=-O1 -g"):
+    if not configure("build"):
         return one(False)
-    if call("asan-build", ["make", JOBS], cwd=ROOT / "build-asan") != 0:
-        return one(False)
-    env = {"ASAN_OPTIONS": "detect_leaks=1:halt_on_error=1", "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1"}
-    first = make_check("build-asan", env=env)
-    second = pytest("asan-scenario", "tests/scenario", "-m", "not slow and not sandbox and not memory", env=dict(env, GANTRY_BUILD=str(ROOT / "build-asan")))
+    first = make_check("build", target="check-asan")
+    env = {"ASAN_OPTIONS": "detect_leaks=1:halt_on_error=1", "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
+           "GANTRY_BUILD": str(ROOT / "build/asan")}
+    second = pytest("asan-scenario", "tests/scenario", "-m", "not slow and not sandbox and not memory", env=env)
     return tuple(a + b for a, b in zip(first, second))
 
 
@@ -132,14 +131,7 @@ def clang():
 
 def analysis():
     """cppcheck and shellcheck"""
-    cppcheck = call("cppcheck", ["cppcheck", "--quiet", "--std=c11", "--error-exitcode=1", "--inline-suppr",
-                                 "--enable=warning,performance,portability", f"--suppressions-list={ROOT}/tools/cppcheck.txt",
-                                 JOBS, "-Isrc", "-D_GNU_SOURCE", "src"])
-    scripts = ["autogen.sh", "quickstart", "run-tests", ".ci/run", "tools/setup", "units/gantry-setup.in", "debian/pick",
-               *sorted(str(p.relative_to(ROOT)) for p in (ROOT / "debian").glob("gantry.p[or]*")),
-               *sorted(str(p.relative_to(ROOT)) for p in (ROOT / "tests/host").glob("*.sh"))]
-    shell = call("shellcheck", ["shellcheck", "--external-sources", *scripts])
-    return tuple(a + b for a, b in zip(one(cppcheck == 0), one(shell == 0)))
+    return one(configure("build") and call("analysis", ["make", "analyze"], cwd=ROOT / "build") == 0)
 
 
 def distcheck():
