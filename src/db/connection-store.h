@@ -13,7 +13,7 @@ typedef struct ConnectionFilter {
         char *const *workspace_ids; /* NULL or empty: all */
         char *const *tag_ids;       /* those with at least one of the tags; NULL or empty: all */
         const char *actor_id;       /* its source or destination; NULL: all */
-        ConnectionStatus status;    /* _CONNECTION_STATUS_INVALID: all but deprecated, or all (include_deleted) */
+        ConnectionStatus status;    /* _CONNECTION_STATUS_INVALID: all but deprecated (or include_deleted) */
         bool with_catalog;          /* fill `catalog` too */
 } ConnectionFilter;
 

@@ -15,7 +15,7 @@ int permission_store_list_of(Db *db, PrincipalKind kind, const char *principal_i
                              Error **reterr_error);
 int permission_store_set_role(Db *db, const char *id, Role role, usec_t now, Error **reterr_error);
 int permission_store_delete(Db *db, const char *id, usec_t now, Error **reterr_error);
-/* The highest role that the principal has on the workspace, its roles on the instance included (NULL:
- * those only). Returns _ROLE_INVALID for none. */
+/* The highest role that the principal has on the workspace, its roles on the instance included (NULL: those
+ * only); _ROLE_INVALID for none. */
 int permission_store_role(Db *db, PrincipalKind kind, const char *principal_id, const char *workspace_id,
                           Role *ret, Error **reterr_error);

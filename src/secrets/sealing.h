@@ -32,7 +32,7 @@ void sealing_key_generate(uint8_t ret[static SEALING_KEY_SIZE]);
 
 int sealing_seal(const SealingKeys *k, const SealingPlace *place, const void *p, size_t n, void **ret,
                  size_t *ret_n);
-/* The value, NUL-terminated, to be freed with secret_free(). -EBADMSG: not sealed for this place, or
+/* The value, NUL-terminated, to be freed with wipe_and_free(). -EBADMSG: not sealed for this place, or
  * damaged; -ENOKEY: sealed under a key that isn't here. */
 int sealing_open(const SealingKeys *k, const SealingPlace *place, const void *p, size_t n, char **ret,
                  size_t *ret_n, Error **reterr_error);
@@ -45,8 +45,8 @@ int sealing_open_text(const SealingKeys *k, const SealingPlace *place, const cha
                       Error **reterr_error);
 
 /* Wipes and frees a string. Returns NULL. */
-char *secret_free(char *s);
-DEFINE_CLEANUP(char, secret_free);
-#define _cleanup_secret_ _cleanup_(secret_freep)
+char *wipe_and_free(char *s);
+DEFINE_CLEANUP(char, wipe_and_free);
+#define _cleanup_wipe_ _cleanup_(wipe_and_freep)
 /* Wipes memory in a way that the compiler keeps. */
-void secret_wipe(void *p, size_t n);
+void wipe(void *p, size_t n);

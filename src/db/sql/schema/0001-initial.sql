@@ -5,6 +5,12 @@
 -- key of a page is NOT NULL. A stream without a namespace has the empty one. @I64@, @BLOB@ and @STRICT@ are the engine's
 -- words (src/db/engine.h); everything else is what SQLite and PostgreSQL both take.
 
+CREATE TABLE schema_migration (
+        version @I64@ PRIMARY KEY NOT NULL,
+        name TEXT NOT NULL,
+        applied_at @I64@ NOT NULL
+) @STRICT@;
+
 CREATE TABLE metadata (
         name TEXT PRIMARY KEY NOT NULL,
         value TEXT NOT NULL

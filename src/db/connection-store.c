@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "db/catalog-store.h"
+#include "db/change-store.h"
+#include "db/connection-store.h"
+#include "db/db-internal.h"
+
+/* Stores the catalog and says under which hash; without one, what `c` says already. */
+static int put_catalog(Db *db, const Connection *c, usec_t now, char hash[static CATALOG_HASH_MAX],
+                       const char **ret, Error **reterr_error) {
+        int r;
+
+        *ret = c->catalog_hash;
+        if (!c->catalog)
+                return 0;
+        r = catalog_store_put(db, c->catalog, strlen(c->catalog), now, hash, reterr_error);
+        if (r < 0)
+                return r;
+        *ret = hash;
+        return 0;
+}
+
+int connection_store_insert(Db *db, const Connection *c, usec_t now, Error **reterr_error) {
+        _cleanup_(db_rollbackp) Db *transaction = NULL;
+        char buffer[CATALOG_HASH_MAX];
+        const char *hash;
+        int r;
+
+        r = db_begin_immediate(db, &transaction, reterr_error);
+        if (r < 0)
+                return r;
+        r = put_catalog(db, c, now, buffer, &hash, reterr_error);
+        if (r < 0)
+                return r;
+        r = db_change(db, SQL_CONNECTION_INSERT, &connection_model, c,
+                      BINDS(B_I64("now", now), B_TEXT("catalog_hash", hash)), CHANGE_CONNECTION, c->id, now,
+                      reterr_error);
+        if (r < 0)
+                return r;
+        return db_commit(&transaction, reterr_error);
+}
+
+static int fill_catalog(Db *db, Connection *c, Error **reterr_error) {
+        return c->catalog_hash ? catalog_store_get(db, c->catalog_hash, &c->catalog, NULL, reterr_error) : 0;
+}
+
+int connection_store_get(Db *db, const char *id, Connection **ret, Error **reterr_error) {
+        _cleanup_(connection_freep) Connection *c = NULL;
+        _cleanup_(db_rollbackp) Db *transaction = NULL;
+        int r;
+
+        r = db_begin_read(db, &transaction, reterr_error);
+        if (r < 0)
+                return r;
+        r = db_get_one(db, SQL_CONNECTION_GET, BINDS(B_TEXT("id", id)), &connection_model, &c, id,
+                       reterr_error);
+        if (r < 0)
+                return r;
+        r = fill_catalog(db, c, reterr_error);
+        if (r < 0)
+                return r;
+        r = db_commit(&transaction, reterr_error);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(c);
+        return 0;
+}
+
+static int compare_ids(const void *a, const void *b) {
+        return strcmp((*(const Connection *const *) a)->id, (*(const Connection *const *) b)->id);
+}
+
+/* One page of each tag's connections; a connection that carries several of the tags comes once. */
+static int list_of_tags(Db *db, char *const *tag_ids, const Bind *binds, void *array, Error **reterr_error) {
+        ConnectionArray *all = array;
+        size_t n = all->n, kept;
+
+        for (char *const *t = tag_ids; *t; t++) {
+                Bind with_tag[16] = {};
+                size_t n_binds = 0;
+                int r;
+
+                for (const Bind *b = binds; b->name; b++)
+                        with_tag[n_binds++] = *b;
+                assert(n_binds < ELEMENTSOF(with_tag) - 1);
+                with_tag[n_binds] = (Bind) B_TEXT("tag_id", *t);
+                r = db_list(db, SQL_CONNECTION_LIST_OF_TAG, with_tag, &connection_model, all, reterr_error);
+                if (r < 0)
+                        return r;
+        }
+        if (!tag_ids[1] || all->n - n < 2)
+                return 0;
+        qsort(all->items + n, all->n - n, sizeof(*all->items), compare_ids);
+        kept = n + 1;
+        for (size_t i = n + 1; i < all->n; i++)
+                if (streq(all->items[i]->id, all->items[kept - 1]->id))
+                        connection_free(all->items[i]);
+                else
+                        all->items[kept++] = all->items[i];
+        all->n = kept;
+        return 0;
+}
+
+static int list_part(Db *db, const char *workspace_id, const ListOptions *options, const void *filter,
+                     void *array, Error **reterr_error) {
+        const ConnectionFilter *f = filter;
+        bool all = list_deleted(options) || f->status == CONNECTION_DEPRECATED;
+        const Bind *binds =
+                BINDS(B_PAGE(options), B_TEXT("workspace_id", workspace_id), B_TEXT("actor_id", f->actor_id),
+                      B_I64("deleted", all), B_TEXT("status", connection_status_to_string(f->status)));
+        SqlId id;
+
+        if (f->tag_ids && f->tag_ids[0])
+                return list_of_tags(db, f->tag_ids, binds, array, reterr_error);
+        if (f->actor_id)
+                id = SQL_CONNECTION_LIST_OF_ACTOR;
+        else if (f->status >= 0)
+                id = SQL_CONNECTION_LIST_FILTERED;
+        else if (workspace_id)
+                id = all ? SQL_CONNECTION_LIST_ALL_OF_WORKSPACE : SQL_CONNECTION_LIST_OF_WORKSPACE;
+        else
+                id = all ? SQL_CONNECTION_LIST_ALL : SQL_CONNECTION_LIST;
+        return db_list(db, id, binds, &connection_model, array, reterr_error);
+}
+
+int connection_store_list(Db *db, const ConnectionFilter *filter, const ListOptions *options,
+                          ConnectionArray *ret, Error **reterr_error) {
+        _cleanup_(connection_array_done) ConnectionArray found = {};
+        int r;
+
+        r = db_list_merged(db, filter->workspace_ids, options, filter, list_part, compare_ids,
+                           &connection_model, &found, reterr_error);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; filter->with_catalog && i < found.n; i++) {
+                r = fill_catalog(db, found.items[i], reterr_error);
+                if (r < 0)
+                        return r;
+        }
+        *ret = found;
+        found = (ConnectionArray) {};
+        return 0;
+}
+
+/* An update or deletion that found no row: what is there? 0 for one that is deprecated. */
+static int missed(Db *db, const char *id, Error **reterr_error) {
+        _cleanup_(connection_freep) Connection *c = NULL;
+        int r;
+
+        r = db_get_one(db, SQL_CONNECTION_GET, BINDS(B_TEXT("id", id)), &connection_model, &c, id,
+                       reterr_error);
+        if (r < 0)
+                return r;
+        if (c->status == CONNECTION_DEPRECATED)
+                return 0;
+        return error_set(reterr_error, -ESTALE, "Connection '%s' was changed by somebody else meanwhile",
+                         id);
+}
+
+int connection_store_update(Db *db, const Connection *c, usec_t now, Error **reterr_error) {
+        _cleanup_(db_rollbackp) Db *transaction = NULL;
+        char buffer[CATALOG_HASH_MAX];
+        const char *hash;
+        int r;
+
+        r = db_begin_immediate(db, &transaction, reterr_error);
+        if (r < 0)
+                return r;
+        r = put_catalog(db, c, now, buffer, &hash, reterr_error);
+        if (r < 0)
+                return r;
+        r = db_change(db, SQL_CONNECTION_UPDATE, &connection_model, c,
+                      BINDS(B_I64("now", now), B_TEXT("catalog_hash", hash)), CHANGE_CONNECTION, c->id, now,
+                      reterr_error);
+        if (r == 0) {
+                r = missed(db, c->id, reterr_error);
+                return r == 0 ? error_set(reterr_error, -ENOENT, "Connection '%s' is deleted", c->id) : r;
+        }
+        if (r < 0)
+                return r;
+        return db_commit(&transaction, reterr_error);
+}
+
+int connection_store_set_next_run(Db *db, const char *id, usec_t next_run, Error **reterr_error) {
+        int r;
+
+        r = db_run_one(db, SQL_CONNECTION_SET_NEXT_RUN, NULL, NULL,
+                       BINDS(B_TEXT("id", id), B_TIME("next_run", next_run)), "connection", id,
+                       reterr_error);
+        return r < 0 ? r : 0;
+}
+
+int connection_store_list_due(Db *db, usec_t until, size_t limit, ConnectionArray *ret,
+                              Error **reterr_error) {
+        return db_list_whole(db, SQL_CONNECTION_LIST_DUE,
+                             BINDS(B_I64("until", MIN(until, (usec_t) INT64_MAX)),
+                                   B_I64("limit", MIN(limit, LIST_LIMIT_MAX))),
+                             &connection_model, ret, reterr_error);
+}
+
+int connection_store_delete(Db *db, const char *id, usec_t now, Error **reterr_error) {
+        _cleanup_(db_rollbackp) Db *transaction = NULL;
+        int r;
+
+        r = db_begin_immediate(db, &transaction, reterr_error);
+        if (r < 0)
+                return r;
+        r = db_change(db, SQL_CONNECTION_DELETE, NULL, NULL, BINDS(B_TEXT("id", id), B_I64("now", now)),
+                      CHANGE_CONNECTION, id, now, reterr_error);
+        if (r == 0)
+                return missed(db, id, reterr_error);
+        if (r < 0)
+                return r;
+        r = db_run(db, SQL_STATE_CLEAR, NULL, NULL, BINDS(B_TEXT("connection_id", id)), reterr_error);
+        if (r < 0)
+                return r;
+        return db_commit(&transaction, reterr_error);
+}

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <inttypes.h>
+#include <unistd.h>
+
+#include "db/change-store.h"
+#include "db/db-internal.h"
+#include "db/migrate.h"
+
+const char *db_path(void) {
+        return getenv("GANTRY_DATABASE") ?: DB_PATH;
+}
+
+Db *db_free(Db *db) {
+        if (!db)
+                return NULL;
+        for (size_t i = 0; i < ELEMENTSOF(db->statements); i++) {
+                (void) sqlite3_finalize(db->statements[i].handle);
+                free(db->statements[i].columns);
+        }
+        /* Rolls back what is open. */
+        (void) sqlite3_close(db->handle);
+        free(db);
+        return NULL;
+}
+
+int db_open(const char *path, DbMode mode, Db **ret, Error **reterr_error) {
+        _cleanup_(db_freep) Db *db = NULL;
+        int r;
+
+        db = calloc(1, sizeof(*db));
+        if (!db)
+                return -ENOMEM;
+        db->read_only = mode == DB_READ_ONLY;
+        r = engine_open(path, db->read_only, mode == DB_MIGRATE, &db->handle, reterr_error);
+        if (r < 0)
+                return r;
+        if (mode != DB_MIGRATE) {
+                r = db_schema_compare(db, reterr_error);
+                if (r < 0)
+                        return error_prefix(reterr_error, r, "%s", path);
+        }
+        *ret = TAKE_PTR(db);
+        return 0;
+}
+
+int64_t db_committed_seq(const Db *db) {
+        return db->committed;
+}
+
+static int execute(Db *db, const char *sql, const char *doing, Error **reterr_error) {
+        int result = sqlite3_exec(db->handle, sql, NULL, NULL, NULL);
+
+        return result == SQLITE_OK ? 0 : engine_error(db->handle, result, doing, reterr_error);
+}
+
+static int begin(Db *db, const char *sql, Db **ret_transaction, Error **reterr_error) {
+        int r;
+
+        assert(db->depth < DB_DEPTH_MAX);
+        r = execute(db, db->depth == 0 ? sql : "SAVEPOINT s", "begin a transaction", reterr_error);
+        if (r < 0)
+                return r;
+        db->pending_seq[db->depth++] = db->pending;
+        *ret_transaction = db;
+        return 0;
+}
+
+int db_begin_immediate(Db *db, Db **ret_transaction, Error **reterr_error) {
+        return begin(db, "BEGIN IMMEDIATE", ret_transaction, reterr_error);
+}
+
+int db_begin_read(Db *db, Db **ret_transaction, Error **reterr_error) {
+        return begin(db, "BEGIN DEFERRED", ret_transaction, reterr_error);
+}
+
+void db_rollbackp(Db **transaction) {
+        Db *db = *transaction;
+
+        if (!db)
+                return;
+        assert(db->depth > 0);
+        db->pending = db->pending_seq[--db->depth];
+        /* After some errors SQLite has rolled back the whole transaction by itself; the levels above then fail too. */
+        if (sqlite3_get_autocommit(db->handle) == 0)
+                (void) execute(db, db->depth == 0 ? "ROLLBACK" : "ROLLBACK TO s; RELEASE s", "roll back",
+                               NULL);
+        *transaction = NULL;
+}
+
+int db_commit(Db **transaction, Error **reterr_error) {
+        Db *db = *transaction;
+        int r;
+
+        assert(db && db->depth > 0);
+        if (sqlite3_get_autocommit(db->handle) != 0) {
+                db_rollbackp(transaction);
+                return error_set(reterr_error, -EIO, "The transaction was rolled back by the database");
+        }
+        r = execute(db, db->depth == 1 ? "COMMIT" : "RELEASE s", "commit", reterr_error);
+        if (r < 0) {
+                db_rollbackp(transaction);
+                return r;
+        }
+        if (--db->depth == 0)
+                db->committed = MAX(db->committed, db->pending);
+        *transaction = NULL;
+        return 0;
+}
+
+int db_change(Db *db, SqlId id, const Model *model, const void *o, const Bind *binds, int kind,
+              const char *change_id, usec_t now, Error **reterr_error) {
+        _cleanup_(db_rollbackp) Db *transaction = NULL;
+        int r, n;
+
+        r = db_begin_immediate(db, &transaction, reterr_error);
+        if (r < 0)
+                return r;
+        n = db_run(db, id, model, o, binds, reterr_error);
+        if (n <= 0)
+                return n;
+        r = change_append(db, kind, change_id, now, NULL, reterr_error);
+        if (r < 0)
+                return r;
+        r = db_commit(&transaction, reterr_error);
+        return r < 0 ? r : n;
+}
+
+int db_change_one(Db *db, SqlId id, const Model *model, const void *o, const Bind *binds, int kind,
+                  const char *what, const char *change_id, usec_t now, Error **reterr_error) {
+        int r;
+
+        r = db_change(db, id, model, o, binds, kind, change_id, now, reterr_error);
+        if (r == 0)
+                return error_set(reterr_error, -ENOENT, "There is no %s '%s'", what, change_id);
+        return r < 0 ? r : 0;
+}
+
+int db_refuse_in_use(Db *db, SqlId query, const char *id, const char *what, Error **reterr_error) {
+        int64_t in_use;
+        int r;
+
+        r = db_get_i64(db, query, BINDS(B_TEXT("id", id)), &in_use, reterr_error);
+        if (r >= 0 && in_use)
+                return error_set(reterr_error, -EBUSY, "%s '%s' is in use", what, id);
+        return r;
+}
+
+int db_check(Db *db, Error **reterr_error) {
+        static const char *const checks[] = { "PRAGMA integrity_check(1)", "PRAGMA foreign_key_check" };
+
+        for (size_t i = 0; i < ELEMENTSOF(checks); i++) {
+                sqlite3_stmt *s = NULL;
+                int result, r = 0;
+
+                result = sqlite3_prepare_v2(db->handle, checks[i], -1, &s, NULL);
+                if (result == SQLITE_OK)
+                        result = sqlite3_step(s);
+                /* One says "ok", the other says nothing. */
+                if (result == SQLITE_ROW && !streq((const char *) sqlite3_column_text(s, 0) ?: "", "ok"))
+                        r = error_set(reterr_error, -EBADMSG, "The database is damaged: %s",
+                                      (const char *) sqlite3_column_text(s, 0) ?: "?");
+                else if (result != SQLITE_ROW && result != SQLITE_DONE)
+                        r = engine_error(db->handle, result, "check the database", reterr_error);
+                (void) sqlite3_finalize(s);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+int db_backup(Db *db, const char *path, Error **reterr_error) {
+        sqlite3_backup *backup;
+        sqlite3 *target = NULL;
+        int result, r;
+
+        if (access(path, F_OK) >= 0)
+                return error_set(reterr_error, -EEXIST, "There is a file '%s' already", path);
+        r = engine_open(path, /* read_only= */ false, /* create= */ true, &target, reterr_error);
+        if (r < 0)
+                return r;
+        backup = sqlite3_backup_init(target, "main", db->handle, "main");
+        result = backup ? SQLITE_OK : sqlite3_errcode(target);
+        /* All at once: a reader in WAL mode holds nobody up, and the copy is of one moment. */
+        if (backup) {
+                result = sqlite3_backup_step(backup, -1);
+                (void) sqlite3_backup_finish(backup);
+        }
+        r = result == SQLITE_OK || result == SQLITE_DONE
+                    ? 0
+                    : engine_error(target, result, "copy the database", reterr_error);
+        (void) sqlite3_close(target);
+        if (r < 0)
+                (void) unlink(path);
+        return r;
+}

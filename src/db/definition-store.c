@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "db/db-internal.h"
+#include "db/definition-store.h"
+#include "model/event.h"
+
+int definition_store_insert(Db *db, const Definition *d, usec_t now, Error **reterr_error) {
+        int r;
+
+        r = db_change(db, SQL_DEFINITION_INSERT, &definition_model, d, BINDS(B_I64("now", now)),
+                      CHANGE_DEFINITION, d->id, now, reterr_error);
+        return r < 0 ? r : 0;
+}
+
+int definition_store_get(Db *db, const char *id, Definition **ret, Error **reterr_error) {
+        return db_get_one(db, SQL_DEFINITION_GET, BINDS(B_TEXT("id", id)), &definition_model, ret, id,
+                          reterr_error);
+}
+
+int definition_store_get_by_type(Db *db, ActorRole role, const char *connector_type,
+                                 const char *workspace_id, Definition **ret, Error **reterr_error) {
+        int r;
+
+        r = db_get(db, SQL_DEFINITION_GET_BY_TYPE,
+                   BINDS(B_TEXT("role", actor_role_to_string(role)),
+                         B_TEXT("connector_type", connector_type), B_TEXT("workspace_id", workspace_id)),
+                   &definition_model, ret, reterr_error);
+        if (r == -ENOENT)
+                return error_set(reterr_error, r, "There is no %s connector of type '%s'",
+                                 actor_role_to_string(role), connector_type);
+        return r;
+}
+
+int definition_store_list(Db *db, const DefinitionFilter *filter, const ListOptions *options,
+                          DefinitionArray *ret, Error **reterr_error) {
+        return db_list_whole(db, SQL_DEFINITION_LIST,
+                             BINDS(B_PAGE(options), B_I64("deleted", list_deleted(options)),
+                                   B_TEXT("role", actor_role_to_string(filter->role)),
+                                   B_TEXT("workspace_id", filter->workspace_id),
+                                   B_I64("custom", filter->custom_only)),
+                             &definition_model, ret, reterr_error);
+}
+
+int definition_store_update(Db *db, const Definition *d, usec_t now, Error **reterr_error) {
+        return db_change_one(db, SQL_DEFINITION_UPDATE, &definition_model, d,
+                             BINDS(B_I64("now", now), B_I64("tombstone", 0)), CHANGE_DEFINITION,
+                             "definition", d->id, now, reterr_error);
+}
+
+int definition_store_set_spec(Db *db, const char *id, const char *spec, usec_t now, Error **reterr_error) {
+        return db_change_one(db, SQL_DEFINITION_SET_SPEC, NULL, NULL,
+                             BINDS(B_TEXT("id", id), B_TEXT("spec", spec), B_I64("now", now)),
+                             CHANGE_DEFINITION, "definition", id, now, reterr_error);
+}
+
+/* Whether the shipped definition says the same as the stored one. */
+static bool is_seeded(const Definition *d, const Definition *stored) {
+        return d->role == stored->role && streq_ptr(d->name, stored->name) &&
+               streq_ptr(d->reference, stored->reference) &&
+               streq_ptr(d->connector_type, stored->connector_type) &&
+               streq_ptr(d->docker_repository, stored->docker_repository) &&
+               streq_ptr(d->docker_image_tag, stored->docker_image_tag) &&
+               streq_ptr(d->documentation_url, stored->documentation_url) &&
+               streq_ptr(d->allowed_hosts, stored->allowed_hosts) && streq_ptr(d->limits, stored->limits) &&
+               streq_ptr(d->manifest, stored->manifest) && streq_ptr(d->spec, stored->spec) &&
+               d->manifest_version == stored->manifest_version && d->executor == stored->executor &&
+               d->network == stored->network && d->supports_refreshes == stored->supports_refreshes &&
+               !stored->tombstone;
+}
+
+int definition_store_seed(Db *db, const Definition *d, usec_t now, Error **reterr_error) {
+        _cleanup_(definition_freep) Definition *stored = NULL;
+        _cleanup_(db_rollbackp) Db *transaction = NULL;
+        Definition wanted = *d;
+        int r;
+
+        r = db_begin_immediate(db, &transaction, reterr_error);
+        if (r < 0)
+                return r;
+        r = db_get(db, SQL_DEFINITION_GET, BINDS(B_TEXT("id", d->id)), &definition_model, &stored,
+                   reterr_error);
+        if (r < 0 && r != -ENOENT)
+                return r;
+        if (stored && (stored->custom || stored->role != d->role))
+                return error_set(reterr_error, -EEXIST, "Definition '%s' is another connector already",
+                                 d->id);
+        /* What a run of the same version has told stays. */
+        if (stored && !wanted.spec && streq_ptr(wanted.docker_image_tag, stored->docker_image_tag))
+                wanted.spec = stored->spec;
+        if (stored && is_seeded(&wanted, stored))
+                return 0;
+        r = stored ? definition_store_update(db, &wanted, now, reterr_error)
+                   : definition_store_insert(db, &wanted, now, reterr_error);
+        if (r < 0)
+                return r;
+        r = db_commit(&transaction, reterr_error);
+        return r < 0 ? r : 1;
+}
+
+int definition_store_delete(Db *db, const char *id, usec_t now, Error **reterr_error) {
+        _cleanup_(db_rollbackp) Db *transaction = NULL;
+        int r;
+
+        r = db_begin_immediate(db, &transaction, reterr_error);
+        if (r < 0)
+                return r;
+        r = db_refuse_in_use(db, SQL_DEFINITION_IN_USE, id, "Definition", reterr_error);
+        if (r < 0)
+                return r;
+        r = db_change_one(db, SQL_DEFINITION_DELETE, NULL, NULL, BINDS(B_TEXT("id", id), B_I64("now", now)),
+                          CHANGE_DEFINITION, "definition", id, now, reterr_error);
+        if (r < 0)
+                return r;
+        return db_commit(&transaction, reterr_error);
+}

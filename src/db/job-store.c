@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "db/change-store.h"
+#include "db/db-internal.h"
+#include "db/job-store.h"
+
+/* A job's id as its changes name it. */
+#define JOB_ID_MAX 24U
+static const char *format_id(int64_t id, char buf[static JOB_ID_MAX]) {
+        (void) snprintf(buf, JOB_ID_MAX, "%" PRIi64, id);
+        return buf;
+}
+
+int job_store_create(Db *db, Job *job, usec_t now, Error **reterr_error) {
+        _cleanup_(db_rollbackp) Db *transaction = NULL;
+        char buf[JOB_ID_MAX];
+        int64_t id, live;
+        int r;
+
+        r = db_begin_immediate(db, &transaction, reterr_error);
+        if (r < 0)
+                return r;
+        r = db_get_i64(db, SQL_JOB_GET_LIVE, BINDS(B_TEXT("connection_id", job->connection_id)), &live,
+                       reterr_error);
+        if (r >= 0)
+                return error_set(reterr_error, -EBUSY, "Connection '%s' has a job that has not ended",
+                                 job->connection_id);
+        if (r != -ENOENT)
+                return r;
+        r = db_get_i64(db, SQL_COUNTER_NEXT, BINDS(B_TEXT("name", "job")), &id, reterr_error);
+        if (r < 0)
+                return r;
+        r = db_change(db, SQL_JOB_INSERT, &job_model, job, BINDS(B_I64("id", id), B_I64("now", now)),
+                      CHANGE_JOB, format_id(id, buf), now, reterr_error);
+        if (r == 0)
+                return error_set(reterr_error, -ENOENT, "There is no connection '%s'", job->connection_id);
+        if (r < 0)
+                return r;
+        r = db_commit(&transaction, reterr_error);
+        if (r < 0)
+                return r;
+        job->id = id;
+        return 0;
+}
+
+int job_store_get(Db *db, int64_t id, Job **ret, Error **reterr_error) {
+        char buf[JOB_ID_MAX];
+
+        return db_get_one(db, SQL_JOB_GET, BINDS(B_I64("id", id)), &job_model, ret, format_id(id, buf),
+                          reterr_error);
+}
+
+int job_store_get_latest(Db *db, const char *connection_id, Job **ret, Error **reterr_error) {
+        int r;
+
+        r = db_get(db, SQL_JOB_GET_LATEST, BINDS(B_TEXT("connection_id", connection_id)), &job_model, ret,
+                   reterr_error);
+        return r == -ENOENT ? error_set(reterr_error, r, "Connection '%s' has no job yet", connection_id)
+                            : r;
+}
+
+int job_store_get_live(Db *db, const char *connection_id, Job **ret, Error **reterr_error) {
+        int r;
+
+        r = db_get(db, SQL_JOB_GET_LIVE, BINDS(B_TEXT("connection_id", connection_id)), &job_model, ret,
+                   reterr_error);
+        return r == -ENOENT
+                       ? error_set(reterr_error, r, "No job of connection '%s' is running", connection_id)
+                       : r;
+}
+
+int job_store_list_live(Db *db, JobArray *ret, Error **reterr_error) {
+        return db_list_whole(db, SQL_JOB_LIST_LIVE, NULL, &job_model, ret, reterr_error);
+}
+
+#define ORDERS(scope_, suffix_) \
+        { \
+                [JOB_ORDER_CREATED_ASCENDING] = SQL_JOB_LIST_##scope_##CREATED_ASCENDING##suffix_, \
+                [JOB_ORDER_CREATED_DESCENDING] = SQL_JOB_LIST_##scope_##CREATED_DESCENDING##suffix_, \
+                [JOB_ORDER_UPDATED_ASCENDING] = SQL_JOB_LIST_##scope_##UPDATED_ASCENDING##suffix_, \
+                [JOB_ORDER_UPDATED_DESCENDING] = SQL_JOB_LIST_##scope_##UPDATED_DESCENDING##suffix_, \
+        }
+enum {
+        SCOPE_ALL,
+        SCOPE_CONNECTION,
+        SCOPE_WORKSPACE,
+        _SCOPE_MAX
+};
+
+/* Without further filters the page is found in an index alone; with them rows are read until it is full. */
+static const SqlId plain_lists[_SCOPE_MAX][_JOB_ORDER_MAX] = {
+        [SCOPE_ALL] = ORDERS(, _PLAIN),
+        [SCOPE_CONNECTION] = ORDERS(OF_CONNECTION_, _PLAIN),
+        [SCOPE_WORKSPACE] = ORDERS(OF_WORKSPACE_, _PLAIN),
+};
+static const SqlId filtered_lists[_SCOPE_MAX][_JOB_ORDER_MAX] = {
+        [SCOPE_ALL] = ORDERS(, ),
+        [SCOPE_CONNECTION] = ORDERS(OF_CONNECTION_, ),
+        [SCOPE_WORKSPACE] = ORDERS(OF_WORKSPACE_, ),
+};
+
+static int64_t until(usec_t t) {
+        return t == 0 || t > INT64_MAX ? INT64_MAX : (int64_t) t;
+}
+
+static int list_part(Db *db, const char *workspace_id, const ListOptions *options, const void *filter,
+                     void *array, Error **reterr_error) {
+        const JobFilter *f = filter;
+        int scope = f->connection_id ? SCOPE_CONNECTION : workspace_id ? SCOPE_WORKSPACE : SCOPE_ALL;
+        bool plain = f->type < 0 && f->status < 0 && !f->created_from && !f->created_until &&
+                     !f->updated_from && !f->updated_until;
+        int64_t after = options && options->after_number           ? options->after_number
+                        : f->order == JOB_ORDER_CREATED_DESCENDING ? INT64_MAX
+                                                                   : 0;
+
+        return db_list(db, (plain ? plain_lists : filtered_lists)[scope][f->order],
+                       BINDS(B_PAGE(options), B_I64("after_number", after),
+                             B_TEXT("connection_id", f->connection_id), B_TEXT("workspace_id", workspace_id),
+                             B_TEXT("type", job_type_to_string(f->type)),
+                             B_TEXT("status", job_status_to_string(f->status)),
+                             B_I64("created_from", f->created_from),
+                             B_I64("created_until", until(f->created_until)),
+                             B_I64("updated_from", f->updated_from),
+                             B_I64("updated_until", until(f->updated_until))),
+                       &job_model, array, reterr_error);
+}
+
+static int compare_created(const void *a, const void *b) {
+        const Job *x = *(const Job *const *) a, *y = *(const Job *const *) b;
+
+        return (x->id > y->id) - (x->id < y->id);
+}
+
+static int compare_updated(const void *a, const void *b) {
+        const Job *x = *(const Job *const *) a, *y = *(const Job *const *) b;
+
+        return x->updated_at != y->updated_at ? (x->updated_at > y->updated_at ? 1 : -1)
+                                              : compare_created(a, b);
+}
+
+static int compare_created_descending(const void *a, const void *b) {
+        return compare_created(b, a);
+}
+
+static int compare_updated_descending(const void *a, const void *b) {
+        return compare_updated(b, a);
+}
+
+int job_store_list(Db *db, const JobFilter *filter, const ListOptions *options, JobArray *ret,
+                   Error **reterr_error) {
+        static int (*const compare[_JOB_ORDER_MAX])(const void *, const void *) = {
+                [JOB_ORDER_CREATED_ASCENDING] = compare_created,
+                [JOB_ORDER_CREATED_DESCENDING] = compare_created_descending,
+                [JOB_ORDER_UPDATED_ASCENDING] = compare_updated,
+                [JOB_ORDER_UPDATED_DESCENDING] = compare_updated_descending,
+        };
+
+        assert(filter->order >= 0 && filter->order < _JOB_ORDER_MAX);
+        return db_list_merged(db, filter->connection_id ? NULL : filter->workspace_ids, options, filter,
+                              list_part, compare[filter->order], &job_model, ret, reterr_error);
+}
+
+int job_store_set_status(Db *db, int64_t id, JobStatus status, const char *failure, usec_t now,
+                         Error **reterr_error) {
+        _cleanup_(db_rollbackp) Db *transaction = NULL;
+        _cleanup_(job_freep) Job *job = NULL;
+        char buf[JOB_ID_MAX];
+        int r;
+
+        r = db_begin_immediate(db, &transaction, reterr_error);
+        if (r < 0)
+                return r;
+        r = job_store_get(db, id, &job, reterr_error);
+        if (r < 0)
+                return r;
+        if (!job_status_may_become(job->status, status))
+                return error_set(reterr_error, job_status_is_terminal(job->status) ? -ESRCH : -EINVAL,
+                                 "Job %" PRIi64 " is %s and can't become %s", id,
+                                 job_status_to_string(job->status), job_status_to_string(status));
+        r = db_change(db, SQL_JOB_SET_STATUS, NULL, NULL,
+                      BINDS(B_I64("id", id), B_TEXT("status", job_status_to_string(status)),
+                            B_TEXT("failure", failure),
+                            B_TIME("started_at", status == JOB_RUNNING ? now : 0),
+                            B_TIME("ended_at", job_status_is_terminal(status) ? now : 0), B_I64("now", now)),
+                      CHANGE_JOB, format_id(id, buf), now, reterr_error);
+        if (r < 0)
+                return r;
+        return db_commit(&transaction, reterr_error);
+}
+
+int job_store_update(Db *db, const Job *job, usec_t now, Error **reterr_error) {
+        char buf[JOB_ID_MAX];
+
+        return db_change_one(db, SQL_JOB_UPDATE, &job_model, job, BINDS(B_I64("now", now)), CHANGE_JOB,
+                             "job", format_id(job->id, buf), now, reterr_error);
+}
+
+int job_store_streak(Db *db, const char *connection_id, JobStreak *ret, Error **reterr_error) {
+        _cleanup_(db_rollbackp) Db *transaction = NULL;
+        _cleanup_(job_freep) Job *success = NULL;
+        int64_t failed, first = 0, last = 0;
+        int r;
+
+        r = db_begin_read(db, &transaction, reterr_error);
+        if (r < 0)
+                return r;
+        r = db_get(db, SQL_JOB_LAST_SUCCESS, BINDS(B_TEXT("connection_id", connection_id)), &job_model,
+                   &success, reterr_error);
+        if (r < 0 && r != -ENOENT)
+                return r;
+        last = success ? success->id : 0;
+        r = db_get_i64(db, SQL_JOB_STREAK_COUNT,
+                       BINDS(B_TEXT("connection_id", connection_id), B_I64("id", last)), &failed,
+                       reterr_error);
+        if (r < 0)
+                return r;
+        r = db_get_i64(db, SQL_JOB_STREAK_FIRST,
+                       BINDS(B_TEXT("connection_id", connection_id), B_I64("id", last)), &first,
+                       reterr_error);
+        if (r < 0 && r != -ENOENT)
+                return r;
+        r = db_commit(&transaction, reterr_error);
+        if (r < 0)
+                return r;
+        *ret = (JobStreak) { .failed = failed,
+                             .last_success_at = success ? success->ended_at : 0,
+                             .first_failure_at = (usec_t) first };
+        return 0;
+}
+
+int job_store_prune(Db *db, usec_t before, size_t limit, Error **reterr_error) {
+        return db_run(db, SQL_JOB_PRUNE, NULL, NULL, BINDS(B_I64("before", before), B_I64("limit", limit)),
+                      reterr_error);
+}

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <inttypes.h>
+#include <sodium.h>
+
+#include "basic/json-scan.h"
+#include "basic/json-write.h"
+#include "secrets/jwt.h"
+#include "secrets/sealing-internal.h"
+
+#define TOKEN_SIZE_MAX 4096U
+#define VARIANT sodium_base64_VARIANT_URLSAFE_NO_PADDING
+
+/* The only header that is ever made or accepted (T49), so that none has to be read:
+ * {"alg":"HS256","typ":"JWT"}. */
+#define HEADER "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9."
+
+struct JwtKey {
+        uint8_t key[crypto_auth_hmacsha256_KEYBYTES];
+        char *issuer;
+};
+
+void jwt_claims_done(JwtClaims *c) {
+        free(c->subject);
+        free(c->audience);
+        *c = (JwtClaims) {};
+}
+
+int jwt_key_new(const SealingKeys *k, const char *deployment_id, JwtKey **ret) {
+        static const char context[] = "gantry jwt HS256";
+        _cleanup_(jwt_key_freep) JwtKey *key = calloc(1, sizeof(*key));
+
+        if (!key)
+                return -ENOMEM;
+        key->issuer = strdup(deployment_id);
+        if (!key->issuer)
+                return -ENOMEM;
+        static_assert(sizeof(key->key) == crypto_generichash_BYTES);
+        (void) crypto_generichash(key->key, sizeof(key->key), (const uint8_t *) context, sizeof(context),
+                                  k->keys[0].key, sizeof(k->keys[0].key));
+        *ret = TAKE_PTR(key);
+        return 0;
+}
+
+JwtKey *jwt_key_free(JwtKey *k) {
+        if (!k)
+                return NULL;
+        sodium_memzero(k->key, sizeof(k->key));
+        free(k->issuer);
+        free(k);
+        return NULL;
+}
+
+static int append_base64(Buffer *b, const void *p, size_t n) {
+        size_t size = sodium_base64_encoded_len(n, VARIANT); /* with the NUL */
+        char *place = buffer_reserve(b, size);
+
+        if (!place)
+                return -ENOMEM;
+        (void) sodium_bin2base64(place, size, p, n, VARIANT);
+        buffer_commit(b, size - 1);
+        return 0;
+}
+
+static void sign(const JwtKey *k, const char *p, size_t n,
+                 uint8_t ret[static crypto_auth_hmacsha256_BYTES]) {
+        (void) crypto_auth_hmacsha256(ret, (const uint8_t *) p, n, k->key);
+}
+
+static int write_claims(Buffer *b, const JwtKey *k, const JwtClaims *c) {
+        int r;
+
+        r = buffer_append_char(b, '{');
+        if (r >= 0)
+                r = json_write_member_string(b, "iss", k->issuer);
+        if (r >= 0)
+                r = json_write_member_string(b, "sub", c->subject);
+        if (r >= 0)
+                r = json_write_member_string(b, "aud", c->audience);
+        if (r >= 0 && c->epoch != 0)
+                r = json_write_member_i64(b, "epoch", c->epoch);
+        if (r >= 0)
+                r = json_write_member_u64(b, "iat", c->issued_at / USEC_PER_SEC);
+        if (r >= 0)
+                r = json_write_member_u64(b, "exp", c->expires_at / USEC_PER_SEC);
+        return r < 0 ? r : buffer_append_char(b, '}');
+}
+
+int jwt_make(const JwtKey *k, const JwtClaims *claims, char **ret) {
+        _cleanup_buffer_ Buffer payload = {}, token = {};
+        uint8_t signature[crypto_auth_hmacsha256_BYTES];
+        int r;
+
+        r = write_claims(&payload, k, claims);
+        if (r >= 0)
+                r = buffer_append_string(&token, HEADER);
+        if (r >= 0)
+                r = append_base64(&token, buffer_bytes(&payload), payload.len);
+        if (r < 0)
+                return r;
+        sign(k, buffer_bytes(&token), token.len, signature);
+        r = buffer_append_char(&token, '.');
+        if (r >= 0)
+                r = append_base64(&token, signature, sizeof(signature));
+        if (r < 0)
+                return r;
+        *ret = buffer_steal_string(&token);
+        return *ret ? 0 : -ENOMEM;
+}
+
+/* Whether header and signature are ours; gives what lies between, still encoded. */
+static bool check_signature(const JwtKey *k, const char *token, JsonSlice *ret_payload) {
+        uint8_t signature[crypto_auth_hmacsha256_BYTES], expected[crypto_auth_hmacsha256_BYTES];
+        const char *dot;
+        size_t n;
+
+        if (strnlen(token, TOKEN_SIZE_MAX + 1) > TOKEN_SIZE_MAX ||
+            strncmp(token, HEADER, STRLEN(HEADER)) != 0)
+                return false;
+        dot = strchr(token + STRLEN(HEADER), '.');
+        if (!dot ||
+            sodium_base642bin(signature, sizeof(signature), dot + 1, strlen(dot + 1), NULL, &n, NULL,
+                              VARIANT) < 0 ||
+            n != sizeof(signature))
+                return false;
+        sign(k, token, (size_t) (dot - token), expected);
+        *ret_payload = (JsonSlice) { token + STRLEN(HEADER), (size_t) (dot - token) - STRLEN(HEADER) };
+        return sodium_memcmp(signature, expected, sizeof(expected)) == 0;
+}
+
+static int read_string(JsonSlice claims, const char *key, char **ret) {
+        _cleanup_buffer_ Buffer b = {};
+        JsonSlice value;
+        int r;
+
+        r = json_find_member(claims, key, &value);
+        if (r <= 0 || json_slice_type(value) != JSON_STRING)
+                return -EKEYREJECTED;
+        r = json_string_decode(json_string_inner(value), &b);
+        if (r < 0)
+                return r;
+        *ret = buffer_steal_string(&b);
+        return *ret ? 0 : -ENOMEM;
+}
+
+static int read_number(JsonSlice claims, const char *key, int64_t *ret) {
+        JsonSlice value;
+        int r;
+
+        r = json_find_member(claims, key, &value);
+        if (r <= 0)
+                return r;
+        return json_parse_i64(value, ret) < 0 ? -EKEYREJECTED : 1;
+}
+
+static int read_claims(JsonSlice text, char **ret_issuer, JwtClaims *ret) {
+        int64_t issued_at, expires_at;
+        int r;
+
+        r = read_string(text, "iss", ret_issuer);
+        if (r >= 0)
+                r = read_string(text, "sub", &ret->subject);
+        if (r >= 0)
+                r = read_string(text, "aud", &ret->audience);
+        if (r >= 0)
+                r = read_number(text, "epoch", &ret->epoch);
+        if (r < 0)
+                return r;
+        if (read_number(text, "iat", &issued_at) <= 0 || read_number(text, "exp", &expires_at) <= 0 ||
+            issued_at < 0 || expires_at < 0 || expires_at > INT64_MAX / (int64_t) USEC_PER_SEC)
+                return -EKEYREJECTED;
+        ret->issued_at = (usec_t) issued_at * USEC_PER_SEC;
+        ret->expires_at = (usec_t) expires_at * USEC_PER_SEC;
+        return 0;
+}
+
+int jwt_verify(const JwtKey *k, const char *token, const char *audience, usec_t now, JwtClaims *ret) {
+        _cleanup_(jwt_claims_done) JwtClaims claims = {};
+        _cleanup_free_ char *issuer = NULL;
+        char text[TOKEN_SIZE_MAX];
+        JsonSlice payload;
+        size_t n;
+        int r;
+
+        if (!check_signature(k, token, &payload) ||
+            sodium_base642bin((uint8_t *) text, sizeof(text), payload.p, payload.n, NULL, &n, NULL,
+                              VARIANT) < 0 ||
+            json_validate(text, n, NULL) < 0)
+                return -EKEYREJECTED;
+        r = read_claims((JsonSlice) { text, n }, &issuer, &claims);
+        if (r < 0)
+                return r;
+        if (!streq(issuer, k->issuer) || !streq(claims.audience, audience))
+                return -EKEYREJECTED;
+        if (claims.expires_at <= now)
+                return -EKEYEXPIRED;
+        *ret = claims;
+        claims = (JwtClaims) {};
+        return 0;
+}
