@@ -12,12 +12,9 @@ void buffer_done(Buffer *b) {
         *b = (Buffer) {};
 }
 
-char *buffer_reserve(Buffer *b, size_t n) {
+char *buffer_grow(Buffer *b, size_t n) {
         size_t need, size;
         char *p;
-
-        if (_likely_(b->data && buffer_space(b) >= n))
-                return buffer_bytes(b) + b->len;
 
         if (__builtin_add_overflow(b->len, n, &need) || need > SIZE_MAX / 2)
                 return NULL;
@@ -70,25 +67,6 @@ char *buffer_reserve_read(Buffer *b, size_t n) {
         }
         b->start = start;
         return p + start + b->len;
-}
-
-int buffer_append(Buffer *b, const void *p, size_t n) {
-        char *to = buffer_reserve(b, n);
-
-        if (!to)
-                return -ENOMEM;
-        if (n > 0)
-                memcpy(to, p, n);
-        b->len += n;
-        return 0;
-}
-
-int buffer_append_string(Buffer *b, const char *s) {
-        return buffer_append(b, s, strlen(s));
-}
-
-int buffer_append_char(Buffer *b, char c) {
-        return buffer_append(b, &c, 1);
 }
 
 int buffer_appendv(Buffer *b, const char *format, va_list ap) {

@@ -33,8 +33,7 @@ static inline const char *find_special(const char *p, const char *end, bool stri
         return p;
 }
 
-const char *json_skip_string(const char *p, const char *end) {
-        assert(p < end && *p == '"');
+static inline const char *skip_string(const char *p, const char *end) {
         p++;
         for (;;) {
                 p = find_special(p, end, /* strict= */ false);
@@ -46,30 +45,41 @@ const char *json_skip_string(const char *p, const char *end) {
         }
 }
 
+const char *json_skip_string(const char *p, const char *end) {
+        assert(p < end && *p == '"');
+        return skip_string(p, end);
+}
+
 /* A number or a word: all up to what can't be part of one. Behind it stands whatever the caller makes of
  * it. */
 static const char *skip_scalar(const char *p, const char *end) {
+        static const bool ends[256] = {
+                [','] = true,  ['}'] = true,  [']'] = true,  [' '] = true, ['\t'] = true, ['\n'] = true,
+                ['\r'] = true, ['"'] = true,  [':'] = true,  ['{'] = true, ['['] = true,  ['\\'] = true,
+        };
         const char *start = p;
 
-        while (p < end && *p != ',' && *p != '}' && *p != ']' && *p != ' ' && *p != '\t' && *p != '\n' &&
-               *p != '\r' &&
-               *p != '"' && *p != ':' && *p != '{' && *p != '[' && *p != '\\')
+        while (p < end && !ends[(uint8_t) *p])
                 p++;
         return p > start ? p : NULL;
 }
 
-const char *json_skip_value(const char *p, const char *end) {
+static inline const char *skip_value(const char *p, const char *end) {
         if (p >= end)
                 return NULL;
         switch (*p) {
         case '"':
-                return json_skip_string(p, end);
+                return skip_string(p, end);
         case '{':
         case '[':
                 return json_skip_container(p, end, JSON_DEPTH_MAX);
         default:
                 return skip_scalar(p, end);
         }
+}
+
+const char *json_skip_value(const char *p, const char *end) {
+        return skip_value(p, end);
 }
 
 JsonType json_slice_type(JsonSlice value) {
@@ -103,7 +113,7 @@ static int iter_begin(JsonIter *it, JsonSlice value, char open) {
 }
 
 /* Moves to the next element: 1 there is one, 0 the closing bracket was passed. */
-static int iter_advance(JsonIter *it, char close) {
+static inline __attribute__((always_inline)) int iter_advance(JsonIter *it, char close) {
         it->p = json_skip_space(it->p, it->end);
         if (it->p >= it->end)
                 return -EBADMSG;
@@ -120,12 +130,12 @@ static int iter_advance(JsonIter *it, char close) {
         return it->p < it->end ? 1 : -EBADMSG;
 }
 
-static int iter_value(JsonIter *it, JsonSlice *ret_value) {
+static inline __attribute__((always_inline)) int iter_value(JsonIter *it, JsonSlice *ret_value) {
         const char *start = it->p, *behind;
 
         if (start >= it->end)
                 return -EBADMSG;
-        behind = json_skip_value(start, it->end);
+        behind = skip_value(start, it->end);
         if (!behind)
                 return -EBADMSG;
         *ret_value = (JsonSlice) { start, (size_t) (behind - start) };
@@ -146,7 +156,7 @@ int json_iter_member(JsonIter *it, JsonSlice *ret_key, JsonSlice *ret_value) {
                 return r;
         if (*it->p != '"')
                 return -EBADMSG;
-        behind = json_skip_string(it->p, it->end);
+        behind = skip_string(it->p, it->end);
         if (!behind)
                 return -EBADMSG;
         *ret_key = (JsonSlice) { it->p + 1, (size_t) (behind - it->p) - 2 };

@@ -20,6 +20,7 @@
 
 typedef struct Pin {
         char *name;
+        Buffer key; /* of a name that a mapper gives: as JSON, with its colon */
         bool selected;
         uint64_t seen; /* the number of the last record that has the field */
         size_t member; /* then: where */
@@ -68,6 +69,7 @@ static void pin_free(void *p) {
         Pin *pin = p;
 
         free(pin->name);
+        buffer_done(&pin->key);
         free(pin);
 }
 
@@ -161,6 +163,14 @@ static int prepare_row_filter(RecordMapper *m, Step *step) {
         return 0;
 }
 
+static int prepare_key(Pin *pin) {
+        int r;
+
+        buffer_reset(&pin->key);
+        r = json_write_cstring(&pin->key, pin->name);
+        return r < 0 ? r : buffer_append_char(&pin->key, ':');
+}
+
 static int prepare_step(RecordMapper *m, const Mapper *mapper, MapperRandom fill_random, void *userdata) {
         Step *step = &m->steps[m->n_steps++];
         int r;
@@ -171,6 +181,8 @@ static int prepare_step(RecordMapper *m, const Mapper *mapper, MapperRandom fill
         r = add_pin(m, mapper->field, &step->from);
         if (r >= 0 && mapper->new_field)
                 r = add_pin(m, mapper->new_field, &step->to);
+        if (r >= 0 && step->to)
+                r = prepare_key(step->to);
         if (r < 0)
                 return r;
         if (mapper->hashing && !(step->hasher = hasher_new(mapper->hashing)))
@@ -467,13 +479,13 @@ static int append_changed(RecordMapper *m, const Member *member) {
         int r;
 
         if (member->renamed)
-                r = json_write_cstring(&m->output, member->renamed->name);
+                r = buffer_append(&m->output, buffer_bytes(&member->renamed->key), member->renamed->key.len);
         else {
                 key_end = json_skip_string(member->start, member->value.p);
                 r = buffer_append(&m->output, member->start, (size_t) (key_end - member->start));
+                if (r >= 0)
+                        r = buffer_append_char(&m->output, ':');
         }
-        if (r >= 0)
-                r = buffer_append_char(&m->output, ':');
         return r < 0 ? r : buffer_append(&m->output, value.p, value.n);
 }
 
