@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "basic/log.h"
-#include "cli/cli.h"
+#include "cli/cli-error.h"
 
 int cli_fail(const Error *e, int r) {
         log_error("gantry: %s", error_message(e, r));

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "basic/log.h"
+#include "cli/cli-error.h"
 #include "cli/cli.h"
 
 static const struct {

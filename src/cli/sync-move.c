@@ -6,7 +6,8 @@
 
 #include "basic/log.h"
 #include "cli/config-update.h"
-#include "cli/sync-run.h"
+#include "cli/sync-move.h"
+#include "cli/sync-prepare.h"
 
 static int flush_state(const StateSet *changed, void *userdata, Error **reterr_error) {
         SyncRun *run = userdata;
@@ -265,21 +266,4 @@ int sync_run_move(SyncRun *run, Error **reterr_error) {
         if (r < 0)
                 return error_prefix(reterr_error, r, "The sync could not run");
         return conclude(run, reterr_error);
-}
-
-void sync_run_done(SyncRun *run) {
-        replication_free(run->replication);
-        connector_process_free(run->source_process);
-        connector_process_free(run->destination_process);
-        sync_progress_free(run->progress);
-        sync_plan_free(run->plan);
-        sync_store_free(run->store);
-        endpoint_free(run->source);
-        endpoint_free(run->destination);
-        strv_free(run->secrets);
-        if (run->env) {
-                env_source_free(run->env, run->interrupt);
-                env_source_free(run->env, run->terminate);
-                env_source_free(run->env, run->hangup);
-        }
 }

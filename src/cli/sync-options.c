@@ -6,6 +6,7 @@
 #include "basic/log.h"
 #include "basic/parse-util.h"
 #include "basic/path-util.h"
+#include "cli/cli-error.h"
 #include "cli/cli.h"
 #include "cli/sync-options.h"
 

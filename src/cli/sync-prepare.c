@@ -5,7 +5,7 @@
 #include "basic/hash.h"
 #include "basic/log.h"
 #include "cli/oneshots.h"
-#include "cli/sync-run.h"
+#include "cli/sync-prepare.h"
 #include "runtime/spec-cache.h"
 
 static int blame(SyncRun *run, FailureOrigin origin, FailureType type, int r) {

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "basic/log.h"
+#include "cli/cli-error.h"
 #include "cli/cli.h"
 #include "cli/endpoint.h"
 #include "shared/env-event.h"

@@ -12,6 +12,7 @@
 #include "basic/file-util.h"
 #include "basic/log.h"
 #include "basic/path-util.h"
+#include "cli/cli-error.h"
 #include "cli/cli.h"
 #include "cli/config-file.h"
 #include "cli/endpoint.h"

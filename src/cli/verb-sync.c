@@ -3,9 +3,11 @@
 #include <stdio.h>
 
 #include "basic/log.h"
+#include "cli/cli-error.h"
 #include "cli/cli.h"
 #include "cli/sync-report.h"
-#include "cli/sync-run.h"
+#include "cli/sync-move.h"
+#include "cli/sync-prepare.h"
 #include "shared/env-event.h"
 
 /* A run that ended before it moved anything reports like one that did. */

@@ -2,7 +2,7 @@
 
 /* The keywords that compare whole values: "type", "const", "enum", "uniqueItems". */
 
-#include "protocol/json-schema-validation.h"
+#include "protocol/json-schema-compare.h"
 
 /* What a message shows of an "enum"; the whole is in the schema. */
 #define SHOWN_MAX 12U

@@ -7,8 +7,9 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "protocol/json-schema-internal.h"
+#include "protocol/json-schema-compile.h"
 #include "protocol/json-schema-uri.h"
+#include "protocol/json-schema-validate.h"
 
 typedef struct Compiler {
         JsonSchema *schema;

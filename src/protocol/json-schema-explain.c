@@ -4,7 +4,7 @@
  * "oauth2.0"), or at least by their type: what the value says decides which form was meant, and that
  * form's problems are told. */
 
-#include "protocol/json-schema-validation.h"
+#include "protocol/json-schema-explain.h"
 
 static const SchemaNode *follow(const SchemaNode *node) {
         while (node->reference)

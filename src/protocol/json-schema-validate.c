@@ -6,7 +6,9 @@
 #include <stdio.h>
 
 #include "basic/utf8.h"
-#include "protocol/json-schema-validation.h"
+#include "protocol/json-schema-compare.h"
+#include "protocol/json-schema-explain.h"
+#include "protocol/json-schema-validate.h"
 
 /* Nodes looked at for one value: half a second. A schema can ask for 2^n looks with n lines (threat T38). */
 #define STEPS_MAX 5000000U

@@ -10,6 +10,8 @@
 #include "runtime/connector-marker.h"
 #include "runtime/connector-oneshot.h"
 #include "runtime/install-child.h"
+#include "runtime/install-npm.h"
+#include "runtime/install-python.h"
 #include "runtime/spec-cache.h"
 
 #define LOCK_POLL_USEC (200U * 1000U)

@@ -18,14 +18,6 @@ typedef struct InstallJob {
         char *installer;     /* "uv", "pip", "npm": filled in by the installer */
 } InstallJob;
 
-/* Which version the index has to offer, for a reference that names none. */
-int python_resolve_version(InstallJob *job, Error **reterr_error);
-int npm_resolve_version(InstallJob *job, Error **reterr_error);
-
-/* Fill `job->directory`, and `c->command`, `c->read_paths`, `c->allow_write_exec`. */
-int python_install(InstallJob *job, InstalledConnector *c, Error **reterr_error);
-int npm_install(InstallJob *job, InstalledConnector *c, Error **reterr_error);
-
 /* A line on standard error. */
 void install_say(const char *format, ...) _printf_(1, 2);
 

@@ -6,8 +6,8 @@
 #include <unistd.h>
 
 #include "basic/path-util.h"
-#include "runtime/connector-install.h"
 #include "runtime/install-child.h"
+#include "runtime/install-npm.h"
 
 #define PACKAGE_JSON_MAX (4U * 1024U * 1024U)
 

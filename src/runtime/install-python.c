@@ -8,8 +8,8 @@
 
 #include "basic/file-util.h"
 #include "basic/path-util.h"
-#include "runtime/connector-install.h"
 #include "runtime/install-child.h"
+#include "runtime/install-python.h"
 #include "runtime/python-paths.h"
 
 /* The system's interpreter: another one on PATH may lie in somebody's home and vanish, or be out of a

@@ -8,6 +8,7 @@
 #include "connectors/lib/stream-columns.h"
 #include "connectors/lib/stream-lock.h"
 #include "connectors/lib/target-file.h"
+#include "connectors/lib/target-name.h"
 #include "connectors/lib/target-journal.h"
 #include "connectors/lib/temporal.h"
 #include "unit/test.h"

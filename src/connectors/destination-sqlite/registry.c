@@ -2,7 +2,7 @@
 
 #include <strings.h>
 
-#include "connectors/destination-sqlite/table.h"
+#include "connectors/destination-sqlite/registry.h"
 
 /* Names of ours begin so; a stream that is called like it gets an underscore before its name. */
 #define INTERNAL_PREFIX "_gantry_"

@@ -5,6 +5,7 @@
  * statement. */
 
 #include "connectors/destination-sqlite/cell.h"
+#include "connectors/destination-sqlite/registry.h"
 #include "connectors/destination-sqlite/table-key.h"
 #include "connectors/lib/record-stamp.h"
 

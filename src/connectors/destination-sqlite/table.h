@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Tables and the registry that remembers whose they are.
- *
- * `_gantry_streams` has one row a stream: the name of its table, the columns and the unique key of the
- * table, the generation that the table holds, and the same of the table beside it (`_gantry_new_…`) into
- * which a truncate refresh writes until it is complete. Names stay what they were at the first sync,
- * whatever comes later. */
+/* One table of the database, as far as records need it: its columns, which of them a field goes to, its
+ * unique key. */
 
 #include "connectors/destination-sqlite/database.h"
 #include "connectors/lib/stream-columns.h"
@@ -25,29 +21,6 @@ typedef struct Table {
 
 Table *table_free(Table *t);
 DEFINE_CLEANUP(Table, table_free);
-
-/* A row of the registry. */
-typedef struct StreamTables {
-        char *namespace, *stream;
-        char *table_name;
-        Table *final; /* NULL before the first data */
-        bool has_generation;
-        int64_t generation_id; /* of the last truncate refresh that became final */
-        Table *new; /* NULL: none is under way */
-        bool new_has_generation;
-        int64_t new_generation_id;
-} StreamTables;
-
-void stream_tables_done(StreamTables *s);
-
-/* Makes the registry, in the open transaction. */
-int registry_create(Database *d, Error **reterr_error);
-/* Reads the row of a stream or chooses a table name for a new one: `namespace` + separator + name, with a
- * hash appended where another stream has that name already (SQLite's names ignore ASCII case). */
-int registry_load(Database *d, const char *separator, const char *namespace, const char *stream,
-                  StreamTables *ret,
-                  Error **reterr_error);
-int registry_store(Database *d, const StreamTables *s, Error **reterr_error);
 
 /* Creates the table for these columns. */
 int table_create(Database *d, const char *name, const StreamColumns *columns, Table **ret,

@@ -9,7 +9,8 @@
 #include "basic/fd-util.h"
 #include "basic/file-util.h"
 #include "basic/path-util.h"
-#include "connectors/lib/target-file.h"
+#include "connectors/lib/connector.h"
+#include "connectors/lib/target-directory.h"
 
 #define SIDE_DIRECTORY ".gantry"
 /* All buffers together, whatever the number of streams. */

@@ -9,6 +9,7 @@
 #include "basic/fd-util.h"
 #include "connectors/lib/stream-lock.h"
 #include "connectors/lib/target-file.h"
+#include "connectors/lib/target-name.h"
 #include "connectors/lib/target-journal.h"
 
 static int fail(const TargetFile *f, int r, const char *what, Error **reterr_error) {

@@ -11,24 +11,7 @@
 
 #include "connectors/lib/emitter.h"
 #include "connectors/lib/generation-place.h"
-
-typedef struct TargetDirectory {
-        char *path;
-        int root_fd, side_fd, lock_fd;
-        char *single; /* the name of the one file, or NULL */
-        size_t flush_size; /* of a file's buffer: smaller with many streams */
-        bool many_devices; /* a namespace's directory is another file system */
-} TargetDirectory;
-
-#define TARGET_DIRECTORY_INIT ((TargetDirectory) { .root_fd = -EBADF, .side_fd = -EBADF, .lock_fd = -EBADF })
-
-/* `extension` with its dot. `path` is a file when it ends so and no directory stands there: then for one
- * stream only. */
-int target_directory_open(TargetDirectory *d, const char *path, const char *extension, size_t n_streams,
-                          Error **reterr_error);
-void target_directory_close(TargetDirectory *d);
-/* Whether files could be made there; leaves nothing behind. */
-int target_directory_check(const char *path, const char *extension, Error **reterr_error);
+#include "connectors/lib/target-directory.h"
 
 typedef struct TargetJournal {
         uint64_t sequence;
@@ -85,7 +68,3 @@ int target_file_settle(TargetFile *f, Error **reterr_error);
 int target_file_rewrite(TargetFile *f, int (*fill)(TargetFile *f, int to, void *userdata,
                                                    Error **reterr_error),
                         void *userdata, Error **reterr_error);
-
-/* Appends a name so that it is one harmless component: letters, digits, '_', '-' and inner '.' stay, all
- * else becomes %XX; a long one is cut and gets a hash. `dots`: whether '.' may stay. */
-int target_encode_name(const char *name, bool dots, Buffer *b);

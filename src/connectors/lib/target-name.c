@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "basic/hash.h"
-#include "connectors/lib/target-file.h"
+#include "connectors/lib/target-name.h"
 
 /* Two encoded names and a suffix must fit NAME_MAX (255). */
 #define ENCODED_MAX 110U

@@ -3,7 +3,7 @@
 
 /* One run of a schema over a value: what the keywords' files share. */
 
-#include "protocol/json-schema-internal.h"
+#include "protocol/json-schema-compile.h"
 
 struct Validation {
         Buffer path; /* JSON pointer of what is looked at; kept only while problems are collected */
@@ -14,6 +14,16 @@ struct Validation {
         unsigned depth;
 };
 
+/* The keywords of draft 7, each with the shape of its value and its check. */
+extern const KeywordType schema_keyword_types[];
+const KeywordType *schema_keyword_type_find(const char *name);
+
+/* The instance type of a value; integers are numbers here. */
+unsigned schema_instance_type(JsonObject *o);
+/* Of a number of json-c: its exact value. The text is written to `buf` where json-c keeps none. -EINVAL
+ * for NaN. */
+int schema_number(JsonObject *o, char buf[static 24], Decimal *ret);
+
 /* 1 fits, 0 not, negative errno undecided. A check that fails stops early unless problems are collected. */
 int validation_check(Validation *v, const SchemaNode *node, JsonObject *instance);
 int validation_check_quietly(Validation *v, const SchemaNode *node, JsonObject *instance);
@@ -22,17 +32,3 @@ int validation_check_quietly(Validation *v, const SchemaNode *node, JsonObject *
  * that a check may return it. */
 int validation_problem(Validation *v, const char *format, ...) _printf_(2, 3);
 int validation_problem_at(Validation *v, const char *key, const char *message);
-
-/* Keywords that compare values (json-schema-compare.c). */
-int validation_check_type(Validation *v, const SchemaNode *node, const SchemaKeyword *k,
-                          JsonObject *instance);
-int validation_check_const(Validation *v, const SchemaNode *node, const SchemaKeyword *k,
-                           JsonObject *instance);
-int validation_check_enum(Validation *v, const SchemaNode *node, const SchemaKeyword *k,
-                          JsonObject *instance);
-int validation_check_unique(Validation *v, const SchemaNode *node, const SchemaKeyword *k,
-                            JsonObject *instance);
-
-/* Why no branch of an "anyOf" or "oneOf" fits (json-schema-explain.c): the problems of the one that was
- * meant. */
-int validation_explain_branches(Validation *v, const SchemaKeyword *k, JsonObject *instance);

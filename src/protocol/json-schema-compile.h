@@ -87,14 +87,5 @@ struct JsonSchema {
         SchemaNode *root;
 };
 
-extern const KeywordType schema_keyword_types[];
-const KeywordType *schema_keyword_type_find(const char *name);
-
 /* The keyword of a node by its name; NULL when it hasn't got it. */
 const SchemaKeyword *schema_node_keyword(const SchemaNode *node, const char *name);
-
-/* The instance type of a value; integers are numbers here. */
-unsigned schema_instance_type(JsonObject *o);
-/* Of a number of json-c: its exact value. The text is written to `buf` where json-c keeps none. -EINVAL
- * for NaN. */
-int schema_number(JsonObject *o, char buf[static 24], Decimal *ret);
