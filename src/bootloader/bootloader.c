@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* gantry-bootloader(8): makes the database what the daemons of this version need, before any of them
+ * opens it. Doing it again changes nothing. */
+
+#include <getopt.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "basic/fd-util.h"
+#include "basic/file-util.h"
+#include "basic/log.h"
+#include "basic/path-util.h"
+#include "bootloader/bootstrap.h"
+#include "bootloader/seed.h"
+#include "db/migrate.h"
+#include "shared/env-event.h"
+
+enum {
+        EXIT_USAGE = 2,
+        EXIT_TRY_AGAIN = 75, /* somebody else is at it, or the disk is full */
+        EXIT_CONFIG = 78,    /* a person has to do something first */
+};
+
+typedef struct Options {
+        const char *database, *data;
+        bool check;
+} Options;
+
+static int exit_code(int r) {
+        switch (r) {
+        case -EBUSY:
+        case -ENOSPC:
+                return EXIT_TRY_AGAIN;
+        case -EPROTO:
+        case -ENOKEY:
+        case -EINVAL:
+                return EXIT_CONFIG;
+        default:
+                return EXIT_FAILURE;
+        }
+}
+
+static void help(void) {
+        printf("gantry-bootloader [--database=PATH] [--data=DIR] [--check]\n\n"
+               "Make the database of Gantry, or bring it up to date.\n\n"
+               "  --database=PATH  The database (%s)\n"
+               "  --data=DIR       Where definitions.d and specs are (%s)\n"
+               "  --check          Only compare the schema\n"
+               "  --help, --version\n",
+               db_path(), DATADIR);
+}
+
+/* 1: go on; 0: done; -EINVAL: usage. */
+static int parse(int argc, char *argv[], Options *ret) {
+        static const struct option options[] = {
+                { "database", required_argument, NULL, 'd' }, { "data", required_argument, NULL, 'D' },
+                { "check", no_argument, NULL, 'c' },          { "help", no_argument, NULL, 'h' },
+                { "version", no_argument, NULL, 'V' },        {},
+        };
+        int c;
+
+        *ret = (Options) { .database = db_path(), .data = DATADIR };
+        while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
+                switch (c) {
+                case 'd':
+                        ret->database = optarg;
+                        break;
+                case 'D':
+                        ret->data = optarg;
+                        break;
+                case 'c':
+                        ret->check = true;
+                        break;
+                case 'h':
+                        help();
+                        return 0;
+                case 'V':
+                        printf("gantry-bootloader %s\n", PACKAGE_VERSION);
+                        return 0;
+                default:
+                        return -EINVAL;
+                }
+        if (optind < argc) {
+                log_error("gantry-bootloader: unexpected argument '%s', see --help", argv[optind]);
+                return -EINVAL;
+        }
+        return 1;
+}
+
+static int check(const Options *o, Error **reterr_error) {
+        _cleanup_(db_freep) Db *db = NULL;
+        int r;
+
+        r = db_open(o->database, DB_READ_ONLY, &db, reterr_error);
+        if (r >= 0)
+                log_info("%s has schema %d, as needed", o->database, db_schema_known());
+        return r;
+}
+
+/* One bootloader at a time. The file stays: removing it would let two of them hold different ones. */
+static int lock(Env *e, const char *database, int *ret, Error **reterr_error) {
+        _cleanup_free_ char *directory = path_dirname(database), *path = NULL;
+        int r;
+
+        if (!directory || asprintf(&path, "%s.lock", database) < 0) {
+                path = NULL;
+                return -ENOMEM;
+        }
+        r = mkdir_parents(directory, 0750);
+        if (r < 0)
+                return error_set_errno(reterr_error, r, "Can't make the directory '%s'", directory);
+        r = e->ops->file_lock(e, path, ret);
+        if (r == -EBUSY)
+                return error_set(reterr_error, r, "Another gantry-bootloader is at work");
+        return r < 0 ? error_set_errno(reterr_error, r, "Can't lock '%s'", path) : 0;
+}
+
+static void report(const Options *o, int from, const Bootstrap *made, const Seeded *seeded) {
+        char schema[64];
+
+        if (from == db_schema_known())
+                (void) snprintf(schema, sizeof(schema), "schema %d", from);
+        else if (from == 0)
+                (void) snprintf(schema, sizeof(schema), "made with schema %d", db_schema_known());
+        else
+                (void) snprintf(schema, sizeof(schema), "migrated from schema %d to %d", from,
+                                db_schema_known());
+        log_info("%s: %s%s%s%s%s; %u definitions, %u of them new or changed", o->database, schema,
+                 made->deployment ? ", new deployment" : "", made->workspace ? ", default workspace" : "",
+                 made->application ? ", first application" : "", made->dataplane ? ", local dataplane" : "",
+                 seeded->definitions, seeded->changed);
+}
+
+static int run(const Options *o, Env *e, Error **reterr_error) {
+        _cleanup_(sealing_keys_freep) SealingKeys *keys = NULL;
+        _cleanup_(db_freep) Db *db = NULL;
+        _cleanup_error_ Error *warning = NULL;
+        _cleanup_close_ int lock_fd = -EBADF;
+        Bootstrap made = {};
+        Seeded seeded = {};
+        int from, r;
+
+        r = sealing_keys_load(&keys, reterr_error);
+        if (r < 0)
+                return r;
+        r = lock(e, o->database, &lock_fd, reterr_error);
+        if (r >= 0)
+                r = db_open(o->database, DB_MIGRATE, &db, reterr_error);
+        if (r >= 0)
+                r = db_migrate(db, env_now(e, ENV_CLOCK_REALTIME), &from, reterr_error);
+        if (r >= 0)
+                r = bootstrap_platform(db, e, keys, &made, reterr_error);
+        if (r >= 0)
+                r = seed_definitions(db, o->data, env_now(e, ENV_CLOCK_REALTIME), &seeded, reterr_error);
+        if (r < 0)
+                return r;
+        report(o, from, &made, &seeded);
+        /* T74: syncs will fail for want of their secrets; everything else can be seen and mended. */
+        r = bootstrap_check_key(db, keys, &warning);
+        if (r < 0)
+                log_warning("The secrets in %s can't be used: %s", o->database, error_message(warning, r));
+        return 0;
+}
+
+int main(int argc, char *argv[]) {
+        _cleanup_(env_event_freep) Env *e = NULL;
+        _cleanup_error_ Error *error = NULL;
+        Options options;
+        int r;
+
+        r = parse(argc, argv, &options);
+        if (r <= 0)
+                return r < 0 ? EXIT_USAGE : EXIT_SUCCESS;
+        (void) umask(0027);
+        r = env_event_new(&e);
+        if (r >= 0)
+                r = options.check ? check(&options, &error) : run(&options, e, &error);
+        if (r < 0) {
+                log_error("gantry-bootloader: %s", error_message(error, r));
+                return exit_code(r);
+        }
+        return EXIT_SUCCESS;
+}
