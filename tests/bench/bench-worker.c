@@ -81,9 +81,10 @@ static char *tool_path(const char *self, const char *name) {
         return dir ? path_join(dir, name) : NULL;
 }
 
-/* The relay: what any process in the middle has to pay. */
+/* The relay: what any process in the middle has to pay. It reads to where the worker would. */
 static int copy_loop(int from, int to, uint64_t *ret_bytes) {
-        _cleanup_free_ char *buffer = malloc(CHUNK);
+        _cleanup_buffer_ Buffer b = {};
+        char *buffer = buffer_reserve_read(&b, CHUNK);
         ssize_t n;
 
         if (!buffer)
