@@ -244,9 +244,11 @@ static int on_exited(ConnectorProcess *p, const ConnectorUsage *usage, const Err
         ConnectorOneshot *o = userdata;
 
         o->exited = true;
-        if (usage)
+        if (usage) {
                 o->exit = usage->exit;
-        else {
+                o->result.usage = *usage;
+                o->result.has_usage = true;
+        } else {
                 set_error(o, FAILURE_SYSTEM_ERROR, "%s", error_message(error, -EIO));
                 close_stream(o, true);
                 close_stream(o, false);
@@ -255,32 +257,62 @@ static int on_exited(ConnectorProcess *p, const ConnectorUsage *usage, const Err
         return 0;
 }
 
+static ConnectorOneshot *oneshot_new(Env *env, const char *verb, OneshotLog log, OneshotDone done, void *userdata) {
+        _cleanup_(connector_oneshot_freep) ConnectorOneshot *o = calloc(1, sizeof(*o));
+
+        if (!o)
+                return NULL;
+        *o = (ConnectorOneshot) { .env = env, .log = log, .done = done, .userdata = userdata, .out_fd = -EBADF,
+                                  .err_fd = -EBADF, .verb = strdup(verb) };
+        line_reader_init(&o->out, PROTOCOL_LINE_MAX);
+        line_reader_init(&o->err, READ_SIZE);
+        o->scanner = record_scanner_new();
+        return o->scanner && o->verb ? TAKE_PTR(o) : NULL;
+}
+
+static int watch_output(ConnectorOneshot *o, Error **reterr_error) {
+        int r;
+
+        o->out_fd = connector_process_take_fd(o->process, 1);
+        o->err_fd = connector_process_take_fd(o->process, 2);
+        r = o->env->ops->io_add(o->env, o->out_fd, ENV_READABLE, 0, on_readable, o, &o->out_source);
+        if (r >= 0)
+                r = o->env->ops->io_add(o->env, o->err_fd, ENV_READABLE, 0, on_readable, o, &o->err_source);
+        return r < 0 ? error_set_errno(reterr_error, r, "Failed to watch '%s'", o->verb) : 0;
+}
+
 int connector_oneshot_start(Env *env, const ConnectorStart *start, OneshotLog log, OneshotDone done,
                             void *userdata,
                             ConnectorOneshot **ret, Error **reterr_error) {
-        _cleanup_(connector_oneshot_freep) ConnectorOneshot *o = calloc(1, sizeof(*o));
+        _cleanup_(connector_oneshot_freep) ConnectorOneshot *o = oneshot_new(env, start->verb, log, done, userdata);
         ConnectorEvents events = { .started = on_started, .exited = on_exited, .userdata = o };
         int r;
 
         if (!o)
                 return -ENOMEM;
-        *o = (ConnectorOneshot) { .env = env, .log = log, .done = done, .userdata = userdata, .out_fd = -EBADF,
-                                  .err_fd = -EBADF, .verb = strdup(start->verb) };
-        line_reader_init(&o->out, PROTOCOL_LINE_MAX);
-        line_reader_init(&o->err, READ_SIZE);
-        o->scanner = record_scanner_new();
-        if (!o->scanner || !o->verb)
-                return -ENOMEM;
         r = connector_process_start(env, start, &events, &o->process, reterr_error);
+        if (r >= 0)
+                r = watch_output(o, reterr_error);
         if (r < 0)
                 return r;
-        o->out_fd = connector_process_take_fd(o->process, 1);
-        o->err_fd = connector_process_take_fd(o->process, 2);
-        r = env->ops->io_add(env, o->out_fd, ENV_READABLE, 0, on_readable, o, &o->out_source);
+        *ret = TAKE_PTR(o);
+        return 0;
+}
+
+int connector_oneshot_attach(Env *env, const char *verb, const char *name, int control, const int fds[3],
+                             OneshotLog log, OneshotDone done, void *userdata, ConnectorOneshot **ret,
+                             Error **reterr_error) {
+        _cleanup_(connector_oneshot_freep) ConnectorOneshot *o = oneshot_new(env, verb, log, done, userdata);
+        ConnectorEvents events = { .started = on_started, .exited = on_exited, .userdata = o };
+        int r;
+
+        if (!o)
+                return -ENOMEM;
+        r = connector_process_attach(env, name, control, fds, &events, &o->process, reterr_error);
         if (r >= 0)
-                r = env->ops->io_add(env, o->err_fd, ENV_READABLE, 0, on_readable, o, &o->err_source);
+                r = watch_output(o, reterr_error);
         if (r < 0)
-                return error_set_errno(reterr_error, r, "Failed to watch '%s'", start->verb);
+                return r;
         *ret = TAKE_PTR(o);
         return 0;
 }

@@ -22,6 +22,8 @@ typedef struct OneshotResult {
         Error *error;            /* why it failed; NULL = it said what it was asked for and exited with 0 */
         FailureType failure_type;
         char **missing;          /* sandbox layers that could not be applied */
+        bool has_usage;          /* it ran */
+        ConnectorUsage usage;
 } OneshotResult;
 
 typedef void (*OneshotDone)(ConnectorOneshot *o, const OneshotResult *result, void *userdata);
@@ -32,6 +34,10 @@ typedef void (*OneshotLog)(const char *level, const char *message, void *userdat
 int connector_oneshot_start(Env *env, const ConnectorStart *start, OneshotLog log, OneshotDone done,
                             void *userdata,
                             ConnectorOneshot **ret, Error **reterr_error);
+/* The same for one that runs already, see connector_process_attach(). */
+int connector_oneshot_attach(Env *env, const char *verb, const char *name, int control, const int fds[3],
+                             OneshotLog log, OneshotDone done, void *userdata, ConnectorOneshot **ret,
+                             Error **reterr_error);
 /* Lets go of process and loop (killing what still runs), so that the result may outlive the Env. */
 void connector_oneshot_detach(ConnectorOneshot *o);
 /* Stops it if it still runs. */

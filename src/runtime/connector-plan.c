@@ -32,11 +32,14 @@ static int add_files(SandboxPlan *p, const ConnectorStart *start, const char *sc
 
                 if (!*(const char *const *) ((const char *) start + connector_files[i].offset))
                         continue;
-                source = path_join(scratch, connector_files[i].name);
+                source = scratch ? path_join(scratch, connector_files[i].name) : NULL;
                 target = path_join(CONNECTOR_RUN_DIR, connector_files[i].name);
-                if (!source || !target)
+                if ((!source && scratch) || !target)
                         return -ENOMEM;
-                r = sandbox_plan_add_mount(p, source, target, connector_files[i].writable, /* optional= */ false);
+                if (scratch)
+                        r = sandbox_plan_add_mount(p, source, target, connector_files[i].writable, /* optional= */ false);
+                else
+                        r = sandbox_plan_add_file(p, target, connector_files[i].writable ? 0600 : 0400);
                 if (r >= 0)
                         r = strv_extend(&p->argv, connector_files[i].flag);
                 if (r >= 0)
@@ -105,7 +108,9 @@ static void set_limits(SandboxPlan *p, const ConnectorStart *start) {
         uint64_t half = pages > 0 && page > 0 ? (uint64_t) pages * (uint64_t) page / 2 : 0;
 
         p->memory_max = start->memory_max ?: MAX(half, MEMORY_MAX_FLOOR);
-        p->tasks_max = TASKS_MAX_DEFAULT;
+        p->tasks_max = start->tasks_max ?: TASKS_MAX_DEFAULT;
+        p->uid = start->uid;
+        p->gid = start->gid;
         p->files_max = FILES_MAX_DEFAULT;
         p->file_size_max = start->write_paths && start->write_paths[0] ? 0 : SCRATCH_FILE_MAX;
         p->stop_grace_usec = start->stop_grace ?: STOP_GRACE_DEFAULT;
@@ -124,16 +129,18 @@ int connector_plan_new(const ConnectorStart *start, const char *scratch, Sandbox
         p->network = start->network && !streq(start->verb, "spec") ? NETWORK_ANY : NETWORK_NONE;
         p->allow_write_exec = c->allow_write_exec;
         set_limits(p, start);
-        p->scratch_directory = strdup(scratch);
+        p->scratch_directory = scratch ? strdup(scratch) : NULL;
         p->working_directory = strdup("/tmp");
         p->argv = strv_copy(c->command);
-        if (!p->scratch_directory || !p->working_directory || !p->argv)
+        if ((scratch && !p->scratch_directory) || !p->working_directory || !p->argv)
                 return -ENOMEM;
         r = strv_extend(&p->argv, start->verb);
         if (r >= 0)
                 r = sandbox_plan_add_base(p);
         if (r >= 0)
                 r = sandbox_plan_add_mount(p, NULL, CONNECTOR_HOME, /* writable= */ true, /* optional= */ false);
+        if (r >= 0 && !scratch)
+                r = sandbox_plan_add_mount(p, NULL, CONNECTOR_RUN_DIR, /* writable= */ true, /* optional= */ false);
         if (r >= 0 && c->directory)
                 r = add_path(p, c->directory, /* writable= */ false, reterr_error);
         if (r >= 0)

@@ -26,6 +26,7 @@ struct ConnectorProcess {
         int control;
         int fds[3];
         EnvSource *control_source, *child_source;
+        bool attached; /* somebody else's child: its socket's end is its end */
         bool done;     /* `exited` has been told */
         bool stopping;
         bool *gone;    /* set when we are freed, for the loop that must know */
@@ -127,6 +128,7 @@ static int handle_event(ConnectorProcess *p, const ShimEvent *e) {
                 .user_usec = e->user_usec,
                 .system_usec = e->system_usec,
                 .max_rss_kib = e->max_rss_kib,
+                .oom = e->oom,
         };
         int r = 0;
 
@@ -167,6 +169,8 @@ static int on_control(EnvSource *s, int fd, uint32_t events, void *userdata) {
         ConnectorProcess *p = userdata;
         int r = receive_event(p);
 
+        if (r == -ECONNRESET && p->attached && !p->done)
+                return tell_failure(p, -EIO, "gantry-shim ended without a word");
         /* The end of the shim itself tells the rest. */
         if (r == -ECONNRESET)
                 return p->env->ops->io_set(s, 0);
@@ -277,7 +281,7 @@ static int send_plan(ConnectorProcess *p, const ConnectorStart *start, Error **r
         return r;
 }
 
-static ConnectorProcess *process_new(Env *env, const ConnectorStart *start, const ConnectorEvents *events) {
+static ConnectorProcess *process_new(Env *env, const char *name, const ConnectorEvents *events) {
         _cleanup_(connector_process_freep) ConnectorProcess *p = calloc(1, sizeof(*p));
 
         if (!p)
@@ -288,14 +292,15 @@ static ConnectorProcess *process_new(Env *env, const ConnectorStart *start, cons
                 p->fds[i] = -EBADF;
         if (events)
                 p->events = *events;
-        p->name = strdup(start->connector->reference ?: start->connector->command[0]);
+        p->name = strdup(name);
         p->buffer = malloc(SHIM_PACKET_MAX);
         return p->name && p->buffer ? TAKE_PTR(p) : NULL;
 }
 
 int connector_process_start(Env *env, const ConnectorStart *start, const ConnectorEvents *events,
                             ConnectorProcess **ret, Error **reterr_error) {
-        _cleanup_(connector_process_freep) ConnectorProcess *p = process_new(env, start, events);
+        const char *name = start->connector->reference ?: start->connector->command[0];
+        _cleanup_(connector_process_freep) ConnectorProcess *p = process_new(env, name, events);
         int pair[2], r;
 
         if (!p)
@@ -319,6 +324,31 @@ int connector_process_start(Env *env, const ConnectorStart *start, const Connect
                                      &p->control_source);
         if (r < 0)
                 return r;
+        *ret = TAKE_PTR(p);
+        return 0;
+}
+
+int connector_process_attach(Env *env, const char *name, int control, const int fds[3],
+                             const ConnectorEvents *events, ConnectorProcess **ret, Error **reterr_error) {
+        _cleanup_(connector_process_freep) ConnectorProcess *p = process_new(env, name, events);
+        int r;
+
+        if (!p) {
+                for (size_t i = 0; i < 3; i++)
+                        (void) env_close(env, fds[i]);
+                (void) env_close(env, control);
+                return -ENOMEM;
+        }
+        p->attached = true;
+        p->control = control;
+        memcpy(p->fds, fds, sizeof(p->fds));
+        r = fd_set_nonblock(control, true);
+        for (size_t i = 0; r >= 0 && i < 3; i++)
+                r = fds[i] >= 0 ? fd_set_nonblock(fds[i], true) : 0;
+        if (r >= 0)
+                r = env->ops->io_add(env, control, ENV_READABLE, /* priority= */ 0, on_control, p, &p->control_source);
+        if (r < 0)
+                return error_set_errno(reterr_error, r, "Failed to watch the connector '%s'", name);
         *ret = TAKE_PTR(p);
         return 0;
 }

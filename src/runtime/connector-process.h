@@ -13,6 +13,7 @@ typedef struct ConnectorUsage {
         EnvExit exit;
         uint64_t user_usec, system_usec;
         uint64_t max_rss_kib;
+        bool oom; /* … because it needed more memory than it may have */
 } ConnectorUsage;
 
 typedef struct ConnectorStart {
@@ -28,6 +29,8 @@ typedef struct ConnectorStart {
         const int *fds; /* NULL: pipes. Else three descriptors of ours that become its stdin, stdout and stderr. */
         bool network;
         uint64_t memory_max; /* 0 = the default limits */
+        uint64_t tasks_max;
+        uint64_t uid, gid;   /* who it is; 0 = who we are. See SandboxPlan */
         usec_t stop_grace;
         bool hold_term_until_stdin_ends;
 } ConnectorStart;
@@ -42,6 +45,10 @@ typedef struct ConnectorEvents {
 
 int connector_process_start(Env *env, const ConnectorStart *start, const ConnectorEvents *events,
                             ConnectorProcess **ret, Error **reterr_error);
+/* The same for a shim that somebody else has started and told the plan, and whose control socket and pipes are handed to us;
+ * all are made non-blocking and closed on failure, too. `name` is for messages; fds[0] may be -EBADF. */
+int connector_process_attach(Env *env, const char *name, int control, const int fds[3],
+                             const ConnectorEvents *events, ConnectorProcess **ret, Error **reterr_error);
 /* Kills what still runs, removes the private files. */
 ConnectorProcess *connector_process_free(ConnectorProcess *p);
 DEFINE_CLEANUP(ConnectorProcess, connector_process_free);

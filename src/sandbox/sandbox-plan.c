@@ -74,6 +74,8 @@ SandboxPlan *sandbox_plan_free(SandboxPlan *p) {
                 free(p->mounts[i].target);
         }
         free(p->mounts);
+        for (size_t i = 0; i < p->n_files; i++)
+                free(p->files[i].target);
         free(p->scratch_directory);
         free(p);
         return NULL;
@@ -179,6 +181,21 @@ int sandbox_plan_add_mount(SandboxPlan *p, const char *source, const char *targe
                 free(m.target);
         }
         return r;
+}
+
+int sandbox_plan_add_file(SandboxPlan *p, const char *target, unsigned mode) {
+        const SandboxMount *above;
+        int r = check_target(target);
+
+        if (r < 0)
+                return r;
+        above = mount_above(p, target);
+        if (!above || above->source || streq(above->target, target) || mode > 0777)
+                return -EINVAL;
+        if (p->n_files >= SANDBOX_FILES_MAX)
+                return -E2BIG;
+        p->files[p->n_files] = (SandboxFile) { .target = strdup(target), .mode = mode };
+        return p->files[p->n_files++].target ? 0 : -ENOMEM;
 }
 
 int sandbox_plan_add_base(SandboxPlan *p) {
@@ -341,7 +358,29 @@ static const NumberField number_fields[] = {
         { "file_size_max", offsetof(SandboxPlan, file_size_max) },
         { "files_max", offsetof(SandboxPlan, files_max) },
         { "stop_grace_usec", offsetof(SandboxPlan, stop_grace_usec) },
+        { "uid", offsetof(SandboxPlan, uid) },
+        { "gid", offsetof(SandboxPlan, gid) },
 };
+
+static int files_to_json(const SandboxPlan *p, JsonObject *o) {
+        JsonObject *array = json_object_new_array();
+        int r = array ? json_add(o, "files", array) : -ENOMEM;
+
+        for (size_t i = 0; r >= 0 && i < p->n_files; i++) {
+                JsonObject *f = json_object_new_object();
+
+                if (!f)
+                        return -ENOMEM;
+                if (json_object_array_add(array, f) < 0) {
+                        json_object_put(f);
+                        return -ENOMEM;
+                }
+                r = json_add_string(f, "target", p->files[i].target);
+                if (r >= 0)
+                        r = add_u64(f, "mode", p->files[i].mode);
+        }
+        return r;
+}
 
 int sandbox_plan_to_json(const SandboxPlan *p, JsonObject **ret) {
         _cleanup_json_ JsonObject *o = json_object_new_object();
@@ -355,6 +394,8 @@ int sandbox_plan_to_json(const SandboxPlan *p, JsonObject **ret) {
         r = json_add(o, "mounts", mounts);
         for (size_t i = 0; r >= 0 && i < p->n_mounts; i++)
                 r = mount_to_json(&p->mounts[i], mounts);
+        if (r >= 0 && p->n_files > 0)
+                r = files_to_json(p, o);
         if (r >= 0)
                 r = add_strv(o, "argv", p->argv);
         if (r >= 0)
@@ -416,6 +457,28 @@ static int mounts_from_json(JsonObject *o, SandboxPlan *p, Error **reterr_error)
                 r = sandbox_plan_add_mount(p, source, target, writable, optional);
                 if (r < 0)
                         return error_set_errno(reterr_error, r, WHAT ": nothing can be mounted at '%s'", target);
+        }
+        return 0;
+}
+
+static int files_from_json(JsonObject *o, SandboxPlan *p, Error **reterr_error) {
+        JsonObject *array = NULL;
+        int r = json_get_array(o, "files", &array, WHAT, reterr_error);
+
+        if (r <= 0)
+                return r;
+        for (size_t i = 0; i < json_object_array_length(array); i++) {
+                JsonObject *f = json_object_array_get_idx(array, i);
+                const char *target = NULL;
+                int64_t mode = 0;
+
+                if (json_get_string(f, "target", &target, WHAT, reterr_error) < 0 ||
+                    json_get_i64(f, "mode", &mode, WHAT, reterr_error) < 0)
+                        return -EINVAL;
+                r = target && mode >= 0 && mode <= 0777 ? sandbox_plan_add_file(p, target, (unsigned) mode) : -EINVAL;
+                if (r < 0)
+                        return error_set_errno(reterr_error, r, WHAT ": file %zu ('%s') cannot be made", i,
+                                               strempty(target));
         }
         return 0;
 }
@@ -487,6 +550,11 @@ int sandbox_plan_from_json(JsonObject *o, SandboxPlan **ret, Error **reterr_erro
                 r = without_from_json(o, p, reterr_error);
         if (r >= 0)
                 r = mounts_from_json(o, p, reterr_error);
+        if (r >= 0)
+                r = files_from_json(o, p, reterr_error);
+        /* Not even "(uid_t) -1", which means "nobody in particular" to the kernel. */
+        if (r >= 0 && (p->uid >= UINT32_MAX || p->gid >= UINT32_MAX || (p->uid == 0) != (p->gid == 0)))
+                r = error_set(reterr_error, -EINVAL, WHAT ": 'uid' and 'gid' do not name a user");
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(p);

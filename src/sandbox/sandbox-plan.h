@@ -47,12 +47,26 @@ typedef struct SandboxMount {
         bool optional; /* a missing source is no error */
 } SandboxMount;
 
+/* A file that the sandbox makes inside, out of a descriptor that comes beside the plan, in the plan's order. It belongs to
+ * the connector and must lie in a private tmpfs. */
+typedef struct SandboxFile {
+        char *target;
+        uint64_t mode;
+} SandboxFile;
+
+#define SANDBOX_FILES_MAX 4U
+
 typedef struct SandboxPlan {
         char **argv;
         char **environment;
         char *working_directory; /* inside */
         SandboxMount *mounts;
         size_t n_mounts;
+        SandboxFile files[SANDBOX_FILES_MAX];
+        size_t n_files;
+        /* Who the connector is, 0 = who the shim is. Only root can make it somebody else, and then nothing is
+         * started without namespaces. */
+        uint64_t uid, gid;
         NetworkClass network;
         bool allow_write_exec; /* JITs (Node) need it */
         uint64_t memory_max;   /* bytes of address space or cgroup; 0 = no limit */
@@ -75,6 +89,8 @@ DEFINE_CLEANUP(SandboxPlan, sandbox_plan_free);
  * normal or is "/", -EPERM for one in /proc, /dev or /sys, which the sandbox makes itself. */
 int sandbox_plan_add_mount(SandboxPlan *p, const char *source, const char *target, bool writable,
                            bool optional);
+/* Adds a file. -EINVAL unless a private tmpfs of the plan is above `target`, -E2BIG beyond the limit. */
+int sandbox_plan_add_file(SandboxPlan *p, const char *target, unsigned mode);
 /* The base every connector gets: /usr, libraries, certificates, time zones, resolver files if it has a
  * network. */
 int sandbox_plan_add_base(SandboxPlan *p);

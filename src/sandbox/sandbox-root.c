@@ -77,12 +77,13 @@ static int make_trees(Sandbox *s) {
         return 0;
 }
 
-/* As root, somebody else's file is made to look like root's; where the file system can't do that, its
+/* As root, somebody else's file is made to look like root's (a connector that has a user of its own has that user's
+ * rights); where the file system can't do that, its
  * mode decides. */
-static void map_foreign_owner(int tree) {
+static void map_foreign_owner(const Sandbox *s, int tree) {
         struct stat st;
 
-        if (fstat(tree, &st) >= 0 && st.st_uid != 0)
+        if (!s->plan->uid && fstat(tree, &st) >= 0 && st.st_uid != 0)
                 (void) idmap_owner_to_root(tree, &st);
 }
 
@@ -99,7 +100,7 @@ static int open_source(Sandbox *s, size_t i, bool early) {
         if (s->trees[i] < 0)
                 return s->trees[i];
         if (early)
-                map_foreign_owner(s->trees[i]);
+                map_foreign_owner(s, s->trees[i]);
         return 0;
 }
 
@@ -194,14 +195,17 @@ static int new_filesystem(const char *type, const char *const options[], unsigne
         return RET_NERRNO(fsmount(context, FSMOUNT_CLOEXEC, attributes));
 }
 
-static int private_tree(const SandboxPlan *p) {
+static int private_tree(const Sandbox *s) {
+        char uid[16], gid[16];
         /* Like the host's /tmp, but nobody else is there. */
-        static const char *const options[] = {
-                "mode", "0700", "size", PRIVATE_SIZE, "nr_inodes", PRIVATE_INODES, NULL,
+        const char *const options[] = {
+                "mode", "0700", "size", PRIVATE_SIZE, "nr_inodes", PRIVATE_INODES, "uid", uid, "gid", gid, NULL,
         };
 
+        snprintf(uid, sizeof(uid), "%u", s->uid);
+        snprintf(gid, sizeof(gid), "%u", s->gid);
         return new_filesystem("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
-                              (p->allow_write_exec ? 0 : MOUNT_ATTR_NOEXEC));
+                              (s->plan->allow_write_exec ? 0 : MOUNT_ATTR_NOEXEC));
 }
 
 static int mount_one(Sandbox *s, int root, size_t i) {
@@ -215,7 +219,7 @@ static int mount_one(Sandbox *s, int root, size_t i) {
                 return r < 0 ? sandbox_fail(s, r, "link '%s'", m->target) : 0;
         }
         if (!m->source) {
-                made = private_tree(s->plan);
+                made = private_tree(s);
                 if (made < 0)
                         return sandbox_fail(s, made, "make a private '%s'", m->target);
         } else if (s->trees[i] < 0)
@@ -314,6 +318,59 @@ static int make_etc(Sandbox *s, int root) {
         return r;
 }
 
+static int copy_content(int from, int to) {
+        off_t at = 0;
+
+        for (;;) {
+                char buffer[16384];
+                ssize_t n = pread(from, buffer, sizeof(buffer), at);
+                int r;
+
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n <= 0)
+                        return n < 0 ? -errno : 0;
+                r = write_full(to, buffer, (size_t) n);
+                if (r < 0)
+                        return r;
+                at += n;
+        }
+}
+
+/* Configuration, catalog, state: made new, in a private tmpfs, for the connector alone. */
+static int make_file(Sandbox *s, int root, size_t i) {
+        const SandboxFile *f = &s->plan->files[i];
+        _cleanup_free_ char *dir = path_dirname(f->target);
+        _cleanup_close_ int at = -EBADF, fd = -EBADF;
+        int r;
+
+        if (!dir)
+                return -ENOMEM;
+        at = make_inside(root, dir, /* directory= */ true);
+        if (at < 0)
+                return at;
+        fd = openat(at, path_basename(f->target), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+        if (fd < 0)
+                return -errno;
+        r = copy_content(s->file_fds[i], fd);
+        if (r >= 0)
+                r = RET_NERRNO(fchmod(fd, (mode_t) f->mode));
+        if (r >= 0)
+                r = RET_NERRNO(fchown(fd, s->uid, s->gid));
+        s->file_fds[i] = safe_close(s->file_fds[i]);
+        return r;
+}
+
+static int make_files(Sandbox *s, int root) {
+        for (size_t i = 0; i < s->plan->n_files; i++) {
+                int r = make_file(s, root, i);
+
+                if (r < 0)
+                        return sandbox_fail(s, r, "make '%s'", s->plan->files[i].target);
+        }
+        return 0;
+}
+
 /* Leaves the old root behind: nothing of it can be reached by a path any more. */
 static int pivot(Sandbox *s, int root) {
         struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY };
@@ -360,6 +417,8 @@ int sandbox_root_enter(Sandbox *s) {
                 r = make_proc(s, root);
         if (r >= 0)
                 r = make_etc(s, root);
+        if (r >= 0)
+                r = make_files(s, root);
         (void) umask(mask);
         return r < 0 ? r : pivot(s, root);
 }

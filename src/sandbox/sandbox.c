@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include <fcntl.h>
+#include <grp.h>
+#include <linux/securebits.h>
 #include <net/if.h>
 #include <sched.h>
 #include <signal.h>
@@ -43,7 +45,14 @@ static const struct {
 };
 
 void sandbox_init(Sandbox *s, SandboxPlan *plan) {
-        *s = (Sandbox) { .plan = plan, .uid = geteuid(), .gid = getegid() };
+        *s = (Sandbox) {
+                .plan = plan,
+                .uid = plan->uid ? (uid_t) plan->uid : geteuid(),
+                .gid = plan->uid ? (gid_t) plan->gid : getegid(),
+                .privileged = geteuid() == 0,
+        };
+        for (size_t i = 0; i < SANDBOX_FILES_MAX; i++)
+                s->file_fds[i] = -EBADF;
 }
 
 void sandbox_done(Sandbox *s) {
@@ -85,9 +94,9 @@ static void choose_namespaces(Sandbox *s) {
 
 bool sandbox_degrade(Sandbox *s) {
         s->refused = false;
-        if (s->level == LEVEL_USER_NAMESPACE && s->uid == 0)
+        if (s->level == LEVEL_USER_NAMESPACE && s->privileged)
                 s->level = LEVEL_PRIVILEGED;
-        else if (s->level < LEVEL_PLAIN)
+        else if (s->level < LEVEL_PLAIN && !s->plan->uid && s->plan->n_files == 0)
                 s->level = LEVEL_PLAIN;
         else
                 return false;
@@ -99,7 +108,7 @@ pid_t sandbox_clone(Sandbox *s) {
                 pid_t pid;
 
                 choose_namespaces(s);
-                if (s->flags & CLONE_NEWNS && s->uid == 0)
+                if (s->flags & CLONE_NEWNS && s->privileged)
                         sandbox_root_open_sources_early(s);
                 else
                         sandbox_root_close_sources(s);
@@ -117,6 +126,34 @@ static int write_proc(const char *path, const char *text) {
         _cleanup_close_ int fd = open(path, O_WRONLY | O_CLOEXEC);
 
         return fd < 0 ? -errno : write_full(fd, text, strlen(text));
+}
+
+int sandbox_map_user(Sandbox *s, pid_t pid) {
+        char path[64], text[64];
+        int r;
+
+        if (!(s->flags & CLONE_NEWUSER) || !s->plan->uid)
+                return 0;
+        snprintf(path, sizeof(path), "/proc/%d/gid_map", (int) pid);
+        snprintf(text, sizeof(text), "%u %u 1\n", s->gid, s->gid);
+        r = write_proc(path, text);
+        if (r >= 0) {
+                snprintf(path, sizeof(path), "/proc/%d/uid_map", (int) pid);
+                snprintf(text, sizeof(text), "%u %u 1\n", s->uid, s->uid);
+                r = write_proc(path, text);
+        }
+        return r < 0 ? sandbox_fail(s, r, "map user %u", s->uid) : 0;
+}
+
+/* From root to the connector's own user. Capabilities stay until sandbox_drop_privileges(): what is mounted next needs
+ * them. */
+static int become_user(Sandbox *s) {
+        if (!s->plan->uid)
+                return 0;
+        if (prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0) < 0 || setgroups(0, NULL) < 0 ||
+            setresgid(s->gid, s->gid, s->gid) < 0 || setresuid(s->uid, s->uid, s->uid) < 0)
+                return sandbox_fail(s, -errno, "become user %u", s->uid);
+        return 0;
 }
 
 /* Inside we are who we are outside, and nobody else exists: files that the connector writes belong to the
@@ -152,7 +189,7 @@ int sandbox_enter(Sandbox *s) {
         int r = 0;
 
         if (s->flags & CLONE_NEWUSER)
-                r = map_identity(s);
+                r = s->plan->uid ? become_user(s) : map_identity(s);
         if (r >= 0 && s->flags & CLONE_NEWNET)
                 raise_loopback();
         if (r >= 0 && s->flags & CLONE_NEWUTS)
@@ -165,6 +202,8 @@ int sandbox_enter(Sandbox *s) {
                         r = sandbox_fail(s, r, "make private directories");
         }
         sandbox_root_close_sources(s);
+        if (r >= 0 && !(s->flags & CLONE_NEWUSER))
+                r = become_user(s);
         if (r < 0)
                 return r;
         /* The connector must not look into this process, which is of the same user. */

@@ -14,8 +14,10 @@ typedef struct Sandbox {
         unsigned level;     /* how much has been given up, see sandbox_degrade() */
         uint64_t flags;     /* CLONE_NEW… that the first process inside was made with */
         uint32_t missing;   /* SANDBOX_LAYER_BIT()s that do not hold */
-        uid_t uid;
+        uid_t uid;          /* who the connector is */
         gid_t gid;
+        bool privileged;    /* … and whether root starts it */
+        int file_fds[SANDBOX_FILES_MAX]; /* the contents of plan->files, borrowed by the shim's copy */
         int *trees;         /* sources that were opened before entering, one a mount, or -EBADF */
         char *step;         /* what failed, for the error */
         bool refused;       /* … because the kernel or a missing privilege refuses a layer: degrade and try again */
@@ -36,6 +38,8 @@ static inline void sandbox_miss(Sandbox *s, SandboxLayer l) {
 
 /* In the shim: fork() into new namespaces. Degrades by itself when the kernel refuses. */
 pid_t sandbox_clone(Sandbox *s);
+/* In the shim: tells the kernel who the cloned process may become. The process waits for it. */
+int sandbox_map_user(Sandbox *s, pid_t pid);
 /* Gives up a group of layers: first the user namespace (root does without), then all namespaces. false:
  * nothing left. */
 bool sandbox_degrade(Sandbox *s);

@@ -105,6 +105,8 @@ static int append_exited(Buffer *b, const ShimEvent *e) {
                 r = json_write_member_u64(b, "system_usec", e->system_usec);
         if (r >= 0)
                 r = json_write_member_u64(b, "max_rss_kib", e->max_rss_kib);
+        if (r >= 0)
+                r = json_write_member_bool(b, "oom", e->oom);
         return r < 0 ? r : buffer_append_string(b, "}}");
 }
 
@@ -168,6 +170,8 @@ static int parse_exited(JsonObject *o, ShimEvent *e, Error **reterr_error) {
                 r = get_number(o, "system_usec", 0, INT64_MAX, &system, reterr_error);
         if (r >= 0)
                 r = get_number(o, "max_rss_kib", 0, INT64_MAX, &rss, reterr_error);
+        if (r >= 0)
+                r = json_get_bool(o, "oom", &e->oom, WHAT, reterr_error);
         e->type = SHIM_EVENT_EXITED;
         e->code = (int) code;
         e->signal = (int) signal;

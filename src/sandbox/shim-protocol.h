@@ -5,12 +5,13 @@
  * that is the shim's fd 0. One JSON object a packet:
  *
  *   → {"plan": {…}, "stdin": bool, "stdout": bool, "stderr": bool}
- *                         with those descriptors in SCM_RIGHTS, in this order
+ *                         with those descriptors in SCM_RIGHTS, in this order, then one for each of the plan's files
  *   ← {"started": {"pid": N, "missing": ["landlock", …]}}            what the kernel did not let us apply
  *   ← {"failed": {"step": "mount /usr", "errno": N, "message": "…"}}  it never ran; the shim exits
  *   → {"stop": true}      SIGTERM now (or when stdin has ended, for destinations), SIGKILL after the grace period
  *   → {"kill": true}      SIGKILL to all that is in the sandbox
- *   ← {"exited": {"code": N|-1, "signal": N, "user_usec": N, "system_usec": N, "max_rss_kib": N}}   the last packet
+ *   ← {"exited": {"code": N|-1, "signal": N, "user_usec": N, "system_usec": N, "max_rss_kib": N,
+ *                 "oom": bool}}                                            the last packet
  *
  * When the starter's end closes, everything in the sandbox is killed: an orphan never outlives its reader. The first
  * argument, if any, is the scratch directory, which goes too when the starter dies before it sends a plan. */
@@ -52,6 +53,7 @@ typedef struct ShimEvent {
         char *message;
         int code, signal; /* exited */
         uint64_t user_usec, system_usec, max_rss_kib;
+        bool oom; /* the kernel killed for memory in the shim's control group while it ran */
 } ShimEvent;
 
 void shim_event_done(ShimEvent *e);

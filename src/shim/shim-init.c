@@ -11,6 +11,7 @@
 
 #include "basic/fd-util.h"
 #include "shim/shim-init.h"
+#include "shim/shim-oom.h"
 #include "shim/shim-reap.h"
 
 static void report(int socket, const InitReport *what) {
@@ -142,7 +143,11 @@ void shim_init_run(Sandbox *s, const int fds[3], int socket) {
         if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || recv(socket, &go, 1, 0) != 1)
                 _exit(1);
         (void) prctl(PR_SET_CHILD_SUBREAPER, 1);
+        shim_oom_protect(false);
         r = sandbox_enter(s);
+        /* The kernel forgets that our end is tied to the shim's when we become another user. */
+        if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || recv(socket, &go, 1, MSG_DONTWAIT) == 0)
+                _exit(1);
         if (r >= 0 && pipe2(pipe_fds, O_CLOEXEC) < 0)
                 r = sandbox_fail(s, -errno, "make a pipe");
         pid = r >= 0 ? fork() : -1;

@@ -21,6 +21,7 @@
 #include "basic/time-util.h"
 #include "sandbox/shim-protocol.h"
 #include "shim/shim-init.h"
+#include "shim/shim-oom.h"
 #include "shim/shim-reap.h"
 
 #define CONTROL_FD 0
@@ -33,6 +34,8 @@ typedef struct Shim {
         SandboxPlan *plan;
         Sandbox sandbox;
         int fds[3];      /* the connector's, until they are handed on */
+        int files[SANDBOX_FILES_MAX]; /* what the plan's files are made of, as long */
+        uint64_t oom_kills; /* before it started */
         int signals;     /* signalfd */
         int stdin_name;  /* O_PATH: names the connector's stdin without being a reader of it */
         int stdin_watch; /* opened when a stop waits for its end */
@@ -73,11 +76,13 @@ static void send_failure(Shim *m, int error, const char *step, const char *messa
         shim_event_done(&e);
 }
 
+#define FDS_MAX (3 + SANDBOX_FILES_MAX)
+
 /* Waits for the first packet. 0 when the starter went away instead. */
-static ssize_t receive_first(char *buffer, int fds[3], size_t *ret_n_fds) {
+static ssize_t receive_first(char *buffer, int fds[FDS_MAX], size_t *ret_n_fds) {
         union {
                 struct cmsghdr header;
-                char bytes[CMSG_SPACE(sizeof(int) * 3)];
+                char bytes[CMSG_SPACE(sizeof(int) * FDS_MAX)];
         } control;
         struct iovec iov = { buffer, SHIM_PACKET_MAX };
         struct msghdr msg = {
@@ -94,18 +99,40 @@ static ssize_t receive_first(char *buffer, int fds[3], size_t *ret_n_fds) {
         *ret_n_fds = 0;
         for (struct cmsghdr *c = CMSG_FIRSTHDR(&msg); c; c = CMSG_NXTHDR(&msg, c))
                 if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS) {
-                        *ret_n_fds = MIN((c->cmsg_len - CMSG_LEN(0)) / sizeof(int), (size_t) 3);
+                        *ret_n_fds = MIN((c->cmsg_len - CMSG_LEN(0)) / sizeof(int), (size_t) FDS_MAX);
                         memcpy(fds, CMSG_DATA(c), *ret_n_fds * sizeof(int));
                 }
         return msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC) ? -EMSGSIZE : n;
 }
 
-/* Takes the plan and puts each descriptor in its place. */
+/* Puts each descriptor of the first packet in its place. */
+static int sort_fds(Shim *m, const ShimRequest *q, const int fds[FDS_MAX], size_t n_fds, Error **reterr_error) {
+        size_t used = 0, wanted = m->plan->n_files;
+
+        for (size_t i = 0; i < 3; i++)
+                wanted += q->fds[i];
+        if (wanted != n_fds) {
+                for (size_t i = 0; i < n_fds; i++)
+                        (void) safe_close(fds[i]);
+                return error_set(reterr_error, -EBADMSG, "The plan came with %zu descriptors, not %zu", n_fds, wanted);
+        }
+        for (size_t i = 0; i < 3; i++)
+                if (q->fds[i]) {
+                        m->fds[i] = fds[used++];
+                        /* Our starter's pipes don't block; programs expect standard streams that do. */
+                        (void) fd_set_nonblock(m->fds[i], false);
+                }
+        for (size_t i = 0; i < m->plan->n_files; i++)
+                m->files[i] = fds[used++];
+        return 0;
+}
+
+/* Takes the plan. */
 static int receive_plan(Shim *m, Error **reterr_error) {
         _cleanup_free_ char *buffer = malloc(SHIM_PACKET_MAX);
-        int fds[3] = { -EBADF, -EBADF, -EBADF };
+        int fds[FDS_MAX];
         ShimRequest q = {};
-        size_t n_fds = 0, used = 0;
+        size_t n_fds = 0;
         ssize_t n;
         int r;
 
@@ -122,18 +149,7 @@ static int receive_plan(Shim *m, Error **reterr_error) {
         if (q.type != SHIM_REQUEST_PLAN)
                 return error_set(reterr_error, -EBADMSG, "The first packet is no plan");
         m->plan = q.plan;
-        for (size_t i = 0; i < 3; i++)
-                if (q.fds[i]) {
-                        if (used >= n_fds)
-                                return error_set(reterr_error, -EBADMSG,
-                                                 "The plan came with too few descriptors");
-                        m->fds[i] = fds[used++];
-                        /* Our starter's pipes don't block; programs expect standard streams that do. */
-                        (void) fd_set_nonblock(m->fds[i], false);
-                }
-        for (; used < n_fds; used++)
-                (void) safe_close(fds[used]);
-        return 0;
+        return sort_fds(m, &q, fds, n_fds, reterr_error);
 }
 
 static int open_fd_again(int fd, int flags) {
@@ -168,7 +184,7 @@ static _noreturn_ void enter_child(Shim *m, int socket) {
 }
 
 static int launch(Shim *m) {
-        int pair[2];
+        int pair[2], r;
 
         if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
                 return sandbox_fail(&m->sandbox, -errno, "make a socket pair");
@@ -181,6 +197,14 @@ static int launch(Shim *m) {
                 return sandbox_fail(&m->sandbox, m->init, "clone");
         }
         m->init_socket = pair[0];
+        r = sandbox_map_user(&m->sandbox, m->init);
+        if (r < 0) {
+                /* It gets no byte, so it ends. */
+                m->init_socket = safe_close(m->init_socket);
+                (void) waitpid(m->init, NULL, 0);
+                m->init = 0;
+                return r;
+        }
         (void) send(m->init_socket, "g", 1, MSG_NOSIGNAL);
         return 0;
 }
@@ -188,6 +212,8 @@ static int launch(Shim *m) {
 static void close_connector_fds(Shim *m) {
         for (size_t i = 0; i < 3; i++)
                 m->fds[i] = safe_close(m->fds[i]);
+        for (size_t i = 0; i < SANDBOX_FILES_MAX; i++)
+                m->files[i] = m->sandbox.file_fds[i] = safe_close(m->files[i]);
 }
 
 static void kill_all(Shim *m) {
@@ -417,6 +443,7 @@ static int prepare_process(Shim *m) {
 int main(int argc, char *argv[]) {
         Shim m = {
                 .fds = { -EBADF, -EBADF, -EBADF },
+                .files = { [0 ... SANDBOX_FILES_MAX - 1] = -EBADF },
                 .signals = -EBADF, .stdin_name = -EBADF, .stdin_watch = -EBADF, .init_socket = -EBADF,
         };
         _cleanup_error_ Error *error = NULL;
@@ -432,7 +459,10 @@ int main(int argc, char *argv[]) {
                 return EXIT_FAILURE;
         }
         keep_stdin(&m);
+        shim_oom_protect(true);
+        m.oom_kills = shim_oom_kills();
         sandbox_init(&m.sandbox, m.plan);
+        memcpy(m.sandbox.file_fds, m.files, sizeof(m.files));
         r = launch(&m);
         if (r < 0)
                 set_failed(&m, -r, strempty(m.sandbox.step));
@@ -443,6 +473,8 @@ int main(int argc, char *argv[]) {
         reap_everything();
         if (m.plan->scratch_directory)
                 (void) remove_tree(m.plan->scratch_directory);
+        m.last.oom = m.last.type == SHIM_EVENT_EXITED && m.last.signal == SIGKILL && !m.killed &&
+                shim_oom_kills() > m.oom_kills;
         send_event(&m, &m.last);
         shim_event_done(&m.last);
         sandbox_done(&m.sandbox);
