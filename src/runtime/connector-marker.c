@@ -12,6 +12,7 @@
 
 int connector_store_name_dir(ConnectorKind kind, const char *name, char **ret) {
         _cleanup_free_ char *data = NULL, *flat = strdup(name);
+        const char *own = getenv("GANTRY_CONNECTOR_DIR");
         int r;
 
         if (!flat)
@@ -19,6 +20,8 @@ int connector_store_name_dir(ConnectorKind kind, const char *name, char **ret) {
         for (char *p = flat; *p; p++)
                 if (*p == '/')
                         *p = '+';
+        if (own && *own)
+                return asprintf(ret, "%s/%s/%s", own, connector_kind_to_string(kind), flat) < 0 ? -ENOMEM : 0;
         r = runtime_data_dir(&data);
         if (r < 0)
                 return r;

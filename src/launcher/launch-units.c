@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <stdio.h>
+#include <sys/socket.h>
+
+#include "launcher/launch-units.h"
+#include "launcher/unit-property.h"
+#include "runtime/connector-plan.h"
+
+/* A connector that is told to stop may finish what it does. */
+#define SOURCE_GRACE_USEC (10 * USEC_PER_SEC)
+#define DESTINATION_GRACE_USEC (60 * USEC_PER_SEC)
+/* Above the grace times: systemd's SIGKILL is for those that the shim could not end. */
+#define STOP_MARGIN_USEC (15 * USEC_PER_SEC)
+/* The worker waits for the destination, which waits for its own commits. */
+#define WORKER_STOP_USEC (2 * DESTINATION_GRACE_USEC + STOP_MARGIN_USEC)
+
+static const UnitProperty common_properties[] = {
+        { "Type", "s", "\"exec\"", "a program that can't be started is a failed job, not a unit that ends at once" },
+        { "RemainAfterExit", "b", "true", "the result stays until the launcher has stored it" },
+        { "CollectMode", "s", "\"inactive\"", "… that of a failure too" },
+        { "KillMode", "s", "\"mixed\"", "SIGTERM is for the first process, which knows what to do with it" },
+        { "StandardOutput", "s", "\"null\"", "fd 0 is a socket; output does not follow it" },
+        { "StandardError", "s", "\"journal\"", "last words of a shim or worker" },
+        { "UMask", "u", "63", "0077: what it makes is nobody else's" },
+        { "LimitCORE", "t", "0", "a core would hold secrets" },
+        { "NoNewPrivileges", "b", "true", "no set-user-ID program helps anybody" },
+        { "KeyringMode", "s", "\"private\"", "no keys of others" },
+};
+
+static const UnitProperty lite_properties[] = {
+        { "NotifyAccess", "s", "\"none\"", "a connector tells systemd nothing (T15)" },
+        { "OOMPolicy", "s", "\"continue\"", "the shim lives to tell that the connector was killed for memory" },
+        { "MemorySwapMax", "t", "0", "configurations are in memory only" },
+        /* SETUID, SETGID, SETPCAP: to become the connector's user; SYS_ADMIN: namespaces and mounts; DAC_READ_SEARCH: to
+         * open what the plan names; SYS_RESOURCE: the shim's place in the order of OOM kills; KILL, CHOWN. */
+        { "CapabilityBoundingSet", "t", "18874853", "what the shim needs to make the sandbox; nothing of it gets inside" },
+};
+
+static const UnitProperty worker_properties[] = {
+        { "NotifyAccess", "s", "\"main\"", "it says how far it is" },
+        { "DynamicUser", "b", "true", "a user of its own, who owns nothing" },
+        { "CapabilityBoundingSet", "t", "0", "it needs none" },
+        { "PrivateNetwork", "b", "true", "it reaches the API through a socket file, and nothing else" },
+        { "RestrictAddressFamilies", "(bas)", "[true,[\"AF_UNIX\"]]", "… so it needs no other family" },
+        { "ProtectSystem", "s", "\"strict\"", "it writes nothing" },
+        { "ProtectHome", "s", "\"yes\"", "nor does it read anybody's files" },
+        { "ProtectProc", "s", "\"invisible\"", "nor see anybody's processes" },
+        { "PrivateDevices", "b", "true", "nor devices" },
+        { "PrivateIPC", "b", "true", "nor shared memory" },
+        { "InaccessiblePaths", "as", "[\"-/run/dbus\",\"-/run/user\",\"-/srv\",\"-/var/lib\",\"-/run/credentials\"]",
+          "of the system's sockets the API's is all it gets" },
+        { "RestrictNamespaces", "t", "0", "no namespaces" },
+        { "LockPersonality", "b", "true", "no other ABI" },
+        { "SystemCallArchitectures", "as", "[\"native\"]", "… nor another machine's" },
+        { "MemoryDenyWriteExecute", "b", "true", "no code is made" },
+        { "RestrictRealtime", "b", "true", "no starving of others" },
+        { "RestrictSUIDSGID", "b", "true", "no files with rights to inherit" },
+        { "SystemCallFilter", "(bas)", "[true,[\"@system-service\"]]", "what a service needs" },
+        { "SystemCallErrorNumber", "i", "1", "EPERM, so that libraries try something else" },
+        { "MemoryMax", "t", "2147483648", "buffers are bounded; catalogs and states of that size are not" },
+        { "TasksMax", "t", "16", "it is one process" },
+};
+
+/* Where `any` does not lead: other services of this machine, and the cloud's metadata that hold its keys. */
+typedef struct Network {
+        int family;
+        uint8_t address[16];
+        unsigned prefix;
+        bool loopback;
+} Network;
+
+static const Network denied_networks[] = {
+        { AF_INET, { 127 }, 8, true },
+        { AF_INET6, { [15] = 1 }, 128, true },
+        { AF_INET, { 169, 254 }, 16, false },
+        { AF_INET6, { 0xfe, 0x80 }, 10, false },
+        { AF_INET6, { 0xfd, 0, 0x0e, 0xc2, [15] = 0x54, [14] = 0x02 }, 128, false }, /* fd00:ec2::254 */
+        { AF_INET, { 100, 100, 100, 200 }, 32, false },                              /* the same of Alibaba's */
+};
+
+static JsonObject *network_to_json(const Network *n) {
+        _cleanup_buffer_ Buffer b = {};
+        size_t length = n->family == AF_INET ? 4 : 16;
+        JsonObject *o = NULL;
+        int r = buffer_appendf(&b, "[%d,[", n->family);
+
+        for (size_t i = 0; r >= 0 && i < length; i++)
+                r = buffer_appendf(&b, "%s%u", i > 0 ? "," : "", n->address[i]);
+        if (r >= 0)
+                r = buffer_appendf(&b, "],%u]", n->prefix);
+        return r >= 0 && json_parse(buffer_bytes(&b), b.len, &o, NULL) >= 0 ? o : NULL;
+}
+
+static int add_denied_networks(UnitPlan *u, const LaunchActor *a) {
+        JsonObject *list = json_object_new_array();
+
+        if (!list)
+                return -ENOMEM;
+        for (size_t i = 0; i < ELEMENTSOF(denied_networks); i++) {
+                JsonObject *n;
+
+                if (denied_networks[i].loopback && a->loopback)
+                        continue;
+                n = network_to_json(&denied_networks[i]);
+                if (!n || json_object_array_add(list, n) < 0) {
+                        json_object_put(n);
+                        json_object_put(list);
+                        return -ENOMEM;
+                }
+        }
+        return unit_property_add(u->properties, "IPAddressDeny", "a(iayu)", list);
+}
+
+static int add_exec(UnitPlan *u, const char *program, const char *argument) {
+        JsonObject *list = json_object_new_array(), *exec = json_object_new_array(), *argv = json_object_new_array();
+
+        if (!list || !exec || !argv)
+                return -ENOMEM;
+        json_object_array_add(argv, json_object_new_string(program));
+        if (argument)
+                json_object_array_add(argv, json_object_new_string(argument));
+        json_object_array_add(exec, json_object_new_string(program));
+        json_object_array_add(exec, argv);
+        json_object_array_add(exec, json_object_new_boolean(false));
+        json_object_array_add(list, exec);
+        return unit_property_add(u->properties, "ExecStart", "a(sasb)", list);
+}
+
+int launch_unit_common(UnitPlan *u, const LaunchRequest *q, const char *slice) {
+        _cleanup_free_ char *description = NULL;
+        int r;
+
+        u->properties = json_object_new_object();
+        if (!u->properties)
+                return -ENOMEM;
+        /* The id is text of somebody's, but a description is only shown. */
+        if (asprintf(&description, "Gantry %s: %s", unit_role_to_string(u->role), q->id) < 0) {
+                description = NULL;
+                return -ENOMEM;
+        }
+        r = unit_property_add_string(u->properties, "Description", description);
+        if (r >= 0)
+                r = unit_property_add_string(u->properties, "Slice", slice);
+        return r < 0 ? r : unit_property_add_table(u->properties, common_properties, ELEMENTSOF(common_properties));
+}
+
+static int add_strings(JsonObject *set, const char *name, const char *value) {
+        JsonObject *list = json_object_new_array();
+
+        if (!list)
+                return -ENOMEM;
+        json_object_array_add(list, json_object_new_string(value));
+        return unit_property_add(set, name, "as", list);
+}
+
+int launch_unit_worker(UnitPlan *u, const LaunchRequest *q) {
+        int r = unit_property_add_table(u->properties, worker_properties, ELEMENTSOF(worker_properties));
+
+        if (r >= 0)
+                r = unit_property_add_u64(u->properties, "TimeoutStopUSec", WORKER_STOP_USEC);
+        if (r >= 0 && q->worker_group)
+                r = add_strings(u->properties, "SupplementaryGroups", q->worker_group);
+        return r < 0 ? r : add_exec(u, q->worker, NULL);
+}
+
+static int add_limits(UnitPlan *u, const LaunchActor *a, usec_t grace) {
+        int r = unit_property_add_u64(u->properties, "TimeoutStopUSec", grace + STOP_MARGIN_USEC);
+
+        if (r >= 0 && a->memory_max > 0)
+                r = unit_property_add_u64(u->properties, "MemoryMax", a->memory_max);
+        if (r >= 0 && a->cpu_quota > 0)
+                r = unit_property_add_u64(u->properties, "CPUQuotaPerSecUSec", a->cpu_quota * USEC_PER_SEC / 100);
+        /* The shim and the first process inside are two of them. */
+        if (r >= 0 && a->tasks_max > 0)
+                r = unit_property_add_u64(u->properties, "TasksMax", a->tasks_max + 2);
+        return r;
+}
+
+/* Its own user; connectors with files are all one, whose the files are. */
+static int choose_user(const UnitPlan *u, const LaunchRequest *q, ConnectorStart *start, Error **reterr_error) {
+        bool files = start->read_paths || start->write_paths;
+
+        start->uid = start->gid = files ? q->files_uid : unit_uid(u->name);
+        if (files)
+                start->gid = q->files_gid;
+        if (start->uid == 0)
+                return error_set(reterr_error, -EINVAL, "There is no user 'gantry-files' for connectors with files");
+        return 0;
+}
+
+int launch_unit_connector(UnitPlan *u, const LaunchRequest *q, const LaunchActor *a, ConnectorStart *start,
+                          Error **reterr_error) {
+        usec_t grace = u->role == UNIT_DESTINATION ? DESTINATION_GRACE_USEC : SOURCE_GRACE_USEC;
+        int r;
+
+        if (u->kind != UNIT_LITE)
+                return error_set(reterr_error, -EOPNOTSUPP, "The executor '%s' is not there yet",
+                                 unit_kind_to_string(u->kind));
+        start->stop_grace = grace;
+        start->memory_max = a->memory_max;
+        start->tasks_max = a->tasks_max;
+        start->read_paths = a->read_paths;
+        start->write_paths = a->write_paths;
+        start->network = a->network;
+        start->hold_term_until_stdin_ends = u->role == UNIT_DESTINATION;
+        r = choose_user(u, q, start, reterr_error);
+        if (r >= 0)
+                r = connector_plan_new(start, /* scratch= */ NULL, &u->sandbox, reterr_error);
+        if (r >= 0)
+                r = unit_property_add_table(u->properties, lite_properties, ELEMENTSOF(lite_properties));
+        if (r >= 0)
+                r = add_limits(u, a, grace);
+        if (r >= 0 && start->network)
+                r = add_denied_networks(u, a);
+        return r < 0 ? r : add_exec(u, q->shim, NULL);
+}

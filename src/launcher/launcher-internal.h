@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Between launcher-manager.c (queue, start, list of runs) and launcher-run.c (one run's life). */
+
+#include "launcher/launcher-manager.h"
+
+/* May connect to the workload API's socket; made by sysusers.d. */
+#define WORKER_GROUP "gantry-workload"
+
+typedef enum RunState {
+        RUN_WAITING, /* polled, no room yet */
+        RUN_CLAIMING,
+        RUN_LAUNCHING,
+        RUN_RUNNING,
+        RUN_JUDGING, /* the worker is gone: has it said how it ended? */
+        RUN_ENDING,  /* units are stopped and forgotten */
+        _RUN_STATE_MAX,
+        _RUN_STATE_INVALID = -EINVAL,
+} RunState;
+
+typedef struct Run {
+        Launcher *launcher;
+        char *id, *auto_id, *type;
+        int64_t job_id, attempt; /* 0, -1: none */
+        int64_t epoch;
+        char *slice;
+        char *token;  /* only until it is launched */
+        char *detail; /* how the worker ended */
+        RunState state;
+        bool cancelled, worker_gone;
+        struct Run *next;
+} Run;
+
+struct Launcher {
+        LauncherOptions options;
+        Env *env;
+        Executor *executor;
+        WorkloadClient *api;
+        char *dataplane_id;
+        Run *runs;
+        EnvSource *tick;
+        char *shim, *worker;
+        uint64_t files_uid, files_gid;
+        bool has_worker_group;
+        unsigned n_setting_up; /* steps before the first poll that are not done */
+        bool ready, polling, poll_again, failed;
+};
+
+const char *run_state_to_string(RunState s);
+
+/* launcher-run.c */
+Run *run_new(Launcher *l, const char *id, const char *auto_id, const char *type, int64_t job_id, int64_t attempt);
+void run_free(Run *r); /* unlinks it, too */
+Run *launcher_find(const Launcher *l, const char *id);
+Run *launcher_find_handle(const Launcher *l, const char *auto_id, int64_t epoch);
+/* Takes the workload and starts it. */
+void run_claim(Run *r);
+/* The executor says that something has changed. */
+void run_check(Run *r);
+/* What its claim's input comes to. */
+int run_plan(Run *r, JsonObject *input, LaunchPlan **ret, Error **reterr_error);
+/* Stops its units and forgets it. */
+void run_end(Run *r);
+void run_cancel(Run *r);
+
+/* launcher-manager.c: finds what of this host the plans need to know; logs what is missing. */
+int launcher_look_around(Launcher *l);
+/* A run is gone, there is room. */
+void launcher_run_gone(Launcher *l);

@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <grp.h>
+#include <pwd.h>
+#include <stdio.h>
+
+#include "basic/log.h"
+#include "launcher/executor-systemd.h"
+#include "launcher/launcher-internal.h"
+#include "runtime/runtime-paths.h"
+
+/* The API hears of us this often, and is asked for work that a lost Wake() did not tell of. */
+#define TICK_USEC (30 * USEC_PER_SEC)
+#define FILES_USER "gantry-files"
+
+static const char *const priorities[] = { "high", "default" };
+
+static void poll_queue(Launcher *l, size_t priority);
+
+static bool is_sync(const Run *r) {
+        return streq(r->type, "sync");
+}
+
+static unsigned room_for(const Launcher *l, bool sync) {
+        unsigned max = sync ? LAUNCHER_SYNCS_MAX : LAUNCHER_OTHERS_MAX, n = 0;
+
+        for (const Run *r = l->runs; r; r = r->next)
+                if (is_sync(r) == sync && r->state != RUN_WAITING)
+                        n++;
+        return n < max ? max - n : 0;
+}
+
+/* Oldest first: the list has the newest in front. */
+static Run *next_waiting(const Launcher *l) {
+        Run *found = NULL;
+
+        for (Run *r = l->runs; r; r = r->next)
+                if (r->state == RUN_WAITING && room_for(l, is_sync(r)) > 0)
+                        found = r;
+        return found;
+}
+
+static void claim_waiting(Launcher *l) {
+        Run *r;
+
+        while ((r = next_waiting(l)))
+                run_claim(r);
+}
+
+static void add_polled(Launcher *l, JsonObject *w) {
+        const char *id = NULL, *auto_id = NULL, *type = NULL;
+        int64_t job_id = 0, attempt = -1;
+
+        if (json_get_string(w, "id", &id, "workload", NULL) <= 0 ||
+            json_get_string(w, "autoId", &auto_id, "workload", NULL) <= 0 ||
+            json_get_string(w, "type", &type, "workload", NULL) <= 0 ||
+            json_get_i64(w, "jobId", &job_id, "workload", NULL) < 0 ||
+            json_get_i64(w, "attempt", &attempt, "workload", NULL) < 0) {
+                log_warning("The queue holds a workload that isn't one");
+                return;
+        }
+        if (!launcher_find(l, id) && !run_new(l, id, auto_id, type, job_id, attempt))
+                log_oom();
+}
+
+typedef struct PollContext {
+        Launcher *launcher;
+        size_t priority;
+} PollContext;
+
+static void poll_over(Launcher *l) {
+        bool again = l->poll_again;
+
+        l->polling = l->poll_again = false;
+        claim_waiting(l);
+        if (again)
+                launcher_wake(l);
+}
+
+static void on_polled(int r, JsonObject *reply, const Error *error, void *userdata) {
+        _cleanup_free_ PollContext *c = userdata;
+        JsonObject *list = NULL;
+        size_t n = 0;
+
+        if (r < 0)
+                log_warning("The queue could not be asked: %s", error_message(error, r));
+        else if (json_get_array(reply, "workloads", &list, "queue", NULL) > 0)
+                n = json_object_array_length(list);
+        for (size_t i = 0; i < n; i++)
+                add_polled(c->launcher, json_object_array_get_idx(list, i));
+        /* There may be more of it than one answer holds. */
+        c->launcher->poll_again |= n > 0;
+        if (r >= 0 && c->priority + 1 < ELEMENTSOF(priorities))
+                poll_queue(c->launcher, c->priority + 1);
+        else
+                poll_over(c->launcher);
+}
+
+static void poll_queue(Launcher *l, size_t priority) {
+        /* The queue knows no types: what comes beyond the room waits here, unclaimed. */
+        unsigned quantity = MAX(room_for(l, true), room_for(l, false));
+        _cleanup_free_ PollContext *c = calloc(1, sizeof(*c));
+
+        if (quantity == 0 || !c) {
+                poll_over(l);
+                return;
+        }
+        *c = (PollContext) { l, priority };
+        if (workload_client_poll(l->api, l->dataplane_id, priorities[priority], quantity, on_polled, c) < 0)
+                poll_over(l);
+        else
+                TAKE_PTR(c);
+}
+
+static size_t n_waiting(const Launcher *l) {
+        size_t n = 0;
+
+        for (const Run *r = l->runs; r; r = r->next)
+                n += r->state == RUN_WAITING;
+        return n;
+}
+
+void launcher_wake(Launcher *l) {
+        if (l->options.touch)
+                l->options.touch(l->options.userdata);
+        if (!l->ready || n_waiting(l) > LAUNCHER_SYNCS_MAX)
+                return;
+        if (l->polling) {
+                l->poll_again = true;
+                return;
+        }
+        l->polling = true;
+        poll_queue(l, 0);
+}
+
+void launcher_run_gone(Launcher *l) {
+        claim_waiting(l);
+        launcher_wake(l);
+}
+
+/* ---- The start of the launcher ---- */
+
+static void set_up_step_done(Launcher *l) {
+        if (--l->n_setting_up > 0 || l->failed)
+                return;
+        l->ready = true;
+        launcher_wake(l);
+}
+
+static void on_stranger_stopped(int r, const Error *error, void *userdata) {
+        if (r < 0)
+                log_warning("Units that belong to no workload could not be stopped: %s", error_message(error, r));
+        set_up_step_done(userdata);
+}
+
+/* What runs and belongs to a live workload of ours is gone on with; all else is stopped (T19). */
+static void on_found(const ExecutorHandle *h, int r, void *userdata) {
+        Launcher *l = userdata;
+        Run *run = h ? launcher_find_handle(l, h->auto_id, h->epoch) : NULL;
+
+        if (run) {
+                log_info("Workload '%s' runs on", run->id);
+                run->state = RUN_RUNNING;
+                return;
+        }
+        if (h) {
+                log_warning("Stopping units of '%s' (epoch %lld), which no workload claims", h->auto_id, (long long) h->epoch);
+                l->n_setting_up++;
+                if (l->executor->ops->cancel(l->executor, h, on_stranger_stopped, l) < 0)
+                        l->n_setting_up--;
+                return;
+        }
+        if (r < 0)
+                log_error_errno(r, "Failed to list what runs");
+        /* Claimed by us, but never started or gone meanwhile: the API decides what becomes of it. */
+        for (Run *next, *w = l->runs; w; w = next) {
+                next = w->next;
+                if (w->state == RUN_LAUNCHING) {
+                        w->state = RUN_RUNNING;
+                        run_check(w);
+                } else if (w->state == RUN_RUNNING)
+                        run_check(w);
+        }
+        set_up_step_done(l);
+}
+
+static void add_claimed(Launcher *l, JsonObject *w) {
+        const char *dataplane = NULL, *id = NULL;
+        int64_t epoch = 0;
+        Run *r;
+
+        (void) json_get_string(w, "dataplaneId", &dataplane, "workload", NULL);
+        if (!streq_ptr(dataplane, l->dataplane_id) || json_get_string(w, "id", &id, "workload", NULL) <= 0 ||
+            json_get_i64(w, "leaseEpoch", &epoch, "workload", NULL) <= 0)
+                return;
+        add_polled(l, w);
+        r = launcher_find(l, id);
+        if (!r)
+                return;
+        r->epoch = epoch;
+        r->state = RUN_LAUNCHING;
+        (void) launch_slice_name(r->type, r->job_id, r->attempt, r->auto_id, &r->slice);
+}
+
+static void on_claimed_listed(int r, JsonObject *reply, const Error *error, void *userdata) {
+        Launcher *l = userdata;
+        JsonObject *list = NULL;
+
+        if (r < 0)
+                log_warning("The API could not be asked for running workloads: %s", error_message(error, r));
+        else if (json_get_array(reply, "workloads", &list, "list", NULL) > 0)
+                for (size_t i = 0; i < json_object_array_length(list); i++)
+                        add_claimed(l, json_object_array_get_idx(list, i));
+        /* Without an answer nobody is a stranger: what runs has leases of its own. */
+        if (r < 0 || l->executor->ops->adopt(l->executor, on_found, l) < 0)
+                set_up_step_done(l);
+}
+
+static void on_initialized(int r, JsonObject *reply, const Error *error, void *userdata) {
+        Launcher *l = userdata;
+        const char *id = NULL, *token = NULL;
+
+        if (r >= 0) {
+                (void) json_get_string(reply, "dataplaneId", &id, "answer", NULL);
+                (void) json_get_string(reply, "token", &token, "answer", NULL);
+        }
+        if (!id || !token || workload_client_set_token(l->api, token) < 0) {
+                log_error("The workload API does not take us: %s", error_message(error, r < 0 ? r : -EPROTO));
+                l->failed = true;
+                l->env->ops->exit(l->env, 1);
+                return;
+        }
+        l->dataplane_id = strdup(id);
+        if (!l->dataplane_id || workload_client_list_live(l->api, id, on_claimed_listed, l) < 0)
+                l->env->ops->exit(l->env, 1);
+}
+
+static int on_tick(EnvSource *s, usec_t now, void *userdata) {
+        Launcher *l = userdata;
+
+        if (l->ready) {
+                (void) workload_client_dataplane_heartbeat(l->api, l->dataplane_id, NULL, NULL);
+                if (l->runs)
+                        launcher_wake(l);
+        }
+        return l->env->ops->timer_set(s, now + TICK_USEC);
+}
+
+static void on_changed(const ExecutorHandle *h, void *userdata) {
+        Run *r = launcher_find_handle(userdata, h->auto_id, h->epoch);
+
+        if (r)
+                run_check(r);
+}
+
+int launcher_look_around(Launcher *l) {
+        struct passwd *files = getpwnam(FILES_USER);
+        int r;
+
+        if (files) {
+                l->files_uid = files->pw_uid;
+                l->files_gid = files->pw_gid;
+        }
+        l->has_worker_group = getgrnam(WORKER_GROUP);
+        r = runtime_libexec_path("gantry-shim", &l->shim);
+        if (r >= 0)
+                r = runtime_libexec_path("gantry-worker", &l->worker);
+        return r < 0 ? log_error_errno(r, "The program '%s' is missing", l->worker ?: strempty(l->shim)) : 0;
+}
+
+int launcher_new(const LauncherOptions *o, Launcher **ret) {
+        _cleanup_(launcher_freep) Launcher *l = calloc(1, sizeof(*l));
+        _cleanup_error_ Error *error = NULL;
+        int r;
+
+        if (!l)
+                return log_oom();
+        l->options = *o;
+        l->env = o->env;
+        r = launcher_look_around(l);
+        if (r < 0)
+                return r;
+        r = executor_systemd_new(o->bus, &(ExecutorEvents) { .changed = on_changed, .userdata = l }, &l->executor);
+        if (r >= 0)
+                r = workload_client_new(o->env, o->api, &l->api);
+        if (r < 0)
+                return log_error_errno(r, "Failed to set up the launcher");
+        r = l->executor->ops->probe(l->executor, &error);
+        if (r < 0) {
+                log_error("%s", error_message(error, r));
+                return r;
+        }
+        r = l->env->ops->timer_add(l->env, env_now(l->env, ENV_CLOCK_MONOTONIC) + TICK_USEC, on_tick, l, &l->tick);
+        if (r >= 0)
+                r = workload_client_initialize(l->api, o->name, on_initialized, l);
+        if (r < 0)
+                return log_error_errno(r, "Failed to set up the launcher");
+        l->n_setting_up = 1;
+        *ret = TAKE_PTR(l);
+        return 0;
+}
+
+Launcher *launcher_free(Launcher *l) {
+        if (!l)
+                return NULL;
+        workload_client_free(l->api);
+        executor_free(l->executor);
+        while (l->runs)
+                run_free(l->runs);
+        if (l->env)
+                env_source_free(l->env, l->tick);
+        free(l->dataplane_id);
+        free(l->shim);
+        free(l->worker);
+        free(l);
+        return NULL;
+}
+
+int launcher_cancel(Launcher *l, const char *workload_id) {
+        Run *r = launcher_find(l, workload_id);
+
+        if (!r)
+                return -ESRCH;
+        run_cancel(r);
+        return 0;
+}
+
+bool launcher_busy(const Launcher *l) {
+        return l->runs || !l->ready || l->polling || workload_client_n_pending(l->api) > 0;
+}
+
+Executor *launcher_executor(Launcher *l) {
+        return l->executor;
+}
+
+int launcher_visit(const Launcher *l, LauncherVisit visit, void *userdata) {
+        for (const Run *r = l->runs; r; r = r->next) {
+                int k = visit(r->id, r->epoch, strempty(r->slice), run_state_to_string(r->state), userdata);
+
+                if (k < 0)
+                        return k;
+        }
+        return 0;
+}

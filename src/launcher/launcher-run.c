@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "basic/log.h"
+#include "launcher/launcher-internal.h"
+
+#define FAILURE_SOURCE "launcher"
+
+static const char *const state_names[_RUN_STATE_MAX] = {
+        [RUN_WAITING] = "waiting",     [RUN_CLAIMING] = "claiming", [RUN_LAUNCHING] = "launching",
+        [RUN_RUNNING] = "running",     [RUN_JUDGING] = "ended",     [RUN_ENDING] = "stopping",
+};
+
+const char *run_state_to_string(RunState s) {
+        return s >= 0 && s < _RUN_STATE_MAX ? state_names[s] : NULL;
+}
+
+Run *run_new(Launcher *l, const char *id, const char *auto_id, const char *type, int64_t job_id, int64_t attempt) {
+        Run *r = calloc(1, sizeof(*r));
+
+        if (!r)
+                return NULL;
+        *r = (Run) { .launcher = l, .job_id = job_id, .attempt = attempt, .id = strdup(id), .auto_id = strdup(auto_id),
+                     .type = strdup(type), .next = l->runs };
+        l->runs = r;
+        if (!r->id || !r->auto_id || !r->type) {
+                run_free(r);
+                return NULL;
+        }
+        return r;
+}
+
+void run_free(Run *r) {
+        for (Run **p = &r->launcher->runs; *p; p = &(*p)->next)
+                if (*p == r) {
+                        *p = r->next;
+                        break;
+                }
+        free(r->id);
+        free(r->auto_id);
+        free(r->type);
+        free(r->slice);
+        free(r->token);
+        free(r->detail);
+        free(r);
+}
+
+Run *launcher_find(const Launcher *l, const char *id) {
+        for (Run *r = l->runs; r; r = r->next)
+                if (streq(r->id, id))
+                        return r;
+        return NULL;
+}
+
+Run *launcher_find_handle(const Launcher *l, const char *auto_id, int64_t epoch) {
+        for (Run *r = l->runs; r; r = r->next)
+                if (streq(r->auto_id, auto_id) && r->epoch == epoch)
+                        return r;
+        return NULL;
+}
+
+static void run_gone(Run *r) {
+        Launcher *l = r->launcher;
+
+        run_free(r);
+        launcher_run_gone(l);
+}
+
+static WorkloadLease run_lease(const Run *r) {
+        return (WorkloadLease) { r->id, r->epoch };
+}
+
+static ExecutorHandle run_handle(const Run *r) {
+        ExecutorHandle h = { .epoch = r->epoch, .slice = r->slice };
+
+        snprintf(h.auto_id, sizeof(h.auto_id), "%s", r->auto_id);
+        return h;
+}
+
+/* ---- The end ---- */
+
+static void on_ended(int r, const Error *error, void *userdata) {
+        Run *run = userdata;
+
+        if (r < 0)
+                log_warning("The units of '%s' could not be stopped: %s", run->id, error_message(error, r));
+        run_gone(run);
+}
+
+void run_end(Run *r) {
+        ExecutorHandle h = run_handle(r);
+
+        r->state = RUN_ENDING;
+        if (r->launcher->executor->ops->cancel(r->launcher->executor, &h, on_ended, r) < 0)
+                run_gone(r);
+}
+
+static void on_told(int r, JsonObject *reply, const Error *error, void *userdata) {
+        Run *run = userdata;
+
+        /* It has ended otherwise meanwhile, or its lease is another's: neither is ours to mend. */
+        if (r < 0 && r != -ESTALE && r != -EEXIST && r != -ENOENT)
+                log_warning("The API could not be told that '%s' failed: %s", run->id, error_message(error, r));
+        run_end(run);
+}
+
+static void run_fail(Run *r, const char *reason) {
+        WorkloadLease lease = run_lease(r);
+
+        log_warning("Workload '%s' failed: %s", r->id, reason);
+        r->state = RUN_JUDGING;
+        if (workload_client_failure(r->launcher->api, &lease, FAILURE_SOURCE, reason, NULL, on_told, r) < 0)
+                run_end(r);
+}
+
+static bool status_is_live(const char *status) {
+        static const char *const live[] = { "pending", "claimed", "launched", "running" };
+
+        for (size_t i = 0; i < ELEMENTSOF(live); i++)
+                if (streq_ptr(status, live[i]))
+                        return true;
+        return false;
+}
+
+static void on_judged(int r, JsonObject *reply, const Error *error, void *userdata) {
+        _cleanup_free_ char *reason = NULL;
+        Run *run = userdata;
+        const char *status = NULL;
+        int64_t epoch = 0;
+
+        if (r >= 0) {
+                (void) json_get_string(reply, "status", &status, "workload", NULL);
+                (void) json_get_i64(reply, "leaseEpoch", &epoch, "workload", NULL);
+        }
+        /* Its worker has told; or it is no longer ours to tell. */
+        if ((r < 0 && r != -EAGAIN) || (r >= 0 && (!status_is_live(status) || epoch != run->epoch))) {
+                run_end(run);
+                return;
+        }
+        if (asprintf(&reason, "The worker %s without reporting a result", run->detail ?: "is gone") < 0)
+                reason = NULL;
+        run_fail(run, reason ?: "The worker is gone");
+}
+
+static void run_judge(Run *r) {
+        if (r->state >= RUN_JUDGING)
+                return;
+        r->state = RUN_JUDGING;
+        if (workload_client_get(r->launcher->api, r->id, on_judged, r) < 0)
+                run_end(r);
+}
+
+static void on_polled(const ExecutorStatus *s, void *userdata) {
+        Run *r = userdata;
+
+        if (s->state == EXECUTOR_RUNNING || r->state >= RUN_JUDGING)
+                return;
+        free(r->detail);
+        r->detail = s->detail ? strdup(s->detail) : NULL;
+        run_judge(r);
+}
+
+void run_check(Run *r) {
+        ExecutorHandle h = run_handle(r);
+
+        /* Units that end while others are being started are looked at when all have been. */
+        r->worker_gone |= r->state == RUN_LAUNCHING;
+        if (r->state == RUN_RUNNING && r->launcher->executor->ops->poll(r->launcher->executor, &h, on_polled, r) < 0)
+                run_judge(r);
+}
+
+void run_cancel(Run *r) {
+        r->cancelled = true;
+        if (r->state == RUN_RUNNING)
+                run_end(r);
+        else if (r->state == RUN_WAITING)
+                run_gone(r);
+}
+
+/* ---- The start ---- */
+
+static void on_launched(int r, JsonObject *reply, const Error *error, void *userdata) {
+        if (r < 0 && r != -ESTALE && r != -EEXIST)
+                log_warning("The API could not be told of a launch: %s", error_message(error, r));
+}
+
+static void on_submitted(int r, const Error *error, void *userdata) {
+        Run *run = userdata;
+        WorkloadLease lease = run_lease(run);
+
+        if (r < 0) {
+                run_fail(run, error_message(error, r));
+                return;
+        }
+        log_info("Workload '%s' runs in %s", run->id, run->slice);
+        run->state = RUN_RUNNING;
+        if (run->cancelled) {
+                run_end(run);
+                return;
+        }
+        if (workload_client_launched(run->launcher->api, &lease, on_launched, run->launcher) < 0)
+                log_warning("The API could not be told that '%s' runs", run->id);
+        if (run->worker_gone)
+                run_check(run);
+}
+
+/* Finds what an actor's reference names on this host. */
+static int find_connector(JsonObject *actor, ConnectorRole role, InstalledConnector **ret, Error **reterr_error) {
+        _cleanup_(connector_ref_freep) ConnectorRef *ref = NULL;
+        const char *text = NULL;
+        int r;
+
+        if (!json_object_is_type(actor, json_type_object))
+                return 0;
+        r = json_get_string(actor, "reference", &text, "actor", reterr_error);
+        if (r == 0)
+                return error_set(reterr_error, -EINVAL, "The workload does not say which connector");
+        if (r > 0)
+                r = connector_ref_parse(text, role, &ref, reterr_error);
+        if (r < 0)
+                return r;
+        return connector_store_find(ref, ret, reterr_error);
+}
+
+int run_plan(Run *run, JsonObject *input, LaunchPlan **ret, Error **reterr_error) {
+        _cleanup_(installed_connector_freep) InstalledConnector *first = NULL, *second = NULL;
+        bool sync = streq(run->type, "sync");
+        LaunchRequest q = {
+                .id = run->id, .auto_id = run->auto_id, .type = run->type, .job_id = run->job_id, .attempt = run->attempt,
+                .epoch = run->epoch, .input = input, .shim = run->launcher->shim, .worker = run->launcher->worker,
+                .worker_group = run->launcher->has_worker_group ? WORKER_GROUP : NULL,
+                .files_uid = run->launcher->files_uid, .files_gid = run->launcher->files_gid,
+        };
+        int r;
+
+        r = find_connector(json_member(input, sync ? "source" : "actor"), CONNECTOR_SOURCE, &first, reterr_error);
+        if (r >= 0 && sync)
+                r = find_connector(json_member(input, "destination"), CONNECTOR_DESTINATION, &second, reterr_error);
+        if (r < 0)
+                return r;
+        if (sync ? !second : !first)
+                return error_set(reterr_error, -EINVAL, "The workload lacks its %s", sync ? "destination" : "actor");
+        q.connectors[0] = first;
+        q.connectors[1] = second;
+        return launch_plan_new(&q, ret, reterr_error);
+}
+
+static int launch(Run *run, JsonObject *claim, Error **reterr_error) {
+        _cleanup_(launch_plan_freep) LaunchPlan *plan = NULL;
+        WorkerTicket t = { .workload_id = run->id, .type = run->type, .epoch = run->epoch, .api = run->launcher->options.api };
+        JsonObject *input = NULL;
+        int r;
+
+        r = json_get_string(claim, "workloadToken", &t.token, "claim", reterr_error);
+        if (r >= 0)
+                r = json_get_object(claim, "input", &input, "claim", reterr_error);
+        if (r >= 0 && (!t.token || !input))
+                r = error_set(reterr_error, -EPROTO, "The claim has no token or no input");
+        if (r >= 0)
+                r = run_plan(run, input, &plan, reterr_error);
+        if (r < 0)
+                return r;
+        run->slice = strdup(plan->slice);
+        if (!run->slice)
+                return -ENOMEM;
+        run->state = RUN_LAUNCHING;
+        return run->launcher->executor->ops->submit(run->launcher->executor, plan, &t, on_submitted, run, reterr_error);
+}
+
+static void on_claimed(int r, JsonObject *reply, const Error *error, void *userdata) {
+        _cleanup_error_ Error *why = NULL;
+        bool claimed = false;
+        Run *run = userdata;
+
+        if (r >= 0)
+                (void) json_get_bool(reply, "claimed", &claimed, "claim", NULL);
+        if (!claimed || run->cancelled) {
+                if (r < 0 && r != -ESTALE && r != -EEXIST)
+                        log_warning("'%s' could not be claimed: %s", run->id, error_message(error, r));
+                /* A claim that is not used expires with its lease. */
+                run_gone(run);
+                return;
+        }
+        r = json_get_i64(reply, "leaseEpoch", &run->epoch, "claim", &why);
+        if (r > 0)
+                r = launch(run, reply, &why);
+        else if (r == 0)
+                r = error_set(&why, -EPROTO, "The claim has no epoch");
+        if (r < 0)
+                run_fail(run, error_message(why, r));
+}
+
+void run_claim(Run *r) {
+        r->state = RUN_CLAIMING;
+        if (workload_client_claim(r->launcher->api, r->launcher->dataplane_id, r->id, on_claimed, r) < 0)
+                run_gone(r);
+}

@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <systemd/sd-daemon.h>
+
+#include "basic/log.h"
+#include "orchestrator/worker-output.h"
+#include "orchestrator/worker-sync.h"
+#include "protocol/state.h"
+
+/* Above the destination shim's own grace time. */
+#define STOP_GRACE_USEC (70 * USEC_PER_SEC)
+#define STATS_USEC (10 * USEC_PER_SEC)
+#define STATS_FIRST_USEC (1 * USEC_PER_SEC)
+/* While records move, a flush that is not answered is tried again with the next one; the last one has no next. */
+#define FLUSH_PATIENCE_USEC (5 * USEC_PER_SEC)
+#define LAST_FLUSH_PATIENCE_USEC (60 * USEC_PER_SEC)
+#define STATUS_USEC (250 * USEC_PER_MSEC)
+/* Of a new configuration we don't know which strings are secret: those that look like words stay readable. */
+#define SECRET_MIN 8U
+
+struct WorkerSync {
+        Env *env;
+        WorkerLink *link;
+        ConfiguredCatalog *catalog;
+        StreamOptions *streams;
+        char ***selected_fields;
+        Mapper ***mappers;
+        char **secrets;
+        StateSet *state;
+        Replication *replication;
+        ConnectorProcess *source, *destination;
+        WorkerExit source_exit, destination_exit;
+        EnvSource *stats_timer;
+        usec_t status_at;
+        bool clear; /* no source */
+        char *cancelled; /* why */
+};
+
+/* ---- What the replication asks of its surroundings ---- */
+
+static int on_flush(const StateSet *changed, void *userdata, Error **reterr_error) {
+        WorkerSync *s = userdata;
+        _cleanup_buffer_ Buffer b = {};
+        bool last = s->destination_exit.known;
+        const char *text;
+        int r;
+
+        /* A cleared stream has no state: that is the point. */
+        if (s->clear)
+                return 0;
+        r = state_set_append(changed, &b);
+        text = r >= 0 ? buffer_string(&b) : NULL;
+        if (!text)
+                return -ENOMEM;
+        return worker_link_state(s->link, text, last ? LAST_FLUSH_PATIENCE_USEC : FLUSH_PATIENCE_USEC, reterr_error);
+}
+
+static int collect_strings(JsonObject *o, char ***to) {
+        int r = 0;
+
+        if (json_object_is_type(o, json_type_string) && strlen(json_object_get_string(o)) >= SECRET_MIN)
+                return strv_extend(to, json_object_get_string(o));
+        if (json_object_is_type(o, json_type_array))
+                for (size_t i = 0; r >= 0 && i < json_object_array_length(o); i++)
+                        r = collect_strings(json_object_array_get_idx(o, i), to);
+        if (json_object_is_type(o, json_type_object)) {
+                json_object_object_foreach(o, key, value) {
+                        (void) key;
+                        if (r >= 0)
+                                r = collect_strings(value, to);
+                }
+        }
+        return r;
+}
+
+static int on_control(FailureOrigin from, JsonObject *config, void *userdata, Error **reterr_error) {
+        _cleanup_strv_ char **secrets = NULL;
+        WorkerSync *s = userdata;
+        int r = collect_strings(config, &secrets);
+
+        if (r >= 0)
+                r = replication_add_secrets(s->replication, secrets);
+        if (r >= 0)
+                worker_link_control(s->link, from == ORIGIN_DESTINATION ? "destination" : "source", config);
+        return r;
+}
+
+static void on_log(FailureOrigin from, const char *level, const char *message, void *userdata) {
+        WorkerSync *s = userdata;
+
+        worker_link_log(s->link, failure_origin_to_string(from), level, message);
+}
+
+static void send_stats(WorkerSync *s) {
+        _cleanup_buffer_ Buffer b = {};
+        const char *text = worker_output_stats(s->replication, &b) >= 0 ? buffer_string(&b) : NULL;
+
+        if (text)
+                worker_link_stats(s->link, text);
+}
+
+static int on_stats_timer(EnvSource *source, usec_t now, void *userdata) {
+        WorkerSync *s = userdata;
+
+        send_stats(s);
+        return s->env->ops->timer_set(source, now + STATS_USEC);
+}
+
+static void on_progress(Replication *r, void *userdata) {
+        WorkerSync *s = userdata;
+        usec_t now = env_now(s->env, ENV_CLOCK_MONOTONIC);
+        StreamStats sum;
+
+        if (now < s->status_at)
+                return;
+        s->status_at = now + STATUS_USEC;
+        replication_totals(r, &sum);
+        (void) sd_notifyf(/* unset_environment= */ false, "STATUS=%" PRIu64 " records read, %" PRIu64 " committed",
+                          sum.records_emitted, sum.records_committed);
+}
+
+/* One sentence for the list of attempts; the rest is in the output. */
+static char *failure_reason(const WorkerSync *s) {
+        size_t n = 0;
+        const FailureReason *f = replication_failures(s->replication, &n);
+
+        switch (replication_status(s->replication)) {
+        case REPLICATION_COMPLETED:
+                return NULL;
+        case REPLICATION_CANCELLED:
+                return strdup(s->cancelled ?: "Cancelled");
+        default:
+                return strdup(n > 0 && f[0].external_message ? f[0].external_message : "The attempt failed");
+        }
+}
+
+static void on_done(Replication *r, void *userdata) {
+        WorkerSync *s = userdata;
+        _cleanup_free_ char *reason = failure_reason(s);
+        JsonObject *output = NULL;
+        bool completed = replication_status(r) == REPLICATION_COMPLETED;
+
+        s->status_at = 0;
+        on_progress(r, s);
+        send_stats(s);
+        if (worker_output_sync(r, &s->source_exit, &s->destination_exit, &output) < 0)
+                log_oom();
+        worker_link_finish(s->link, completed ? NULL : reason ?: "The attempt failed", output);
+}
+
+/* ---- The connectors ---- */
+
+static int stop_process(void *userdata) {
+        ConnectorProcess **p = userdata;
+
+        return *p ? connector_process_stop(*p) : 0;
+}
+
+static int kill_process(void *userdata) {
+        ConnectorProcess **p = userdata;
+
+        return *p ? connector_process_kill(*p) : 0;
+}
+
+static void note_exit(WorkerSync *s, const char *who, WorkerExit *e, const ConnectorUsage *usage) {
+        e->known = true;
+        if (usage)
+                e->usage = *usage;
+        if (usage && usage->oom)
+                worker_link_log(s->link, who, "ERROR", "The kernel killed it: it needed more memory than it may have");
+}
+
+static int on_source_exited(ConnectorProcess *p, const ConnectorUsage *usage, const Error *error, void *userdata) {
+        WorkerSync *s = userdata;
+
+        note_exit(s, "source", &s->source_exit, usage);
+        return replication_source_exited(s->replication, usage ? &usage->exit : NULL, error);
+}
+
+static int on_destination_exited(ConnectorProcess *p, const ConnectorUsage *usage, const Error *error,
+                                 void *userdata) {
+        WorkerSync *s = userdata;
+
+        note_exit(s, "destination", &s->destination_exit, usage);
+        return replication_destination_exited(s->replication, usage ? &usage->exit : NULL, error);
+}
+
+static int on_started(ConnectorProcess *p, char *const *missing, void *userdata) {
+        _cleanup_free_ char *list = missing && missing[0] ? strv_join(missing, ", ") : NULL, *text = NULL;
+        WorkerSync *s = userdata;
+
+        if (list && asprintf(&text, "The sandbox lacks what this system does not allow: %s", list) >= 0) {
+                worker_link_log(s->link, "airbyte_platform", "WARN", text);
+                free(TAKE_PTR(text));
+        }
+        return 0;
+}
+
+static int attach(WorkerSync *s, WorkerConnector *c, const char *name,
+                  int (*exited)(ConnectorProcess *, const ConnectorUsage *, const Error *, void *),
+                  ConnectorProcess **ret, Error **reterr_error) {
+        ConnectorEvents events = { .started = on_started, .exited = exited, .userdata = s };
+        int r = connector_process_attach(s->env, name, TAKE_FD(c->control), c->fds, &events, ret, reterr_error);
+
+        for (size_t i = 0; i < 3; i++)
+                c->fds[i] = -EBADF;
+        return r;
+}
+
+/* A source that has nothing to say. */
+static int empty_source(WorkerSync *s, ReplicationEndpoint *ret) {
+        int ends[2];
+        int r = s->env->ops->pipe(s->env, 0, ends);
+
+        if (r < 0)
+                return r;
+        (void) env_close(s->env, ends[1]);
+        ret->stdout_fd = ends[0];
+        return 0;
+}
+
+static int start(WorkerSync *s, WorkerStart *w, Error **reterr_error) {
+        ReplicationEndpoint source = { .stdin_fd = -EBADF, .stderr_fd = -EBADF, .stop = stop_process, .kill = kill_process,
+                                       .userdata = &s->source };
+        ReplicationEndpoint destination = { .stop = stop_process, .kill = kill_process, .userdata = &s->destination };
+        int r;
+
+        r = attach(s, &w->destination, "destination", on_destination_exited, &s->destination, reterr_error);
+        if (r >= 0)
+                r = s->clear ? empty_source(s, &source)
+                             : attach(s, &w->source, "source", on_source_exited, &s->source, reterr_error);
+        if (r < 0)
+                return r;
+        if (s->source) {
+                source.stdout_fd = connector_process_take_fd(s->source, 1);
+                source.stderr_fd = connector_process_take_fd(s->source, 2);
+        }
+        destination.stdin_fd = connector_process_take_fd(s->destination, 0);
+        destination.stdout_fd = connector_process_take_fd(s->destination, 1);
+        destination.stderr_fd = connector_process_take_fd(s->destination, 2);
+        r = replication_start(s->replication, &source, &destination);
+        if (r >= 0 && s->clear)
+                r = replication_source_exited(s->replication, &(EnvExit) { .code = 0 }, NULL);
+        return r;
+}
+
+/* ---- The workload's input ---- */
+
+static int read_stream(WorkerSync *s, size_t i, JsonObject *o, Error **reterr_error) {
+        const ConfiguredStream *from = &s->catalog->streams[i];
+        StreamOptions *to = &s->streams[i];
+        JsonObject *mappers = NULL;
+        int r;
+
+        to->destination_name = from->stream.name;
+        r = json_get_string(o, "destinationName", &to->destination_name, "streams", reterr_error);
+        if (r >= 0)
+                r = json_get_string(o, "destinationNamespace", &to->destination_namespace, "streams", reterr_error);
+        if (r >= 0)
+                r = json_get_strv(o, "selectedFields", &s->selected_fields[i], "streams", reterr_error);
+        if (r >= 0)
+                r = json_get_array(o, "mappers", &mappers, "streams", reterr_error);
+        if (r >= 0)
+                r = mappers_from_json(mappers, &s->mappers[i], reterr_error);
+        if (r >= 0)
+                r = mappers_secret_strings(s->mappers[i], &s->secrets);
+        to->selected_fields = s->selected_fields[i];
+        to->mappers = s->mappers[i];
+        return r < 0 ? r : 0;
+}
+
+static int read_streams(WorkerSync *s, JsonObject *input, Error **reterr_error) {
+        JsonObject *list = NULL;
+        size_t n;
+        int r;
+
+        r = configured_catalog_from_json(json_member(input, "sourceCatalog"), &s->catalog, reterr_error);
+        if (r >= 0)
+                r = json_get_array(input, "streams", &list, "input", reterr_error);
+        if (r < 0)
+                return r;
+        n = s->catalog->n_streams;
+        if (!list || json_object_array_length(list) != n)
+                return error_set(reterr_error, -EINVAL, "input: 'streams' does not fit the catalog's %zu", n);
+        s->streams = calloc(n + 1, sizeof(*s->streams));
+        s->selected_fields = calloc(n + 1, sizeof(*s->selected_fields));
+        s->mappers = calloc(n + 1, sizeof(*s->mappers));
+        if (!s->streams || !s->selected_fields || !s->mappers)
+                return -ENOMEM;
+        for (size_t i = 0; r >= 0 && i < n; i++)
+                r = read_stream(s, i, json_object_array_get_idx(list, i), reterr_error);
+        return r;
+}
+
+static int read_state(WorkerSync *s, JsonObject *input, Error **reterr_error) {
+        JsonObject *state = json_member(input, "state");
+        _cleanup_free_ char *text = state ? json_to_string(state) : NULL;
+
+        if (!state) {
+                s->state = state_set_new();
+                return s->state ? 0 : -ENOMEM;
+        }
+        return text ? state_set_parse(text, strlen(text), &s->state, reterr_error) : -ENOMEM;
+}
+
+static int read_options(JsonObject *input, ReplicationOptions *o, Error **reterr_error) {
+        JsonObject *options = NULL;
+        int64_t heartbeat = 0, limit = 0;
+        int r;
+
+        r = json_get_object(input, "options", &options, "input", reterr_error);
+        if (r <= 0)
+                return r;
+        r = json_get_bool(options, "tolerateCountMismatch", &o->tolerate_count_mismatch, "options", reterr_error);
+        if (r >= 0)
+                r = json_get_bool(options, "validateRecords", &o->validate_records, "options", reterr_error);
+        if (r >= 0)
+                r = json_get_i64(options, "heartbeatTimeoutUsec", &heartbeat, "options", reterr_error);
+        if (r >= 0)
+                r = json_get_i64(options, "recordLimit", &limit, "options", reterr_error);
+        if (r >= 0 && (heartbeat < 0 || limit < 0))
+                r = error_set(reterr_error, -EINVAL, "options: a limit is negative");
+        if (r < 0)
+                return r;
+        if (heartbeat > 0)
+                o->heartbeat_timeout = (usec_t) heartbeat;
+        o->record_limit = (uint64_t) limit;
+        return 0;
+}
+
+static int make_replication(WorkerSync *s, JsonObject *input, Error **reterr_error) {
+        ReplicationOptions o = {
+                .catalog = s->catalog,
+                .streams = s->streams,
+                .initial_state = s->state,
+                .secrets = s->secrets,
+                .stop_grace = STOP_GRACE_USEC,
+                .fail_on_heartbeat = true,
+                .validate_records = true,
+                .destination_supports_refreshes = true,
+        };
+        ReplicationSink sink = {
+                .flush_state = on_flush, .control = on_control, .log = on_log, .progress = on_progress, .done = on_done,
+                .userdata = s,
+        };
+        int r = read_options(input, &o, reterr_error);
+
+        return r < 0 ? r : replication_new(s->env, &o, &sink, &s->replication, reterr_error);
+}
+
+int worker_sync_new(Env *env, WorkerStart *w, WorkerLink *link, WorkerSync **ret, Error **reterr_error) {
+        _cleanup_(worker_sync_freep) WorkerSync *s = calloc(1, sizeof(*s));
+        int r;
+
+        if (!s)
+                return -ENOMEM;
+        s->env = env;
+        s->link = link;
+        s->clear = w->source.control < 0;
+        s->secrets = strv_copy(w->secrets);
+        if (w->secrets && !s->secrets)
+                return -ENOMEM;
+        r = read_streams(s, w->input, reterr_error);
+        if (r >= 0)
+                r = read_state(s, w->input, reterr_error);
+        if (r >= 0)
+                r = make_replication(s, w->input, reterr_error);
+        if (r >= 0)
+                r = env->ops->timer_add(env, env_now(env, ENV_CLOCK_MONOTONIC) + STATS_FIRST_USEC, on_stats_timer, s,
+                                        &s->stats_timer);
+        if (r >= 0)
+                r = start(s, w, reterr_error);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(s);
+        return 0;
+}
+
+WorkerSync *worker_sync_free(WorkerSync *s) {
+        size_t n;
+
+        if (!s)
+                return NULL;
+        n = s->catalog ? s->catalog->n_streams : 0;
+        replication_free(s->replication);
+        connector_process_free(s->source);
+        connector_process_free(s->destination);
+        env_source_free(s->env, s->stats_timer);
+        for (size_t i = 0; i < n; i++) {
+                if (s->selected_fields)
+                        strv_free(s->selected_fields[i]);
+                if (s->mappers)
+                        mappers_free(s->mappers[i]);
+        }
+        free(s->selected_fields);
+        free(s->mappers);
+        free(s->streams);
+        configured_catalog_free(s->catalog);
+        state_set_free(s->state);
+        strv_free(s->secrets);
+        free(s->cancelled);
+        free(s);
+        return NULL;
+}
+
+int worker_sync_cancel(WorkerSync *s, const char *reason) {
+        if (!s->cancelled)
+                s->cancelled = strdup(reason);
+        return replication_cancel(s->replication, reason);
+}
