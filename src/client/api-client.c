@@ -124,7 +124,8 @@ static int set_up(ApiRequest *q, const ApiCall *call) {
             curl_easy_setopt(e, CURLOPT_HTTPHEADER, q->headers) != CURLE_OK)
                 return -ENOMEM;
         if (call->body && (curl_easy_setopt(e, CURLOPT_POSTFIELDS, strempty(q->body.data)) != CURLE_OK ||
-                           curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t) q->body.len) != CURLE_OK))
+                           curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE,
+                                            (curl_off_t) q->body.len) != CURLE_OK))
                 return -ENOMEM;
         return curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, call->method) == CURLE_OK ? 0 : -ENOMEM;
 }
@@ -159,7 +160,8 @@ static bool may_try_again(const ApiRequest *q, CURLcode code, long status, usec_
                 return false;
         if (code == CURLE_COULDNT_CONNECT)
                 return true;
-        return q->idempotent && (code != CURLE_OK ? code != CURLE_WRITE_ERROR : status == 429 || status >= 500);
+        return q->idempotent && (code != CURLE_OK ? code != CURLE_WRITE_ERROR : status == 429 ||
+                                 status >= 500);
 }
 
 static usec_t next_pause(ApiRequest *q) {
@@ -180,8 +182,10 @@ static int make_reply(ApiRequest *q, CURLcode code, ApiReply *ret, Error **reter
                                  curl_easy_strerror(code));
         (void) curl_easy_getinfo(q->easy, CURLINFO_RESPONSE_CODE, &status);
         /* An error's body may be anybody's text; a good answer must be JSON or nothing. */
-        if (q->answer.len > 0 && json_parse(buffer_bytes(&q->answer), q->answer.len, &body, NULL) < 0 && status < 300)
-                return error_set(reterr_error, -EPROTO, "The answer at '%s' is not JSON", q->client->socket_path);
+        if (q->answer.len > 0 && json_parse(buffer_bytes(&q->answer), q->answer.len, &body, NULL) < 0 &&
+            status < 300)
+                return error_set(reterr_error, -EPROTO, "The answer at '%s' is not JSON",
+                                 q->client->socket_path);
         *ret = (ApiReply) { .status = (unsigned) status, .body = TAKE_PTR(body) };
         return 0;
 }
@@ -237,14 +241,16 @@ static void collect(ApiClient *c) {
                 CURLcode code = m->data.result;
                 ApiRequest *q = NULL;
 
-                if (m->msg == CURLMSG_DONE && curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &q) == CURLE_OK && q)
+                if (m->msg == CURLMSG_DONE && curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE,
+                                                                &q) == CURLE_OK && q)
                         finish(q, code);
         }
 }
 
 static int on_io(EnvSource *s, int fd, uint32_t events, void *userdata) {
         ApiClient *c = ((ApiSocket *) userdata)->client;
-        int running, what = (events & ENV_READABLE ? CURL_CSELECT_IN : 0) | (events & ENV_WRITABLE ? CURL_CSELECT_OUT : 0) |
+        int running, what = (events & ENV_READABLE ? CURL_CSELECT_IN : 0) | (events & ENV_WRITABLE
+                                                                             ? CURL_CSELECT_OUT : 0) |
                 (events & ENV_HANGUP ? CURL_CSELECT_ERR : 0);
 
         (void) curl_multi_socket_action(c->multi, fd, what, &running);
@@ -264,7 +270,8 @@ static int on_timer(EnvSource *s, usec_t now, void *userdata) {
 /* curl tells when it wants to be called. */
 static int timer_wanted(CURLM *multi, long msec, void *userdata) {
         ApiClient *c = userdata;
-        usec_t at = msec < 0 ? USEC_INFINITY : env_now(c->env, ENV_CLOCK_MONOTONIC) + (usec_t) msec * USEC_PER_MSEC;
+        usec_t at = msec < 0 ? USEC_INFINITY : env_now(c->env,
+                                                       ENV_CLOCK_MONOTONIC) + (usec_t) msec * USEC_PER_MSEC;
 
         return c->env->ops->timer_set(c->timer, at) < 0 ? -1 : 0;
 }
@@ -281,7 +288,8 @@ static void socket_forget(ApiClient *c, ApiSocket *s) {
 
 /* curl tells which sockets it wants to have watched. */
 static int socket_wanted(CURL *easy, curl_socket_t fd, int what, void *userdata, void *socketp) {
-        uint32_t events = (what & CURL_POLL_IN ? ENV_READABLE : 0U) | (what & CURL_POLL_OUT ? ENV_WRITABLE : 0U);
+        uint32_t events = (what & CURL_POLL_IN ? ENV_READABLE : 0U) | (what & CURL_POLL_OUT ? ENV_WRITABLE
+                                                                       : 0U);
         ApiClient *c = userdata;
         ApiSocket *s = socketp;
 
@@ -345,7 +353,8 @@ ApiClient *api_client_free(ApiClient *c) {
         return NULL;
 }
 
-int api_client_call(ApiClient *c, const ApiCall *call, ApiHandler handler, void *userdata, ApiRequest **ret) {
+int api_client_call(ApiClient *c, const ApiCall *call, ApiHandler handler, void *userdata,
+                    ApiRequest **ret) {
         ApiRequest *q = NULL;
         int r = request_new(c, call, &q);
 
@@ -400,7 +409,8 @@ int api_client_call_wait(ApiClient *c, const ApiCall *call, ApiReply *ret, Error
                         return make_reply(q, code, ret, reterr_error);
                 pause = next_pause(q);
                 (void) nanosleep(&(struct timespec) { .tv_sec = (time_t) (pause / USEC_PER_SEC),
-                                                      .tv_nsec = (long) (pause % USEC_PER_SEC) * 1000 }, NULL);
+                                                      .tv_nsec = (long) (pause % USEC_PER_SEC) * 1000 },
+                                                              NULL);
         }
 }
 
@@ -409,7 +419,8 @@ int api_reply_errno(const ApiReply *r, Error **reterr_error) {
                 unsigned status;
                 int error;
         } table[] = {
-                { 401, -EACCES }, { 403, -EACCES }, { 404, -ENOENT }, { 409, -EEXIST }, { 410, -ESTALE }, { 429, -EAGAIN },
+                { 401, -EACCES }, { 403, -EACCES }, { 404, -ENOENT }, { 409, -EEXIST }, { 410, -ESTALE },
+                        { 429, -EAGAIN },
         };
         const char *text = NULL;
         int error = r->status >= 500 ? -EAGAIN : -EINVAL;
@@ -421,5 +432,6 @@ int api_reply_errno(const ApiReply *r, Error **reterr_error) {
                         error = table[i].error;
         for (size_t i = 0; !text && i < 2; i++)
                 (void) json_get_string(r->body, i == 0 ? "message" : "detail", &text, "answer", NULL);
-        return error_set(reterr_error, error, "HTTP %u%s%.*s", r->status, text ? ": " : "", ERROR_TEXT_MAX, strempty(text));
+        return error_set(reterr_error, error, "HTTP %u%s%.*s", r->status, text ? ": " : "", ERROR_TEXT_MAX,
+                         strempty(text));
 }

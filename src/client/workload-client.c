@@ -83,7 +83,8 @@ static int send_call(WorkloadClient *c, ApiCall *call, WorkloadHandler h, void *
 }
 
 /* Sends `b`, a JSON object that lacks its closing brace; `k` is what building it has come to. */
-static int send_object(WorkloadClient *c, const char *method, const char *path, Buffer *b, int k, ApiCall base,
+static int send_object(WorkloadClient *c, const char *method, const char *path, Buffer *b, int k,
+                       ApiCall base,
                        WorkloadHandler h, void *userdata) {
         if (k >= 0)
                 k = buffer_append_char(b, '}');
@@ -118,17 +119,21 @@ int workload_client_initialize(WorkloadClient *c, const char *name, WorkloadHand
         _cleanup_buffer_ Buffer b = {};
         int r = begin(&b, "name", name);
 
-        return send_object(c, "POST", API "dataplanes/initialize", &b, r, (ApiCall) { .idempotent = true }, h, userdata);
+        return send_object(c, "POST", API "dataplanes/initialize", &b, r, (ApiCall) { .idempotent = true },
+                           h, userdata);
 }
 
-int workload_client_dataplane_heartbeat(WorkloadClient *c, const char *dataplane_id, WorkloadHandler h, void *userdata) {
+int workload_client_dataplane_heartbeat(WorkloadClient *c, const char *dataplane_id, WorkloadHandler h,
+                                        void *userdata) {
         _cleanup_buffer_ Buffer b = {};
         int r = begin(&b, "dataplaneId", dataplane_id);
 
-        return send_object(c, "POST", API "dataplanes/heartbeat", &b, r, (ApiCall) { .idempotent = true }, h, userdata);
+        return send_object(c, "POST", API "dataplanes/heartbeat", &b, r, (ApiCall) { .idempotent = true }, h,
+                           userdata);
 }
 
-int workload_client_poll(WorkloadClient *c, const char *dataplane_id, const char *priority, unsigned quantity,
+int workload_client_poll(WorkloadClient *c, const char *dataplane_id, const char *priority,
+                         unsigned quantity,
                          WorkloadHandler h, void *userdata) {
         _cleanup_buffer_ Buffer b = {};
         int r = begin(&b, "dataplaneId", dataplane_id);
@@ -140,18 +145,21 @@ int workload_client_poll(WorkloadClient *c, const char *dataplane_id, const char
         return send_object(c, "POST", API "workload/queue/poll", &b, r, (ApiCall) {}, h, userdata);
 }
 
-int workload_client_claim(WorkloadClient *c, const char *dataplane_id, const char *workload_id, WorkloadHandler h,
+int workload_client_claim(WorkloadClient *c, const char *dataplane_id, const char *workload_id,
+                          WorkloadHandler h,
                           void *userdata) {
         _cleanup_buffer_ Buffer b = {};
         int r = begin(&b, "workloadId", workload_id);
 
         if (r >= 0)
                 r = json_write_member_string(&b, "dataplaneId", dataplane_id);
-        return send_object(c, "PUT", API "workload/claim", &b, r, (ApiCall) { .idempotent = true }, h, userdata);
+        return send_object(c, "PUT", API "workload/claim", &b, r, (ApiCall) { .idempotent = true }, h,
+                           userdata);
 }
 
 /* A call that says no more than whose lease it is. */
-static int send_lease(WorkloadClient *c, const char *path, const WorkloadLease *l, ApiCall base, WorkloadHandler h,
+static int send_lease(WorkloadClient *c, const char *path, const WorkloadLease *l, ApiCall base,
+                      WorkloadHandler h,
                       void *userdata) {
         _cleanup_buffer_ Buffer b = {};
         int r = begin_lease(&b, l);
@@ -170,11 +178,13 @@ int workload_client_running(WorkloadClient *c, const WorkloadLease *l, WorkloadH
 /* One try each: the next one is due soon. */
 int workload_client_heartbeat(WorkloadClient *c, const WorkloadLease *l, WorkloadHandler h, void *userdata) {
         return send_lease(c, API "workload/heartbeat", l,
-                          (ApiCall) { .timeout = HEARTBEAT_TIMEOUT_USEC, .patience = HEARTBEAT_TIMEOUT_USEC }, h,
+                          (ApiCall) { .timeout = HEARTBEAT_TIMEOUT_USEC,
+                                      .patience = HEARTBEAT_TIMEOUT_USEC }, h,
                           userdata);
 }
 
-int workload_client_cancel(WorkloadClient *c, const char *workload_id, const char *source, const char *reason,
+int workload_client_cancel(WorkloadClient *c, const char *workload_id, const char *source,
+                           const char *reason,
                            WorkloadHandler h, void *userdata) {
         _cleanup_buffer_ Buffer b = {};
         int r = begin(&b, "workloadId", workload_id);
@@ -183,10 +193,12 @@ int workload_client_cancel(WorkloadClient *c, const char *workload_id, const cha
                 r = json_write_member_string(&b, "reason", reason);
         if (r >= 0)
                 r = json_write_member_string(&b, "source", source);
-        return send_object(c, "PUT", API "workload/cancel", &b, r, (ApiCall) { .idempotent = true }, h, userdata);
+        return send_object(c, "PUT", API "workload/cancel", &b, r, (ApiCall) { .idempotent = true }, h,
+                           userdata);
 }
 
-int workload_client_list_live(WorkloadClient *c, const char *dataplane_id, WorkloadHandler h, void *userdata) {
+int workload_client_list_live(WorkloadClient *c, const char *dataplane_id, WorkloadHandler h,
+                              void *userdata) {
         _cleanup_buffer_ Buffer b = {};
         int r = buffer_append_string(&b, "{\"dataplane\":[");
 
@@ -194,7 +206,8 @@ int workload_client_list_live(WorkloadClient *c, const char *dataplane_id, Workl
                 r = json_write_cstring(&b, dataplane_id);
         if (r >= 0)
                 r = buffer_append_string(&b, "],\"status\":[\"claimed\",\"launched\",\"running\"]");
-        return send_object(c, "POST", API "workload/list", &b, r, (ApiCall) { .idempotent = true }, h, userdata);
+        return send_object(c, "POST", API "workload/list", &b, r, (ApiCall) { .idempotent = true }, h,
+                           userdata);
 }
 
 int workload_client_get(WorkloadClient *c, const char *workload_id, WorkloadHandler h, void *userdata) {
@@ -221,7 +234,8 @@ int workload_client_success(WorkloadClient *c, const WorkloadLease *l, JsonObjec
                            (ApiCall) { .idempotent = true, .patience = RESULT_PATIENCE_USEC }, h, userdata);
 }
 
-int workload_client_failure(WorkloadClient *c, const WorkloadLease *l, const char *source, const char *reason,
+int workload_client_failure(WorkloadClient *c, const WorkloadLease *l, const char *source,
+                            const char *reason,
                             JsonObject *output, WorkloadHandler h, void *userdata) {
         _cleanup_buffer_ Buffer b = {};
         int r = begin_lease(&b, l);
@@ -236,7 +250,8 @@ int workload_client_failure(WorkloadClient *c, const WorkloadLease *l, const cha
                            (ApiCall) { .idempotent = true, .patience = RESULT_PATIENCE_USEC }, h, userdata);
 }
 
-int workload_client_control(WorkloadClient *c, const WorkloadLease *l, const char *role, JsonObject *configuration,
+int workload_client_control(WorkloadClient *c, const WorkloadLease *l, const char *role,
+                            JsonObject *configuration,
                             WorkloadHandler h, void *userdata) {
         _cleanup_buffer_ Buffer b = {};
         int r = begin_lease(&b, l);
@@ -245,7 +260,8 @@ int workload_client_control(WorkloadClient *c, const WorkloadLease *l, const cha
                 r = json_write_member_string(&b, "role", role);
         if (r >= 0)
                 r = add_json(&b, "configuration", configuration);
-        return send_object(c, "POST", API "workload/control", &b, r, (ApiCall) { .idempotent = true }, h, userdata);
+        return send_object(c, "POST", API "workload/control", &b, r, (ApiCall) { .idempotent = true }, h,
+                           userdata);
 }
 
 int workload_client_stats(WorkloadClient *c, const WorkloadLease *l, const char *streams, WorkloadHandler h,
@@ -258,26 +274,31 @@ int workload_client_stats(WorkloadClient *c, const WorkloadLease *l, const char 
         return send_object(c, "POST", API "workload/stats", &b, r, (ApiCall) {}, h, userdata);
 }
 
-int workload_client_logs(WorkloadClient *c, const WorkloadLease *l, const char *lines, size_t n, WorkloadHandler h,
+int workload_client_logs(WorkloadClient *c, const WorkloadLease *l, const char *lines, size_t n,
+                         WorkloadHandler h,
                          void *userdata) {
         char *escaped = curl_easy_escape(NULL, l->id, 0);
         _cleanup_free_ char *path = NULL;
-        int k = escaped ? asprintf(&path, API "workload/logs?workloadId=%s&leaseEpoch=%" PRId64, escaped, l->epoch) : -1;
+        int k = escaped ? asprintf(&path, API "workload/logs?workloadId=%s&leaseEpoch=%" PRId64, escaped,
+                                   l->epoch) : -1;
 
         curl_free(escaped);
         if (k < 0) {
                 path = NULL;
                 return -ENOMEM;
         }
-        return send_call(c, &(ApiCall) { .method = "POST", .path = path, .body = lines, .n_body = n, .idempotent = true,
+        return send_call(c, &(ApiCall) { .method = "POST", .path = path, .body = lines, .n_body = n,
+                                         .idempotent = true,
                                          .content_type = "application/jsonl" }, h, userdata);
 }
 
-int workload_client_state_wait(WorkloadClient *c, const WorkloadLease *l, const char *states, usec_t patience,
+int workload_client_state_wait(WorkloadClient *c, const WorkloadLease *l, const char *states,
+                               usec_t patience,
                                Error **reterr_error) {
         _cleanup_(api_reply_done) ApiReply reply = {};
         _cleanup_buffer_ Buffer b = {};
-        ApiCall call = { .method = "POST", .path = API "workload/state", .token = c->token, .idempotent = true,
+        ApiCall call = { .method = "POST", .path = API "workload/state", .token = c->token,
+                         .idempotent = true,
                          .timeout = MIN(patience, API_TIMEOUT_USEC), .patience = patience };
         int r = begin_lease(&b, l);
 

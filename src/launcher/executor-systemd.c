@@ -63,7 +63,8 @@ static void step_failed(Step *s, int r, const char *message) {
 static char *unit_name(const ExecutorHandle *h, UnitRole role) {
         char *name;
 
-        if (asprintf(&name, UNIT_PREFIX "%s-e%" PRId64 "-%s.service", h->auto_id, h->epoch, unit_role_to_string(role)) < 0)
+        if (asprintf(&name, UNIT_PREFIX "%s-e%" PRId64 "-%s.service", h->auto_id, h->epoch,
+                     unit_role_to_string(role)) < 0)
                 return NULL;
         return name;
 }
@@ -141,7 +142,8 @@ static void on_started(const char *name, int r, const Error *error, void *userda
         if (r < 0) {
                 _cleanup_free_ char *text = NULL;
 
-                if (asprintf(&text, "The unit '%s' could not be started: %s", name, error_message(error, r)) < 0)
+                if (asprintf(&text, "The unit '%s' could not be started: %s", name,
+                             error_message(error, r)) < 0)
                         text = NULL;
                 step_failed(s, r, strempty(text));
         }
@@ -156,7 +158,8 @@ static void on_started(const char *name, int r, const Error *error, void *userda
 
 static int start_units(Step *s, const LaunchPlan *p, const int fds[]) {
         for (size_t i = 0; i < p->n_units; i++) {
-                int r = unit_manager_start(s->executor->units, p->units[i].name, p->units[i].properties, fds[i], on_started,
+                int r = unit_manager_start(s->executor->units, p->units[i].name, p->units[i].properties,
+                                           fds[i], on_started,
                                            s);
 
                 if (r < 0) {
@@ -169,7 +172,8 @@ static int start_units(Step *s, const LaunchPlan *p, const int fds[]) {
         return 0;
 }
 
-static int systemd_submit(Executor *e, const LaunchPlan *p, const WorkerTicket *t, ExecutorDone done, void *userdata,
+static int systemd_submit(Executor *e, const LaunchPlan *p, const WorkerTicket *t, ExecutorDone done,
+                          void *userdata,
                           Error **reterr_error) {
         ExecutorHandle h = { .slice = p->slice };
         _cleanup_(step_freep) Step *s = NULL;
@@ -317,7 +321,8 @@ int executor_systemd_new(sd_bus *bus, const ExecutorEvents *events, Executor **r
                 return -ENOMEM;
         e->executor.ops = &systemd_ops;
         e->events = *events;
-        r = unit_manager_new(bus, UNIT_PREFIX, &(UnitManagerEvents) { .changed = on_unit_changed, .userdata = e }, &e->units);
+        r = unit_manager_new(bus, UNIT_PREFIX, &(UnitManagerEvents) { .changed = on_unit_changed,
+                                                                      .userdata = e }, &e->units);
         if (r < 0) {
                 free(e);
                 return r;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Where attempts run: one small table, so that a batch system or another host can take systemd's place. A handle is an attempt's
- * autoId and the lease's number: with it, each call may be repeated. Nothing waits; answers come from the loop. */
+/* Where attempts run: one small table, so that a batch system or another host can take systemd's place. A
+ * handle is an attempt's autoId and the lease's number: with it, each call may be repeated. Nothing
+ * waits; answers come from the loop. */
 
 #include "launcher/launch-io.h"
 
@@ -41,8 +42,10 @@ typedef struct ExecutorOps {
         const char *name;
         /* Whether it can be used now; says what is missing. */
         int (*probe)(Executor *e, Error **reterr_error);
-        /* Starts all units; `done` when they run, or with the reason why not: then nothing of it is left running. */
-        int (*submit)(Executor *e, const LaunchPlan *p, const WorkerTicket *t, ExecutorDone done, void *userdata,
+        /* Starts all units; `done` when they run, or with the reason why not: then nothing of it is left
+         * running. */
+        int (*submit)(Executor *e, const LaunchPlan *p, const WorkerTicket *t, ExecutorDone done,
+                      void *userdata,
                       Error **reterr_error);
         int (*poll)(Executor *e, const ExecutorHandle *h, ExecutorPolled polled, void *userdata);
         /* The worker first, which commits what it may; then all the rest, and what is remembered of it. */

@@ -65,7 +65,8 @@ static int make_file(const char *text, size_t n) {
         int r = fd < 0 ? -errno : write_full(fd, text, n);
 
         if (r >= 0)
-                r = RET_NERRNO(fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE));
+                r = RET_NERRNO(fcntl(fd, F_ADD_SEALS,
+                                     F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE));
         return r < 0 ? r : TAKE_FD(fd);
 }
 
@@ -76,7 +77,8 @@ static int send_packet(int fd, const Buffer *b, const int *fds, size_t n_fds) {
         } control = {};
         struct iovec iov = { buffer_bytes(b), b->len };
         struct msghdr m = {
-                .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = CMSG_SPACE(sizeof(int) * n_fds),
+                .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
+                        .msg_controllen = CMSG_SPACE(sizeof(int) * n_fds),
         };
 
         if (n_fds > FDS_MAX)
@@ -131,7 +133,8 @@ static int append_ticket(Buffer *b, const WorkerTicket *t) {
         return r < 0 ? r : buffer_append_char(b, '}');
 }
 
-static int send_ticket(const LaunchPlan *p, const WorkerTicket *t, const ConnectorIo io[], size_t n_io, int to) {
+static int send_ticket(const LaunchPlan *p, const WorkerTicket *t, const ConnectorIo io[], size_t n_io,
+                       int to) {
         _cleanup_free_ char *input = json_to_string(p->input);
         _cleanup_close_ int file = -EBADF;
         _cleanup_buffer_ Buffer b = {};

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What an attempt's processes hold in their hands when they start: control sockets, pipes and files, made by the launcher and sent
- * ahead over each unit's fd 0. When the units run, the launcher has none of it any more. */
+/* What an attempt's processes hold in their hands when they start: control sockets, pipes and files, made
+ * by the launcher and sent ahead over each unit's fd 0. When the units run, the launcher has none of it
+ * any more. */
 
 #include "launcher/launch-plan.h"
 
@@ -15,7 +16,8 @@ typedef struct WorkerTicket {
         const char *api; /* path of the socket */
 } WorkerTicket;
 
-/* Fills `ret_fds` with what becomes fd 0 of each of the plan's units, packets already in it. The caller closes them once the
- * units have been asked for; until then, closing them is all that is needed to take everything back. */
+/* Fills `ret_fds` with what becomes fd 0 of each of the plan's units, packets already in it. The caller
+ * closes them once the units have been asked for; until then, closing them is all that is needed to take
+ * everything back. */
 int launch_io_open(const LaunchPlan *p, const WorkerTicket *t, int ret_fds[static LAUNCH_UNITS_MAX],
                    Error **reterr_error);

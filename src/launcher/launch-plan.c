@@ -8,8 +8,8 @@
 #include "launcher/launch-units.h"
 
 #define AUTO_ID_LENGTH 36U
-/* Of those that no distribution, directory or container manager gives away (systemd's UIDS-GIDS: 1879048192 … 2147352575 is
- * unused), the upper end, which sssd's default range does not reach either. */
+/* Of those that no distribution, directory or container manager gives away (systemd's UIDS-GIDS:
+ * 1879048192 … 2147352575 is unused), the upper end, which sssd's default range does not reach either. */
 #define UID_FIRST UINT32_C(0x7f000000)
 #define UID_COUNT UINT32_C(0x00fd0000)
 
@@ -110,13 +110,15 @@ LaunchPlan *launch_plan_free(LaunchPlan *p) {
         return NULL;
 }
 
-/* Dashes nest slices: in "gantry-jobs-j7a0.slice" they lead to gantry-jobs.slice, in a UUID they would lead nowhere good. */
+/* Dashes nest slices: in "gantry-jobs-j7a0.slice" they lead to gantry-jobs.slice, in a UUID they would
+ * lead nowhere good. */
 int launch_slice_name(const char *type, int64_t job_id, int64_t attempt, const char *auto_id, char **ret) {
         _cleanup_free_ char *flat = NULL;
         size_t n = 0;
 
         if (job_id > 0 && attempt >= 0 && streq(type, "sync"))
-                return asprintf(ret, "gantry-jobs-j%" PRId64 "a%" PRId64 ".slice", job_id, attempt) < 0 ? -ENOMEM : 0;
+                return asprintf(ret, "gantry-jobs-j%" PRId64 "a%" PRId64 ".slice", job_id, attempt) < 0
+                        ? -ENOMEM : 0;
         flat = strdup(auto_id);
         if (!flat)
                 return -ENOMEM;
@@ -130,7 +132,8 @@ int launch_slice_name(const char *type, int64_t job_id, int64_t attempt, const c
 static int add_unit(LaunchPlan *p, const LaunchRequest *q, UnitRole role, UnitPlan **ret) {
         UnitPlan *u = &p->units[p->n_units];
 
-        if (asprintf(&u->name, UNIT_PREFIX "%s-e%" PRId64 "-%s.service", q->auto_id, q->epoch, role_names[role]) < 0) {
+        if (asprintf(&u->name, UNIT_PREFIX "%s-e%" PRId64 "-%s.service", q->auto_id, q->epoch,
+                     role_names[role]) < 0) {
                 u->name = NULL;
                 return -ENOMEM;
         }
@@ -155,11 +158,14 @@ static bool is_empty_array(JsonObject *o) {
         return !json_object_is_type(o, json_type_array) || json_object_array_length(o) == 0;
 }
 
-static int add_connector(LaunchPlan *p, const LaunchRequest *q, UnitRole role, const char *verb, const char *actor_key,
-                         const char *catalog_key, const InstalledConnector *connector, Error **reterr_error) {
+static int add_connector(LaunchPlan *p, const LaunchRequest *q, UnitRole role, const char *verb,
+                         const char *actor_key,
+                         const char *catalog_key, const InstalledConnector *connector,
+                                 Error **reterr_error) {
         JsonObject *state = role == UNIT_SOURCE ? json_member(q->input, "state") : NULL;
         JsonObject *catalog = catalog_key ? json_member(q->input, catalog_key) : NULL;
-        ConnectorStart start = { .connector = connector, .verb = verb, .want_stdin = role == UNIT_DESTINATION };
+        ConnectorStart start = { .connector = connector, .verb = verb,
+                                 .want_stdin = role == UNIT_DESTINATION };
         _cleanup_(launch_actor_done) LaunchActor a = {};
         UnitPlan *u = NULL;
         size_t n_files = 0;
@@ -171,7 +177,8 @@ static int add_connector(LaunchPlan *p, const LaunchRequest *q, UnitRole role, c
         if (catalog_key && !json_object_is_type(catalog, json_type_object))
                 return error_set(reterr_error, -EINVAL, "The workload lacks its '%s'", catalog_key);
         if (!a.configuration && !streq(verb, "spec"))
-                return error_set(reterr_error, -EINVAL, "The workload lacks the configuration of '%s'", a.reference);
+                return error_set(reterr_error, -EINVAL, "The workload lacks the configuration of '%s'",
+                                 a.reference);
         r = add_unit(p, q, role, &u);
         if (r >= 0 && !streq(verb, "spec"))
                 r = add_file(u, &n_files, a.configuration, &start.config);
@@ -191,10 +198,13 @@ static int add_connectors(LaunchPlan *p, const LaunchRequest *q, Error **reterr_
         int r = 0;
 
         if (!streq(q->type, "sync"))
-                return add_connector(p, q, UNIT_CONNECTOR, q->type, "actor", NULL, q->connectors[0], reterr_error);
+                return add_connector(p, q, UNIT_CONNECTOR, q->type, "actor", NULL, q->connectors[0],
+                                     reterr_error);
         if (q->connectors[0])
-                r = add_connector(p, q, UNIT_SOURCE, "read", "source", "sourceCatalog", q->connectors[0], reterr_error);
-        return r < 0 ? r : add_connector(p, q, UNIT_DESTINATION, "write", "destination", "destinationCatalog",
+                r = add_connector(p, q, UNIT_SOURCE, "read", "source", "sourceCatalog", q->connectors[0],
+                                  reterr_error);
+        return r < 0 ? r : add_connector(p, q, UNIT_DESTINATION, "write", "destination",
+                                         "destinationCatalog",
                                          q->connectors[1], reterr_error);
 }
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* From a claimed workload to the units that run it: a pure function, printed by `gantry-launcher --print-plan`. Carrying it out is
- * launcher/executor.h's.
+/* From a claimed workload to the units that run it: a pure function, printed by
+ * `gantry-launcher --print-plan`. Carrying it out is launcher/executor.h's.
  *
- * Nothing that a stranger has chosen is in a unit's name: that is made of the workload's autoId, a UUID, the lease's number
- * and the role (T17). No secret is in a property, an argument or the environment: configurations are the units' files, which
- * travel as sealed memory (T02). */
+ * Nothing that a stranger has chosen is in a unit's name: that is made of the workload's autoId, a UUID, the
+ * lease's number and the role (T17). No secret is in a property, an argument or the environment:
+ * configurations are the units' files, which travel as sealed memory (T02). */
 
 #include "runtime/connector-store.h"
 #include "sandbox/sandbox-plan.h"
@@ -81,7 +81,8 @@ int launch_slice_name(const char *type, int64_t job_id, int64_t attempt, const c
 /* For people: everything but the content of files. */
 int launch_plan_to_json(const LaunchPlan *p, JsonObject **ret);
 
-/* The parts of a unit's name: 36 characters of autoId, epoch, role. -EINVAL for a name that isn't one of ours. */
+/* The parts of a unit's name: 36 characters of autoId, epoch, role. -EINVAL for a name that isn't one of
+ * ours. */
 int unit_name_parse(const char *name, char ret_auto_id[static 37], int64_t *ret_epoch, UnitRole *ret_role);
 /* Whether it is a UUID in its usual form. */
 bool auto_id_is_valid(const char *s);

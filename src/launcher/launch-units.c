@@ -16,7 +16,8 @@
 #define WORKER_STOP_USEC (2 * DESTINATION_GRACE_USEC + STOP_MARGIN_USEC)
 
 static const UnitProperty common_properties[] = {
-        { "Type", "s", "\"exec\"", "a program that can't be started is a failed job, not a unit that ends at once" },
+        { "Type", "s", "\"exec\"",
+          "a program that can't be started is a failed job, not a unit that ends at once" },
         { "RemainAfterExit", "b", "true", "the result stays until the launcher has stored it" },
         { "CollectMode", "s", "\"inactive\"", "… that of a failure too" },
         { "KillMode", "s", "\"mixed\"", "SIGTERM is for the first process, which knows what to do with it" },
@@ -30,11 +31,14 @@ static const UnitProperty common_properties[] = {
 
 static const UnitProperty lite_properties[] = {
         { "NotifyAccess", "s", "\"none\"", "a connector tells systemd nothing (T15)" },
-        { "OOMPolicy", "s", "\"continue\"", "the shim lives to tell that the connector was killed for memory" },
+        { "OOMPolicy", "s", "\"continue\"",
+          "the shim lives to tell that the connector was killed for memory" },
         { "MemorySwapMax", "t", "0", "configurations are in memory only" },
-        /* SETUID, SETGID, SETPCAP: to become the connector's user; SYS_ADMIN: namespaces and mounts; DAC_READ_SEARCH: to
-         * open what the plan names; SYS_RESOURCE: the shim's place in the order of OOM kills; KILL, CHOWN. */
-        { "CapabilityBoundingSet", "t", "18874853", "what the shim needs to make the sandbox; nothing of it gets inside" },
+        /* SETUID, SETGID, SETPCAP: to become the connector's user; SYS_ADMIN: namespaces and mounts;
+         * DAC_READ_SEARCH: to open what the plan names; SYS_RESOURCE: the shim's place in the order of
+         * OOM kills; KILL, CHOWN. */
+        { "CapabilityBoundingSet", "t", "18874853",
+          "what the shim needs to make the sandbox; nothing of it gets inside" },
 };
 
 static const UnitProperty worker_properties[] = {
@@ -48,7 +52,8 @@ static const UnitProperty worker_properties[] = {
         { "ProtectProc", "s", "\"invisible\"", "nor see anybody's processes" },
         { "PrivateDevices", "b", "true", "nor devices" },
         { "PrivateIPC", "b", "true", "nor shared memory" },
-        { "InaccessiblePaths", "as", "[\"-/run/dbus\",\"-/run/user\",\"-/srv\",\"-/var/lib\",\"-/run/credentials\"]",
+        { "InaccessiblePaths", "as",
+          "[\"-/run/dbus\",\"-/run/user\",\"-/srv\",\"-/var/lib\",\"-/run/credentials\"]",
           "of the system's sockets the API's is all it gets" },
         { "RestrictNamespaces", "t", "0", "no namespaces" },
         { "LockPersonality", "b", "true", "no other ABI" },
@@ -76,7 +81,8 @@ static const Network denied_networks[] = {
         { AF_INET, { 169, 254 }, 16, false },
         { AF_INET6, { 0xfe, 0x80 }, 10, false },
         { AF_INET6, { 0xfd, 0, 0x0e, 0xc2, [15] = 0x54, [14] = 0x02 }, 128, false }, /* fd00:ec2::254 */
-        { AF_INET, { 100, 100, 100, 200 }, 32, false },                              /* the same of Alibaba's */
+        { AF_INET, { 100, 100, 100, 200 }, 32, false },
+                /* the same of Alibaba's */
 };
 
 static JsonObject *network_to_json(const Network *n) {
@@ -113,7 +119,8 @@ static int add_denied_networks(UnitPlan *u, const LaunchActor *a) {
 }
 
 static int add_exec(UnitPlan *u, const char *program, const char *argument) {
-        JsonObject *list = json_object_new_array(), *exec = json_object_new_array(), *argv = json_object_new_array();
+        JsonObject *list = json_object_new_array(), *exec = json_object_new_array(),
+                *argv = json_object_new_array();
 
         if (!list || !exec || !argv)
                 return -ENOMEM;
@@ -142,7 +149,8 @@ int launch_unit_common(UnitPlan *u, const LaunchRequest *q, const char *slice) {
         r = unit_property_add_string(u->properties, "Description", description);
         if (r >= 0)
                 r = unit_property_add_string(u->properties, "Slice", slice);
-        return r < 0 ? r : unit_property_add_table(u->properties, common_properties, ELEMENTSOF(common_properties));
+        return r < 0 ? r : unit_property_add_table(u->properties, common_properties,
+                                                   ELEMENTSOF(common_properties));
 }
 
 static int add_strings(JsonObject *set, const char *name, const char *value) {
@@ -170,7 +178,8 @@ static int add_limits(UnitPlan *u, const LaunchActor *a, usec_t grace) {
         if (r >= 0 && a->memory_max > 0)
                 r = unit_property_add_u64(u->properties, "MemoryMax", a->memory_max);
         if (r >= 0 && a->cpu_quota > 0)
-                r = unit_property_add_u64(u->properties, "CPUQuotaPerSecUSec", a->cpu_quota * USEC_PER_SEC / 100);
+                r = unit_property_add_u64(u->properties, "CPUQuotaPerSecUSec",
+                                          a->cpu_quota * USEC_PER_SEC / 100);
         /* The shim and the first process inside are two of them. */
         if (r >= 0 && a->tasks_max > 0)
                 r = unit_property_add_u64(u->properties, "TasksMax", a->tasks_max + 2);
@@ -178,14 +187,16 @@ static int add_limits(UnitPlan *u, const LaunchActor *a, usec_t grace) {
 }
 
 /* Its own user; connectors with files are all one, whose the files are. */
-static int choose_user(const UnitPlan *u, const LaunchRequest *q, ConnectorStart *start, Error **reterr_error) {
+static int choose_user(const UnitPlan *u, const LaunchRequest *q, ConnectorStart *start,
+                       Error **reterr_error) {
         bool files = start->read_paths || start->write_paths;
 
         start->uid = start->gid = files ? q->files_uid : unit_uid(u->name);
         if (files)
                 start->gid = q->files_gid;
         if (start->uid == 0)
-                return error_set(reterr_error, -EINVAL, "There is no user 'gantry-files' for connectors with files");
+                return error_set(reterr_error, -EINVAL,
+                                 "There is no user 'gantry-files' for connectors with files");
         return 0;
 }
 

@@ -58,7 +58,8 @@ static int timer_unit(const char *name, char **ret, sd_bus_error *reterr) {
         size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-");
 
         if (n == 0 || name[n] || n > TIMER_NAME_MAX) {
-                (void) error_set(&e, -EINVAL, "A timer's name has 1 to %u letters, digits, '_' and '-'", TIMER_NAME_MAX);
+                (void) error_set(&e, -EINVAL, "A timer's name has 1 to %u letters, digits, '_' and '-'",
+                                 TIMER_NAME_MAX);
                 return bus_error_from(reterr, -EINVAL, e);
         }
         return asprintf(ret, "gantry-timer-%s.timer", name) < 0 ? -ENOMEM : 0;
@@ -145,7 +146,8 @@ static const sd_bus_vtable manager_vtable[] = {
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("List", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(stss)", runs), method_list,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD_WITH_ARGS("SetTimer", SD_BUS_ARGS("s", name, "t", at_usec), SD_BUS_NO_RESULT, method_set_timer,
+        SD_BUS_METHOD_WITH_ARGS("SetTimer", SD_BUS_ARGS("s", name, "t", at_usec), SD_BUS_NO_RESULT,
+                                method_set_timer,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("ClearTimer", SD_BUS_ARGS("s", name), SD_BUS_NO_RESULT, method_clear_timer,
                                 SD_BUS_VTABLE_UNPRIVILEGED),

@@ -50,7 +50,8 @@ struct Launcher {
 const char *run_state_to_string(RunState s);
 
 /* launcher-run.c */
-Run *run_new(Launcher *l, const char *id, const char *auto_id, const char *type, int64_t job_id, int64_t attempt);
+Run *run_new(Launcher *l, const char *id, const char *auto_id, const char *type, int64_t job_id,
+             int64_t attempt);
 void run_free(Run *r); /* unlinks it, too */
 Run *launcher_find(const Launcher *l, const char *id);
 Run *launcher_find_handle(const Launcher *l, const char *auto_id, int64_t epoch);

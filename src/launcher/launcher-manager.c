@@ -149,7 +149,8 @@ static void set_up_step_done(Launcher *l) {
 
 static void on_stranger_stopped(int r, const Error *error, void *userdata) {
         if (r < 0)
-                log_warning("Units that belong to no workload could not be stopped: %s", error_message(error, r));
+                log_warning("Units that belong to no workload could not be stopped: %s",
+                            error_message(error, r));
         set_up_step_done(userdata);
 }
 
@@ -164,7 +165,8 @@ static void on_found(const ExecutorHandle *h, int r, void *userdata) {
                 return;
         }
         if (h) {
-                log_warning("Stopping units of '%s' (epoch %lld), which no workload claims", h->auto_id, (long long) h->epoch);
+                log_warning("Stopping units of '%s' (epoch %lld), which no workload claims", h->auto_id,
+                            (long long) h->epoch);
                 l->n_setting_up++;
                 if (l->executor->ops->cancel(l->executor, h, on_stranger_stopped, l) < 0)
                         l->n_setting_up--;
@@ -225,7 +227,8 @@ static void on_initialized(int r, JsonObject *reply, const Error *error, void *u
                 (void) json_get_string(reply, "token", &token, "answer", NULL);
         }
         if (!id || !token || workload_client_set_token(l->api, token) < 0) {
-                log_error("The workload API does not take us: %s", error_message(error, r < 0 ? r : -EPROTO));
+                log_error("The workload API does not take us: %s",
+                          error_message(error, r < 0 ? r : -EPROTO));
                 l->failed = true;
                 l->env->ops->exit(l->env, 1);
                 return;
@@ -280,7 +283,8 @@ int launcher_new(const LauncherOptions *o, Launcher **ret) {
         r = launcher_look_around(l);
         if (r < 0)
                 return r;
-        r = executor_systemd_new(o->bus, &(ExecutorEvents) { .changed = on_changed, .userdata = l }, &l->executor);
+        r = executor_systemd_new(o->bus, &(ExecutorEvents) { .changed = on_changed, .userdata = l },
+                                 &l->executor);
         if (r >= 0)
                 r = workload_client_new(o->env, o->api, &l->api);
         if (r < 0)
@@ -290,7 +294,8 @@ int launcher_new(const LauncherOptions *o, Launcher **ret) {
                 log_error("%s", error_message(error, r));
                 return r;
         }
-        r = l->env->ops->timer_add(l->env, env_now(l->env, ENV_CLOCK_MONOTONIC) + TICK_USEC, on_tick, l, &l->tick);
+        r = l->env->ops->timer_add(l->env, env_now(l->env, ENV_CLOCK_MONOTONIC) + TICK_USEC, on_tick, l,
+                                   &l->tick);
         if (r >= 0)
                 r = workload_client_initialize(l->api, o->name, on_initialized, l);
         if (r < 0)

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The launcher's core: takes workloads from the queue as long as there is room, has them run, and sees to it that each has an
- * end that is known to the API. What it knows is made anew from the API and the executor after a restart; it keeps nothing.
+/* The launcher's core: takes workloads from the queue as long as there is room, has them run, and sees to it
+ * that each has an end that is known to the API. What it knows is made anew from the API and the executor
+ * after a restart; it keeps nothing.
  *
  *   polled → claimed → launching → running → ending → gone
  *
- * A workload that can't be launched is a failed one, with the reason. One whose worker is gone without having said how it ended
- * is failed by us. */
+ * A workload that can't be launched is a failed one, with the reason. One whose worker is gone without having
+ * said how it ended is failed by us. */
 
 #include <systemd/sd-bus.h>
 
@@ -41,5 +42,6 @@ int launcher_cancel(Launcher *l, const char *workload_id);
 bool launcher_busy(const Launcher *l);
 Executor *launcher_executor(Launcher *l);
 
-typedef int (*LauncherVisit)(const char *id, int64_t epoch, const char *unit, const char *state, void *userdata);
+typedef int (*LauncherVisit)(const char *id, int64_t epoch, const char *unit, const char *state,
+                             void *userdata);
 int launcher_visit(const Launcher *l, LauncherVisit visit, void *userdata);

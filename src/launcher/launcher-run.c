@@ -17,13 +17,16 @@ const char *run_state_to_string(RunState s) {
         return s >= 0 && s < _RUN_STATE_MAX ? state_names[s] : NULL;
 }
 
-Run *run_new(Launcher *l, const char *id, const char *auto_id, const char *type, int64_t job_id, int64_t attempt) {
+Run *run_new(Launcher *l, const char *id, const char *auto_id, const char *type, int64_t job_id,
+             int64_t attempt) {
         Run *r = calloc(1, sizeof(*r));
 
         if (!r)
                 return NULL;
-        *r = (Run) { .launcher = l, .job_id = job_id, .attempt = attempt, .id = strdup(id), .auto_id = strdup(auto_id),
-                     .type = strdup(type), .next = l->runs };
+        *r = (Run) {
+                .launcher = l, .job_id = job_id, .attempt = attempt, .next = l->runs,
+                .id = strdup(id), .auto_id = strdup(auto_id), .type = strdup(type),
+        };
         l->runs = r;
         if (!r->id || !r->auto_id || !r->type) {
                 run_free(r);
@@ -102,7 +105,8 @@ static void on_told(int r, JsonObject *reply, const Error *error, void *userdata
 
         /* It has ended otherwise meanwhile, or its lease is another's: neither is ours to mend. */
         if (r < 0 && r != -ESTALE && r != -EEXIST && r != -ENOENT)
-                log_warning("The API could not be told that '%s' failed: %s", run->id, error_message(error, r));
+                log_warning("The API could not be told that '%s' failed: %s", run->id,
+                            error_message(error, r));
         run_end(run);
 }
 
@@ -167,7 +171,8 @@ void run_check(Run *r) {
 
         /* Units that end while others are being started are looked at when all have been. */
         r->worker_gone |= r->state == RUN_LAUNCHING;
-        if (r->state == RUN_RUNNING && r->launcher->executor->ops->poll(r->launcher->executor, &h, on_polled, r) < 0)
+        if (r->state == RUN_RUNNING && r->launcher->executor->ops->poll(r->launcher->executor, &h, on_polled,
+                                                                        r) < 0)
                 run_judge(r);
 }
 
@@ -207,7 +212,8 @@ static void on_submitted(int r, const Error *error, void *userdata) {
 }
 
 /* Finds what an actor's reference names on this host. */
-static int find_connector(JsonObject *actor, ConnectorRole role, InstalledConnector **ret, Error **reterr_error) {
+static int find_connector(JsonObject *actor, ConnectorRole role, InstalledConnector **ret,
+                          Error **reterr_error) {
         _cleanup_(connector_ref_freep) ConnectorRef *ref = NULL;
         const char *text = NULL;
         int r;
@@ -228,20 +234,25 @@ int run_plan(Run *run, JsonObject *input, LaunchPlan **ret, Error **reterr_error
         _cleanup_(installed_connector_freep) InstalledConnector *first = NULL, *second = NULL;
         bool sync = streq(run->type, "sync");
         LaunchRequest q = {
-                .id = run->id, .auto_id = run->auto_id, .type = run->type, .job_id = run->job_id, .attempt = run->attempt,
-                .epoch = run->epoch, .input = input, .shim = run->launcher->shim, .worker = run->launcher->worker,
+                .id = run->id, .auto_id = run->auto_id, .type = run->type, .job_id = run->job_id,
+                        .attempt = run->attempt,
+                .epoch = run->epoch, .input = input, .shim = run->launcher->shim,
+                        .worker = run->launcher->worker,
                 .worker_group = run->launcher->has_worker_group ? WORKER_GROUP : NULL,
                 .files_uid = run->launcher->files_uid, .files_gid = run->launcher->files_gid,
         };
         int r;
 
-        r = find_connector(json_member(input, sync ? "source" : "actor"), CONNECTOR_SOURCE, &first, reterr_error);
+        r = find_connector(json_member(input, sync ? "source" : "actor"), CONNECTOR_SOURCE, &first,
+                           reterr_error);
         if (r >= 0 && sync)
-                r = find_connector(json_member(input, "destination"), CONNECTOR_DESTINATION, &second, reterr_error);
+                r = find_connector(json_member(input, "destination"), CONNECTOR_DESTINATION, &second,
+                                   reterr_error);
         if (r < 0)
                 return r;
         if (sync ? !second : !first)
-                return error_set(reterr_error, -EINVAL, "The workload lacks its %s", sync ? "destination" : "actor");
+                return error_set(reterr_error, -EINVAL, "The workload lacks its %s", sync ? "destination"
+                                 : "actor");
         q.connectors[0] = first;
         q.connectors[1] = second;
         return launch_plan_new(&q, ret, reterr_error);
@@ -249,7 +260,8 @@ int run_plan(Run *run, JsonObject *input, LaunchPlan **ret, Error **reterr_error
 
 static int launch(Run *run, JsonObject *claim, Error **reterr_error) {
         _cleanup_(launch_plan_freep) LaunchPlan *plan = NULL;
-        WorkerTicket t = { .workload_id = run->id, .type = run->type, .epoch = run->epoch, .api = run->launcher->options.api };
+        WorkerTicket t = { .workload_id = run->id, .type = run->type, .epoch = run->epoch,
+                           .api = run->launcher->options.api };
         JsonObject *input = NULL;
         int r;
 
@@ -266,7 +278,8 @@ static int launch(Run *run, JsonObject *claim, Error **reterr_error) {
         if (!run->slice)
                 return -ENOMEM;
         run->state = RUN_LAUNCHING;
-        return run->launcher->executor->ops->submit(run->launcher->executor, plan, &t, on_submitted, run, reterr_error);
+        return run->launcher->executor->ops->submit(run->launcher->executor, plan, &t, on_submitted, run,
+                                                    reterr_error);
 }
 
 static void on_claimed(int r, JsonObject *reply, const Error *error, void *userdata) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* gantry-launcher: takes workloads from the queue and has systemd run them. The only part of the suite that is root. */
+/* gantry-launcher: takes workloads from the queue and has systemd run them. The only part of the suite
+ * that is root. */
 
 #include <getopt.h>
 #include <stdio.h>
@@ -29,7 +30,8 @@ static int run(void) {
         int r;
 
         (void) uname(&host);
-        r = daemon_new(&(DaemonOptions) { .bus_name = "org.gantry.Launcher1", .busy = busy, .userdata = &launcher }, &daemon);
+        r = daemon_new(&(DaemonOptions) { .bus_name = "org.gantry.Launcher1", .busy = busy,
+                                          .userdata = &launcher }, &daemon);
         if (r >= 0)
                 r = launcher_new(&(LauncherOptions) { .env = daemon_env(daemon), .bus = daemon_bus(daemon),
                                                       .api = api ?: WORKLOAD_SOCKET, .name = host.nodename,

@@ -12,7 +12,8 @@ static int print(const LaunchPlan *p) {
         int r = launch_plan_to_json(p, &o);
 
         if (r >= 0)
-                puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
+                puts(json_object_to_json_string_ext(o,
+                                                    JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
         return r;
 }
 

@@ -127,7 +127,8 @@ static int on_changed(sd_bus_message *m, void *userdata, sd_bus_error *ret_error
 
         if (!path || strncmp(path, manager->prefix, strlen(manager->prefix)) != 0 ||
             sd_bus_message_read(m, "s", &interface) < 0 || !streq(interface, SYSTEMD ".Unit") ||
-            sd_bus_path_decode(path, UNIT_PATH, &name) <= 0 || read_states(m, &u) < 0 || !u.active_state || !u.sub_state)
+            sd_bus_path_decode(path, UNIT_PATH, &name) <= 0 || read_states(m, &u) < 0 || !u.active_state ||
+                    !u.sub_state)
                 return 0;
         u.name = name;
         manager->events.changed(&u, manager->events.userdata);
@@ -152,7 +153,8 @@ int unit_manager_new(sd_bus *bus, const char *prefix, const UnitManagerEvents *e
         m->events = *events;
         r = sd_bus_path_encode(UNIT_PATH, prefix, &m->prefix);
         if (r >= 0)
-                r = sd_bus_match_signal_async(bus, &m->removed, SYSTEMD, MANAGER_PATH, MANAGER, "JobRemoved", on_job_removed,
+                r = sd_bus_match_signal_async(bus, &m->removed, SYSTEMD, MANAGER_PATH, MANAGER, "JobRemoved",
+                                              on_job_removed,
                                               NULL, m);
         if (r >= 0)
                 r = sd_bus_add_match_async(bus, &m->changed,
@@ -160,7 +162,8 @@ int unit_manager_new(sd_bus *bus, const char *prefix, const UnitManagerEvents *e
                                            "interface='org.freedesktop.DBus.Properties',member='PropertiesChanged',"
                                            "arg0='" SYSTEMD ".Unit'", on_changed, NULL, m);
         if (r >= 0)
-                r = sd_bus_call_method_async(bus, NULL, SYSTEMD, MANAGER_PATH, MANAGER, "Subscribe", on_subscribed, m, "");
+                r = sd_bus_call_method_async(bus, NULL, SYSTEMD, MANAGER_PATH, MANAGER, "Subscribe",
+                                             on_subscribed, m, "");
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(m);
@@ -224,7 +227,8 @@ static int call_job(UnitJob *j, sd_bus_message *m) {
 }
 
 static int begin_transient(UnitManager *m, const char *name, const char *mode, sd_bus_message **ret) {
-        int r = sd_bus_message_new_method_call(m->bus, ret, SYSTEMD, MANAGER_PATH, MANAGER, "StartTransientUnit");
+        int r = sd_bus_message_new_method_call(m->bus, ret, SYSTEMD, MANAGER_PATH, MANAGER,
+                                               "StartTransientUnit");
 
         if (r >= 0)
                 r = sd_bus_message_append(*ret, "ss", name, mode);
@@ -272,7 +276,8 @@ int unit_manager_stop(UnitManager *m, const char *name, UnitDone done, void *use
 
 void unit_manager_reset_failed(UnitManager *m, const char *name) {
         /* One that isn't there has been forgotten already. */
-        (void) sd_bus_call_method_async(m->bus, NULL, SYSTEMD, MANAGER_PATH, MANAGER, "ResetFailedUnit", NULL, NULL, "s",
+        (void) sd_bus_call_method_async(m->bus, NULL, SYSTEMD, MANAGER_PATH, MANAGER, "ResetFailedUnit",
+                                        NULL, NULL, "s",
                                         name);
 }
 
@@ -288,7 +293,8 @@ static int read_units(sd_bus_message *m, UnitInfo **ret, size_t *ret_n) {
                 uint32_t job;
 
                 if (r >= 0)
-                        r = sd_bus_message_read(m, "(ssssssouso)", &u.name, &ignored, &ignored, &u.active_state,
+                        r = sd_bus_message_read(m, "(ssssssouso)", &u.name, &ignored, &ignored,
+                                                &u.active_state,
                                                 &u.sub_state, &ignored, &ignored, &job, &ignored, &ignored);
                 if (r <= 0)
                         break;
@@ -324,7 +330,8 @@ int unit_manager_list(UnitManager *m, const char *pattern, UnitListed listed, vo
         if (!j)
                 return -ENOMEM;
         j->listed = listed;
-        r = sd_bus_call_method_async(m->bus, &j->slot, SYSTEMD, MANAGER_PATH, MANAGER, "ListUnitsByPatterns", on_listed, j,
+        r = sd_bus_call_method_async(m->bus, &j->slot, SYSTEMD, MANAGER_PATH, MANAGER, "ListUnitsByPatterns",
+                                     on_listed, j,
                                      "asas", 0, 1, pattern);
         if (r < 0)
                 return r;
@@ -378,7 +385,8 @@ int unit_manager_get_result(UnitManager *m, const char *name, UnitResultHandler 
         j->result_handler = handler;
         r = sd_bus_path_encode(UNIT_PATH, name, &path);
         if (r >= 0)
-                r = sd_bus_call_method_async(m->bus, &j->slot, SYSTEMD, path, "org.freedesktop.DBus.Properties", "GetAll",
+                r = sd_bus_call_method_async(m->bus, &j->slot, SYSTEMD, path,
+                                             "org.freedesktop.DBus.Properties", "GetAll",
                                              on_properties, j, "s", SYSTEMD ".Service");
         if (r < 0)
                 return r;
@@ -397,13 +405,15 @@ int unit_manager_set_timer(UnitManager *m, const char *name, usec_t at, const ch
                 return -ENOMEM;
         j->done = done;
         /* Seconds since the epoch, a point in time that no clock change moves. */
-        if (asprintf(&calendar, "@%llu", (unsigned long long) ((at + USEC_PER_SEC - 1) / USEC_PER_SEC)) < 0) {
+        if (asprintf(&calendar, "@%llu",
+                     (unsigned long long) ((at + USEC_PER_SEC - 1) / USEC_PER_SEC)) < 0) {
                 calendar = NULL;
                 return -ENOMEM;
         }
         r = begin_transient(m, name, "replace", &call);
         if (r >= 0)
-                r = sd_bus_message_append(call, "(sv)(sv)(sv)(sv)(sv)", "Description", "s", "Gantry schedule",
+                r = sd_bus_message_append(call, "(sv)(sv)(sv)(sv)(sv)", "Description", "s",
+                                          "Gantry schedule",
                                           "Unit", "s", unit, "AccuracyUSec", "t", (uint64_t) USEC_PER_SEC,
                                           "RemainAfterElapse", "b", false,
                                           "TimersCalendar", "a(ss)", 1, "OnCalendar", calendar);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* systemd's manager, as the launcher needs it: transient units started, watched, stopped, listed. Nothing here waits; answers
- * come from the loop. */
+/* systemd's manager, as the launcher needs it: transient units started, watched, stopped, listed. Nothing
+ * here waits; answers come from the loop. */
 
 #include <systemd/sd-bus.h>
 
@@ -37,8 +37,8 @@ DEFINE_CLEANUP(UnitManager, unit_manager_free);
 /* `r`: 0 when the job is done, -ENOEXEC when it failed, or the call's errno; then `error` says more. */
 typedef void (*UnitDone)(const char *name, int r, const Error *error, void *userdata);
 
-/* Starts a transient service with `stdin_fd` (copied) as its fd 0. `done` comes when its job is over: with Type=exec that is
- * after the program was executed. */
+/* Starts a transient service with `stdin_fd` (copied) as its fd 0. `done` comes when its job is over:
+ * with Type=exec that is after the program was executed. */
 int unit_manager_start(UnitManager *m, const char *name, JsonObject *properties, int stdin_fd, UnitDone done,
                        void *userdata);
 /* Stops a unit or slice; `done` comes when it is down. One that isn't there is down. */
@@ -52,5 +52,7 @@ int unit_manager_list(UnitManager *m, const char *pattern, UnitListed listed, vo
 typedef void (*UnitResultHandler)(const char *name, const UnitResult *result, int r, void *userdata);
 int unit_manager_get_result(UnitManager *m, const char *name, UnitResultHandler handler, void *userdata);
 
-/* A one-shot timer `gantry-timer-<name>.timer` that starts `unit` at a time of the wall clock; replaces one of that name. */
-int unit_manager_set_timer(UnitManager *m, const char *name, usec_t at, const char *unit, UnitDone done, void *userdata);
+/* A one-shot timer `gantry-timer-<name>.timer` that starts `unit` at a time of the wall clock; replaces
+ * one of that name. */
+int unit_manager_set_timer(UnitManager *m, const char *name, usec_t at, const char *unit, UnitDone done,
+                           void *userdata);

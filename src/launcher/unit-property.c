@@ -79,7 +79,8 @@ static int append_container(sd_bus_message *m, char kind, const char *content, s
         for (size_t i = 0; r >= 0 && i < json_object_array_length(value); i++) {
                 size_t length = type_length(text + at);
 
-                r = text[at] ? append_value(m, text + at, length, json_object_array_get_idx(value, i)) : -EINVAL;
+                r = text[at] ? append_value(m, text + at, length, json_object_array_get_idx(value, i))
+                        : -EINVAL;
                 if (kind == SD_BUS_TYPE_STRUCT)
                         at += length;
         }

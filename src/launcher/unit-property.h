@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* A property of a transient unit as plain data: what a plan holds, what is printed, and what goes onto the bus are the same
- * thing. A set is a JSON object: {"MemoryMax": ["t", 268435456], "Type": ["s", "exec"], …}, signature and value; values follow
- * the signature, with arrays for both D-Bus arrays and structs. */
+/* A property of a transient unit as plain data: what a plan holds, what is printed, and what goes onto
+ * the bus are the same thing. A set is a JSON object: {"MemoryMax": ["t", 268435456], "Type": ["s",
+ * "exec"], …}, signature and value; values follow the signature, with arrays for both D-Bus arrays and
+ * structs. */
 
 #include <systemd/sd-bus.h>
 

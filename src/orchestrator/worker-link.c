@@ -141,7 +141,8 @@ void worker_link_log(WorkerLink *l, const char *origin, const char *level, const
         if (l->n_dropped > 0) {
                 _cleanup_buffer_ Buffer note = {};
 
-                if (buffer_appendf(&note, "%llu lines came faster than they could be stored", (unsigned long long) l->n_dropped) >= 0)
+                if (buffer_appendf(&note, "%llu lines came faster than they could be stored",
+                                   (unsigned long long) l->n_dropped) >= 0)
                         (void) append_line(l, "airbyte_platform", "WARN", strempty(buffer_string(&note)));
                 l->n_dropped = 0;
         }
@@ -151,7 +152,8 @@ void worker_link_log(WorkerLink *l, const char *origin, const char *level, const
                 return;
         }
         if (before == 0)
-                (void) l->env->ops->timer_set(l->log_timer, env_now(l->env, ENV_CLOCK_MONOTONIC) + LOG_FLUSH_USEC);
+                (void) l->env->ops->timer_set(l->log_timer,
+                                              env_now(l->env, ENV_CLOCK_MONOTONIC) + LOG_FLUSH_USEC);
         if (l->log.len >= LOG_BATCH_MAX)
                 send_log(l);
 }
@@ -217,7 +219,8 @@ static void maybe_tell(WorkerLink *l) {
         if (!l->finishing || l->told || l->lost || l->stats_pending || l->log.len > 0)
                 return;
         l->told = true;
-        r = l->reason ? workload_client_failure(l->client, &lease, "worker", l->reason, l->output, on_told, l)
+        r = l->reason ? workload_client_failure(l->client, &lease, "worker", l->reason, l->output, on_told,
+                                                l)
                       : workload_client_success(l->client, &lease, l->output, on_told, l);
         if (r < 0)
                 on_told(r, NULL, NULL, l);

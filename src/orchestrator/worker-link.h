@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The worker's line to the workload API: beats that keep the lease, states, statistics, logs, the last word. Whoever loses the
- * lease, or the API for too long, stops: somebody else may be running the same workload by then. */
+/* The worker's line to the workload API: beats that keep the lease, states, statistics, logs, the last
+ * word. Whoever loses the lease, or the API for too long, stops: somebody else may be running the same
+ * workload by then. */
 
 #include "client/workload-client.h"
 #include "orchestrator/worker-start.h"

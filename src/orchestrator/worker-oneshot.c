@@ -54,10 +54,10 @@ static void on_done(ConnectorOneshot *oneshot, const OneshotResult *result, void
         JsonObject *output = NULL;
         int r = 0;
 
-        if (result->error)
-                message = masker_apply(o->masker, result->has_usage && result->usage.oom
-                                               ? "The connector needed more memory than it may have and was killed"
-                                               : result->error->message);
+        if (result->error && result->has_usage && result->usage.oom)
+                message = strdup("The connector needed more memory than it may have and was killed");
+        else if (result->error)
+                message = masker_apply(o->masker, result->error->message);
         if (!result->error)
                 r = make_output(o, result, &output);
         else
@@ -67,10 +67,12 @@ static void on_done(ConnectorOneshot *oneshot, const OneshotResult *result, void
                 worker_link_log(o->link, o->origin, "ERROR", message);
         if (result->config)
                 worker_link_control(o->link, o->origin, result->config);
-        worker_link_finish(o->link, r < 0 ? "Out of memory" : result->error ? strempty(message) : NULL, output);
+        worker_link_finish(o->link, r < 0 ? "Out of memory" : result->error ? strempty(message) : NULL,
+                           output);
 }
 
-int worker_oneshot_new(Env *env, WorkerStart *start, WorkerLink *link, WorkerOneshot **ret, Error **reterr_error) {
+int worker_oneshot_new(Env *env, WorkerStart *start, WorkerLink *link, WorkerOneshot **ret,
+                       Error **reterr_error) {
         _cleanup_(worker_oneshot_freep) WorkerOneshot *o = calloc(1, sizeof(*o));
         JsonObject *actor = json_member(start->input, "actor");
         const char *role = NULL, *name = NULL;

@@ -7,7 +7,8 @@
 
 typedef struct WorkerOneshot WorkerOneshot;
 
-int worker_oneshot_new(Env *env, WorkerStart *start, WorkerLink *link, WorkerOneshot **ret, Error **reterr_error);
+int worker_oneshot_new(Env *env, WorkerStart *start, WorkerLink *link, WorkerOneshot **ret,
+                       Error **reterr_error);
 /* Ends what still runs. */
 WorkerOneshot *worker_oneshot_free(WorkerOneshot *o);
 DEFINE_CLEANUP(WorkerOneshot, worker_oneshot_free);

@@ -128,12 +128,14 @@ static int write_exit(const char *key, const WorkerExit *e, Buffer *b) {
         return r < 0 ? r : buffer_append_char(b, '}');
 }
 
-int worker_output_sync(const Replication *r, const WorkerExit *source, const WorkerExit *destination, JsonObject **ret) {
+int worker_output_sync(const Replication *r, const WorkerExit *source, const WorkerExit *destination,
+                       JsonObject **ret) {
         _cleanup_buffer_ Buffer b = {};
         int k = buffer_append_char(&b, '{');
 
         if (k >= 0)
-                k = json_write_member_string(&b, "status", replication_status_to_string(replication_status(r)));
+                k = json_write_member_string(&b, "status",
+                                             replication_status_to_string(replication_status(r)));
         if (k >= 0)
                 k = json_write_key(&b, "streams");
         if (k >= 0)
@@ -149,7 +151,8 @@ int worker_output_sync(const Replication *r, const WorkerExit *source, const Wor
         return k < 0 ? k : json_parse(buffer_bytes(&b), b.len, ret, NULL);
 }
 
-int worker_output_failure(const char *origin, FailureType type, const char *message, usec_t now, JsonObject **ret) {
+int worker_output_failure(const char *origin, FailureType type, const char *message, usec_t now,
+                          JsonObject **ret) {
         _cleanup_buffer_ Buffer b = {};
         int r = buffer_append_string(&b, "{\"failures\":[{");
 

@@ -15,6 +15,8 @@ typedef struct WorkerExit {
 /* A JSON array, appended. */
 int worker_output_stats(const Replication *r, Buffer *b);
 /* The output of a sync. */
-int worker_output_sync(const Replication *r, const WorkerExit *source, const WorkerExit *destination, JsonObject **ret);
+int worker_output_sync(const Replication *r, const WorkerExit *source, const WorkerExit *destination,
+                       JsonObject **ret);
 /* {"failures": […]} with one. */
-int worker_output_failure(const char *origin, FailureType type, const char *message, usec_t now, JsonObject **ret);
+int worker_output_failure(const char *origin, FailureType type, const char *message, usec_t now,
+                          JsonObject **ret);

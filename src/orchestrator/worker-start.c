@@ -27,7 +27,8 @@ static int receive(int fd, Packet *p, Error **reterr_error) {
                 char bytes[CMSG_SPACE(sizeof(int) * FDS_MAX)];
         } control;
         struct iovec iov = { p->text, sizeof(p->text) };
-        struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
+        struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
+                            .msg_controllen = sizeof(control) };
         ssize_t n;
 
         do
@@ -42,18 +43,20 @@ static int receive(int fd, Packet *p, Error **reterr_error) {
                 }
         p->n = (size_t) n;
         if (n == 0 || m.msg_flags & (MSG_TRUNC | MSG_CTRUNC))
-                return error_set(reterr_error, -EBADMSG, n == 0 ? "The launcher went away before it sent the " WHAT
+                return error_set(reterr_error, -EBADMSG, n == 0
+                                 ? "The launcher went away before it sent the " WHAT
                                                                 : "The " WHAT " is too large");
         return 0;
 }
 
 static int next_fd(Packet *p) {
-        return p->used < p->n_fds ? TAKE_FD(p->fds[p->used++]) : -EBADF;
+        return p->used < p->n_fds ? p->fds[p->used++] : -EBADF;
 }
 
 static int take_connector(Packet *p, bool has_stdin, WorkerConnector *ret, Error **reterr_error) {
         if (p->n_fds - p->used < (has_stdin ? 4U : 3U))
-                return error_set(reterr_error, -EBADMSG, "The " WHAT " came with %zu descriptors only", p->n_fds);
+                return error_set(reterr_error, -EBADMSG, "The " WHAT " came with %zu descriptors only",
+                                 p->n_fds);
         ret->control = next_fd(p);
         ret->fds[0] = has_stdin ? next_fd(p) : -EBADF;
         ret->fds[1] = next_fd(p);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What the launcher puts into the worker's hands: one packet on fd 0 (docs/INTERFACES.md, "From the launcher to the runners"). */
+/* What the launcher puts into the worker's hands: one packet on fd 0 (docs/INTERFACES.md, "From the
+ * launcher to the runners"). */
 
 #include "shared/json-util.h"
 

@@ -13,11 +13,13 @@
 #define STOP_GRACE_USEC (70 * USEC_PER_SEC)
 #define STATS_USEC (10 * USEC_PER_SEC)
 #define STATS_FIRST_USEC (1 * USEC_PER_SEC)
-/* While records move, a flush that is not answered is tried again with the next one; the last one has no next. */
+/* While records move, a flush that is not answered is tried again with the next one; the last one has no
+ * next. */
 #define FLUSH_PATIENCE_USEC (5 * USEC_PER_SEC)
 #define LAST_FLUSH_PATIENCE_USEC (60 * USEC_PER_SEC)
 #define STATUS_USEC (250 * USEC_PER_MSEC)
-/* Of a new configuration we don't know which strings are secret: those that look like words stay readable. */
+/* Of a new configuration we don't know which strings are secret: those that look like words stay
+ * readable. */
 #define SECRET_MIN 8U
 
 struct WorkerSync {
@@ -54,7 +56,8 @@ static int on_flush(const StateSet *changed, void *userdata, Error **reterr_erro
         text = r >= 0 ? buffer_string(&b) : NULL;
         if (!text)
                 return -ENOMEM;
-        return worker_link_state(s->link, text, last ? LAST_FLUSH_PATIENCE_USEC : FLUSH_PATIENCE_USEC, reterr_error);
+        return worker_link_state(s->link, text, last ? LAST_FLUSH_PATIENCE_USEC : FLUSH_PATIENCE_USEC,
+                                 reterr_error);
 }
 
 static int collect_strings(JsonObject *o, char ***to) {
@@ -117,7 +120,8 @@ static void on_progress(Replication *r, void *userdata) {
                 return;
         s->status_at = now + STATUS_USEC;
         replication_totals(r, &sum);
-        (void) sd_notifyf(/* unset_environment= */ false, "STATUS=%" PRIu64 " records read, %" PRIu64 " committed",
+        (void) sd_notifyf(/* unset_environment= */ false,
+                          "STATUS=%" PRIu64 " records read, %" PRIu64 " committed",
                           sum.records_emitted, sum.records_committed);
 }
 
@@ -169,10 +173,12 @@ static void note_exit(WorkerSync *s, const char *who, WorkerExit *e, const Conne
         if (usage)
                 e->usage = *usage;
         if (usage && usage->oom)
-                worker_link_log(s->link, who, "ERROR", "The kernel killed it: it needed more memory than it may have");
+                worker_link_log(s->link, who, "ERROR",
+                                "The kernel killed it: it needed more memory than it may have");
 }
 
-static int on_source_exited(ConnectorProcess *p, const ConnectorUsage *usage, const Error *error, void *userdata) {
+static int on_source_exited(ConnectorProcess *p, const ConnectorUsage *usage, const Error *error,
+                            void *userdata) {
         WorkerSync *s = userdata;
 
         note_exit(s, "source", &s->source_exit, usage);
@@ -202,7 +208,8 @@ static int attach(WorkerSync *s, WorkerConnector *c, const char *name,
                   int (*exited)(ConnectorProcess *, const ConnectorUsage *, const Error *, void *),
                   ConnectorProcess **ret, Error **reterr_error) {
         ConnectorEvents events = { .started = on_started, .exited = exited, .userdata = s };
-        int r = connector_process_attach(s->env, name, TAKE_FD(c->control), c->fds, &events, ret, reterr_error);
+        int r = connector_process_attach(s->env, name, TAKE_FD(c->control), c->fds, &events, ret,
+                                         reterr_error);
 
         for (size_t i = 0; i < 3; i++)
                 c->fds[i] = -EBADF;
@@ -222,9 +229,11 @@ static int empty_source(WorkerSync *s, ReplicationEndpoint *ret) {
 }
 
 static int start(WorkerSync *s, WorkerStart *w, Error **reterr_error) {
-        ReplicationEndpoint source = { .stdin_fd = -EBADF, .stderr_fd = -EBADF, .stop = stop_process, .kill = kill_process,
+        ReplicationEndpoint source = { .stdin_fd = -EBADF, .stderr_fd = -EBADF, .stop = stop_process,
+                                       .kill = kill_process,
                                        .userdata = &s->source };
-        ReplicationEndpoint destination = { .stop = stop_process, .kill = kill_process, .userdata = &s->destination };
+        ReplicationEndpoint destination = { .stop = stop_process, .kill = kill_process,
+                                            .userdata = &s->destination };
         int r;
 
         r = attach(s, &w->destination, "destination", on_destination_exited, &s->destination, reterr_error);
@@ -257,7 +266,8 @@ static int read_stream(WorkerSync *s, size_t i, JsonObject *o, Error **reterr_er
         to->destination_name = from->stream.name;
         r = json_get_string(o, "destinationName", &to->destination_name, "streams", reterr_error);
         if (r >= 0)
-                r = json_get_string(o, "destinationNamespace", &to->destination_namespace, "streams", reterr_error);
+                r = json_get_string(o, "destinationNamespace", &to->destination_namespace, "streams",
+                                    reterr_error);
         if (r >= 0)
                 r = json_get_strv(o, "selectedFields", &s->selected_fields[i], "streams", reterr_error);
         if (r >= 0)
@@ -283,7 +293,8 @@ static int read_streams(WorkerSync *s, JsonObject *input, Error **reterr_error) 
                 return r;
         n = s->catalog->n_streams;
         if (!list || json_object_array_length(list) != n)
-                return error_set(reterr_error, -EINVAL, "input: 'streams' does not fit the catalog's %zu", n);
+                return error_set(reterr_error, -EINVAL, "input: 'streams' does not fit the catalog's %zu",
+                                 n);
         s->streams = calloc(n + 1, sizeof(*s->streams));
         s->selected_fields = calloc(n + 1, sizeof(*s->selected_fields));
         s->mappers = calloc(n + 1, sizeof(*s->mappers));
@@ -313,7 +324,8 @@ static int read_options(JsonObject *input, ReplicationOptions *o, Error **reterr
         r = json_get_object(input, "options", &options, "input", reterr_error);
         if (r <= 0)
                 return r;
-        r = json_get_bool(options, "tolerateCountMismatch", &o->tolerate_count_mismatch, "options", reterr_error);
+        r = json_get_bool(options, "tolerateCountMismatch", &o->tolerate_count_mismatch, "options",
+                          reterr_error);
         if (r >= 0)
                 r = json_get_bool(options, "validateRecords", &o->validate_records, "options", reterr_error);
         if (r >= 0)
@@ -342,7 +354,8 @@ static int make_replication(WorkerSync *s, JsonObject *input, Error **reterr_err
                 .destination_supports_refreshes = true,
         };
         ReplicationSink sink = {
-                .flush_state = on_flush, .control = on_control, .log = on_log, .progress = on_progress, .done = on_done,
+                .flush_state = on_flush, .control = on_control, .log = on_log, .progress = on_progress,
+                        .done = on_done,
                 .userdata = s,
         };
         int r = read_options(input, &o, reterr_error);
@@ -368,7 +381,8 @@ int worker_sync_new(Env *env, WorkerStart *w, WorkerLink *link, WorkerSync **ret
         if (r >= 0)
                 r = make_replication(s, w->input, reterr_error);
         if (r >= 0)
-                r = env->ops->timer_add(env, env_now(env, ENV_CLOCK_MONOTONIC) + STATS_FIRST_USEC, on_stats_timer, s,
+                r = env->ops->timer_add(env, env_now(env, ENV_CLOCK_MONOTONIC) + STATS_FIRST_USEC,
+                                        on_stats_timer, s,
                                         &s->stats_timer);
         if (r >= 0)
                 r = start(s, w, reterr_error);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* One attempt of a sync between two connectors that the launcher has started; a clear has a destination only. */
+/* One attempt of a sync between two connectors that the launcher has started; a clear has a destination
+ * only. */
 
 #include "orchestrator/worker-link.h"
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* gantry-worker: what runs a workload once its connectors are started. It gets everything that it needs over fd 0, and tells
- * the workload API how it goes and how it ended. It sees nothing else of the machine. */
+/* gantry-worker: what runs a workload once its connectors are started. It gets everything that it needs
+ * over fd 0, and tells the workload API how it goes and how it ended. It sees nothing else of the
+ * machine. */
 
 #include <signal.h>
 #include <stdio.h>
@@ -46,7 +47,8 @@ static void on_finished(int r, void *userdata) {
 static void finish_failed(Worker *w, FailureType type, const char *message) {
         JsonObject *output = NULL;
 
-        (void) worker_output_failure("airbyte_platform", type, message, env_now(w->env, ENV_CLOCK_REALTIME), &output);
+        (void) worker_output_failure("airbyte_platform", type, message, env_now(w->env, ENV_CLOCK_REALTIME),
+                                     &output);
         worker_link_log(w->link, "airbyte_platform", "ERROR", message);
         worker_link_finish(w->link, message, output);
 }
@@ -58,7 +60,8 @@ static int on_terminate(EnvSource *s, int signo, void *userdata) {
         if (w->terminated)
                 return 0;
         w->terminated = true;
-        (void) sd_notify(/* unset_environment= */ false, "STOPPING=1\nSTATUS=Stopping; what is committed stays");
+        (void) sd_notify(/* unset_environment= */ false,
+                         "STOPPING=1\nSTATUS=Stopping; what is committed stays");
         if (w->sync)
                 return worker_sync_cancel(w->sync, why);
         w->oneshot = worker_oneshot_free(w->oneshot);
@@ -77,7 +80,8 @@ static int begin(Worker *w) {
         if (r < 0)
                 return log_error_errno(r, "Failed to set up the worker");
         r = worker_start_is_sync(&w->start) ? worker_sync_new(w->env, &w->start, w->link, &w->sync, &error)
-                                            : worker_oneshot_new(w->env, &w->start, w->link, &w->oneshot, &error);
+                                            : worker_oneshot_new(w->env, &w->start, w->link, &w->oneshot,
+                                                                 &error);
         if (r < 0) {
                 log_error("The workload can't be run: %s", error_message(error, r));
                 finish_failed(w, FAILURE_SYSTEM_ERROR, error_message(error, r));

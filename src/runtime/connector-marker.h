@@ -7,7 +7,8 @@
 
 #define CONNECTOR_MARKER "gantry-installed.json"
 
-/* <data>/connectors/<kind>/<name>, or below $GANTRY_CONNECTOR_DIR, which is the suite's; npm's "@scope/name" is "@scope+name" on disk. */
+/* <data>/connectors/<kind>/<name>, or below $GANTRY_CONNECTOR_DIR, which is the suite's; npm's
+ * "@scope/name" is "@scope+name" on disk. */
 int connector_store_name_dir(ConnectorKind kind, const char *name, char **ret);
 
 /* What the marker in `directory` says. -ENOENT without one: the installation isn't there or was never

@@ -67,7 +67,8 @@ static int parse_payload(ConnectorOneshot *o, JsonSlice payload, JsonObject **re
         int r = json_parse(payload.p, payload.n, ret, &e);
 
         if (r < 0)
-                set_error(o, FAILURE_SYSTEM_ERROR, "'%s' of the connector: %s", o->verb, error_message(e, r));
+                set_error(o, FAILURE_SYSTEM_ERROR, "'%s' of the connector: %s", o->verb,
+                          error_message(e, r));
         return r;
 }
 
@@ -191,7 +192,8 @@ static void drain_lines(ConnectorOneshot *o, bool out) {
 
         while ((r = line_reader_next(reader, &line)) != 0) {
                 if (r < 0)
-                        set_error(o, FAILURE_SYSTEM_ERROR, "'%s' printed a line of more than %u bytes", o->verb,
+                        set_error(o, FAILURE_SYSTEM_ERROR, "'%s' printed a line of more than %u bytes",
+                                  o->verb,
                                   PROTOCOL_LINE_MAX);
                 else if (out)
                         on_line(o, line);
@@ -257,7 +259,8 @@ static int on_exited(ConnectorProcess *p, const ConnectorUsage *usage, const Err
         return 0;
 }
 
-static ConnectorOneshot *oneshot_new(Env *env, const char *verb, OneshotLog log, OneshotDone done, void *userdata) {
+static ConnectorOneshot *oneshot_new(Env *env, const char *verb, OneshotLog log, OneshotDone done,
+                                     void *userdata) {
         _cleanup_(connector_oneshot_freep) ConnectorOneshot *o = calloc(1, sizeof(*o));
 
         if (!o)
@@ -284,7 +287,8 @@ static int watch_output(ConnectorOneshot *o, Error **reterr_error) {
 int connector_oneshot_start(Env *env, const ConnectorStart *start, OneshotLog log, OneshotDone done,
                             void *userdata,
                             ConnectorOneshot **ret, Error **reterr_error) {
-        _cleanup_(connector_oneshot_freep) ConnectorOneshot *o = oneshot_new(env, start->verb, log, done, userdata);
+        _cleanup_(connector_oneshot_freep) ConnectorOneshot *o = oneshot_new(env, start->verb, log, done,
+                                                                             userdata);
         ConnectorEvents events = { .started = on_started, .exited = on_exited, .userdata = o };
         int r;
 

@@ -37,7 +37,8 @@ static int add_files(SandboxPlan *p, const ConnectorStart *start, const char *sc
                 if ((!source && scratch) || !target)
                         return -ENOMEM;
                 if (scratch)
-                        r = sandbox_plan_add_mount(p, source, target, connector_files[i].writable, /* optional= */ false);
+                        r = sandbox_plan_add_mount(p, source, target, connector_files[i].writable,
+                                                   /* optional= */ false);
                 else
                         r = sandbox_plan_add_file(p, target, connector_files[i].writable ? 0600 : 0400);
                 if (r >= 0)
@@ -138,9 +139,11 @@ int connector_plan_new(const ConnectorStart *start, const char *scratch, Sandbox
         if (r >= 0)
                 r = sandbox_plan_add_base(p);
         if (r >= 0)
-                r = sandbox_plan_add_mount(p, NULL, CONNECTOR_HOME, /* writable= */ true, /* optional= */ false);
+                r = sandbox_plan_add_mount(p, NULL, CONNECTOR_HOME, /* writable= */ true,
+                                           /* optional= */ false);
         if (r >= 0 && !scratch)
-                r = sandbox_plan_add_mount(p, NULL, CONNECTOR_RUN_DIR, /* writable= */ true, /* optional= */ false);
+                r = sandbox_plan_add_mount(p, NULL, CONNECTOR_RUN_DIR, /* writable= */ true,
+                                           /* optional= */ false);
         if (r >= 0 && c->directory)
                 r = add_path(p, c->directory, /* writable= */ false, reterr_error);
         if (r >= 0)

@@ -12,6 +12,7 @@
 #define CONNECTOR_HOME "/home/gantry"
 
 /* `scratch` is a private directory with config.json, catalog.json and state.json, of those that `start`
- * has. The plan takes its removal over. NULL: the sandbox makes these files of descriptors, in this order. */
+ * has. The plan takes its removal over. NULL: the sandbox makes these files of descriptors, in this
+ * order. */
 int connector_plan_new(const ConnectorStart *start, const char *scratch, SandboxPlan **ret,
                        Error **reterr_error);

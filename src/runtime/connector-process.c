@@ -54,7 +54,8 @@ static int make_scratch_in(const char *place, char **ret) {
  * containers. */
 static int make_scratch(char **ret) {
         const char *const places[] = {
-                getenv("XDG_RUNTIME_DIR"), geteuid() == 0 ? "/run" : NULL, "/dev/shm", getenv("TMPDIR"), "/tmp",
+                getenv("XDG_RUNTIME_DIR"), geteuid() == 0 ? "/run" : NULL, "/dev/shm", getenv("TMPDIR"),
+                        "/tmp",
         };
         int r = -ENOENT;
 
@@ -307,7 +308,8 @@ int connector_process_start(Env *env, const ConnectorStart *start, const Connect
                 return -ENOMEM;
         r = make_scratch(&p->scratch);
         if (r < 0)
-                return error_set_errno(reterr_error, r, "Failed to make a private directory for '%s'", p->name);
+                return error_set_errno(reterr_error, r, "Failed to make a private directory for '%s'",
+                                       p->name);
         r = env->ops->socketpair(env, pair);
         if (r < 0)
                 return error_set_errno(reterr_error, r, "Failed to make a socket pair");
@@ -346,7 +348,8 @@ int connector_process_attach(Env *env, const char *name, int control, const int 
         for (size_t i = 0; r >= 0 && i < 3; i++)
                 r = fds[i] >= 0 ? fd_set_nonblock(fds[i], true) : 0;
         if (r >= 0)
-                r = env->ops->io_add(env, control, ENV_READABLE, /* priority= */ 0, on_control, p, &p->control_source);
+                r = env->ops->io_add(env, control, ENV_READABLE, /* priority= */ 0, on_control, p,
+                                     &p->control_source);
         if (r < 0)
                 return error_set_errno(reterr_error, r, "Failed to watch the connector '%s'", name);
         *ret = TAKE_PTR(p);

@@ -45,8 +45,9 @@ typedef struct ConnectorEvents {
 
 int connector_process_start(Env *env, const ConnectorStart *start, const ConnectorEvents *events,
                             ConnectorProcess **ret, Error **reterr_error);
-/* The same for a shim that somebody else has started and told the plan, and whose control socket and pipes are handed to us;
- * all are made non-blocking and closed on failure, too. `name` is for messages; fds[0] may be -EBADF. */
+/* The same for a shim that somebody else has started and told the plan, and whose control socket and
+ * pipes are handed to us; all are made non-blocking and closed on failure, too. `name` is for messages;
+ * fds[0] may be -EBADF. */
 int connector_process_attach(Env *env, const char *name, int control, const int fds[3],
                              const ConnectorEvents *events, ConnectorProcess **ret, Error **reterr_error);
 /* Kills what still runs, removes the private files. */

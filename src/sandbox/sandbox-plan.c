@@ -209,13 +209,15 @@ int sandbox_plan_add_base(SandboxPlan *p) {
                 "/etc/pki/ca-trust/extracted", "/etc/ssl/certs", "/etc/ssl/openssl.cnf", "/etc/timezone",
         };
         static const char *const with_network[] = {
-                "/etc/gai.conf", "/etc/host.conf", "/etc/hosts", "/etc/protocols", "/etc/resolv.conf", "/etc/services",
+                "/etc/gai.conf", "/etc/host.conf", "/etc/hosts", "/etc/protocols", "/etc/resolv.conf",
+                        "/etc/services",
         };
         static const char *const private[] = { "/dev/shm", "/tmp", "/var/tmp" };
         int r;
 
         for (size_t i = 0; i < ELEMENTSOF(always); i++) {
-                r = sandbox_plan_add_mount(p, always[i], always[i], /* writable= */ false, /* optional= */ true);
+                r = sandbox_plan_add_mount(p, always[i], always[i], /* writable= */ false,
+                                           /* optional= */ true);
                 if (r < 0)
                         return r;
         }
@@ -453,10 +455,12 @@ static int mounts_from_json(JsonObject *o, SandboxPlan *p, Error **reterr_error)
                         return r < 0 ? r : error_set(reterr_error, -EINVAL,
                                                      WHAT ": mount %zu has no target", i);
                 if (source && source[0] != '/')
-                        return error_set(reterr_error, -EINVAL, WHAT ": mount source '%s' is not absolute", source);
+                        return error_set(reterr_error, -EINVAL, WHAT ": mount source '%s' is not absolute",
+                                         source);
                 r = sandbox_plan_add_mount(p, source, target, writable, optional);
                 if (r < 0)
-                        return error_set_errno(reterr_error, r, WHAT ": nothing can be mounted at '%s'", target);
+                        return error_set_errno(reterr_error, r, WHAT ": nothing can be mounted at '%s'",
+                                               target);
         }
         return 0;
 }
@@ -475,7 +479,8 @@ static int files_from_json(JsonObject *o, SandboxPlan *p, Error **reterr_error) 
                 if (json_get_string(f, "target", &target, WHAT, reterr_error) < 0 ||
                     json_get_i64(f, "mode", &mode, WHAT, reterr_error) < 0)
                         return -EINVAL;
-                r = target && mode >= 0 && mode <= 0777 ? sandbox_plan_add_file(p, target, (unsigned) mode) : -EINVAL;
+                r = target && mode >= 0 && mode <= 0777 ? sandbox_plan_add_file(p, target, (unsigned) mode)
+                        : -EINVAL;
                 if (r < 0)
                         return error_set_errno(reterr_error, r, WHAT ": file %zu ('%s') cannot be made", i,
                                                strempty(target));
@@ -537,7 +542,8 @@ int sandbox_plan_from_json(JsonObject *o, SandboxPlan **ret, Error **reterr_erro
         if (r > 0) {
                 p->network = network_class_from_string(network);
                 if (p->network < 0)
-                        r = error_set(reterr_error, -EINVAL, WHAT ": there is no network class '%s'", network);
+                        r = error_set(reterr_error, -EINVAL, WHAT ": there is no network class '%s'",
+                                      network);
         }
         if (r >= 0)
                 r = json_get_bool(o, "allow_write_exec", &p->allow_write_exec, WHAT, reterr_error);

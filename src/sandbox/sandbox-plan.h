@@ -47,8 +47,8 @@ typedef struct SandboxMount {
         bool optional; /* a missing source is no error */
 } SandboxMount;
 
-/* A file that the sandbox makes inside, out of a descriptor that comes beside the plan, in the plan's order. It belongs to
- * the connector and must lie in a private tmpfs. */
+/* A file that the sandbox makes inside, out of a descriptor that comes beside the plan, in the plan's
+ * order. It belongs to the connector and must lie in a private tmpfs. */
 typedef struct SandboxFile {
         char *target;
         uint64_t mode;
@@ -64,8 +64,8 @@ typedef struct SandboxPlan {
         size_t n_mounts;
         SandboxFile files[SANDBOX_FILES_MAX];
         size_t n_files;
-        /* Who the connector is, 0 = who the shim is. Only root can make it somebody else, and then nothing is
-         * started without namespaces. */
+        /* Who the connector is, 0 = who the shim is. Only root can make it somebody else, and then
+         * nothing is started without namespaces. */
         uint64_t uid, gid;
         NetworkClass network;
         bool allow_write_exec; /* JITs (Node) need it */

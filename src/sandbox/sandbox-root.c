@@ -77,9 +77,8 @@ static int make_trees(Sandbox *s) {
         return 0;
 }
 
-/* As root, somebody else's file is made to look like root's (a connector that has a user of its own has that user's
- * rights); where the file system can't do that, its
- * mode decides. */
+/* As root, somebody else's file is made to look like root's (a connector that has a user of its own has
+ * that user's rights); where the file system can't do that, its mode decides. */
 static void map_foreign_owner(const Sandbox *s, int tree) {
         struct stat st;
 

@@ -145,8 +145,8 @@ int sandbox_map_user(Sandbox *s, pid_t pid) {
         return r < 0 ? sandbox_fail(s, r, "map user %u", s->uid) : 0;
 }
 
-/* From root to the connector's own user. Capabilities stay until sandbox_drop_privileges(): what is mounted next needs
- * them. */
+/* From root to the connector's own user. Capabilities stay until sandbox_drop_privileges(): what is
+ * mounted next needs them. */
 static int become_user(Sandbox *s) {
         if (!s->plan->uid)
                 return 0;

@@ -27,7 +27,8 @@ static char *read_small(const char *path) {
         return TAKE_PTR(text);
 }
 
-/* The number behind "oom_kill " in a control group's file (Documentation/admin-guide/cgroup-v2.rst, memory.events). */
+/* The number behind "oom_kill " in a control group's file (Documentation/admin-guide/cgroup-v2.rst,
+ * memory.events). */
 static uint64_t oom_kill_line(const char *path) {
         _cleanup_free_ char *text = read_small(path);
         _cleanup_strv_ char **lines = text ? strv_split(text, "\n") : NULL;
@@ -42,12 +43,14 @@ static uint64_t oom_kill_line(const char *path) {
 /* `line` is one of /proc/self/cgroup: "ID:CONTROLLERS:PATH", the second version's with neither. */
 static uint64_t kills_of(const char *line) {
         _cleanup_free_ char *path = NULL;
-        const char *controllers = strchr(line, ':'), *group = controllers ? strchr(controllers + 1, ':') : NULL;
+        const char *controllers = strchr(line, ':'), *group = controllers ? strchr(controllers + 1, ':')
+                : NULL;
         bool v2 = strncmp(line, "0::", 3) == 0;
 
         if (!group || (!v2 && strncmp(controllers, ":memory:", 8) != 0))
                 return 0;
-        if (asprintf(&path, v2 ? "/sys/fs/cgroup%s/memory.events" : "/sys/fs/cgroup/memory%s/memory.oom_control",
+        if (asprintf(&path, v2 ? "/sys/fs/cgroup%s/memory.events"
+                     : "/sys/fs/cgroup/memory%s/memory.oom_control",
                      group + 1) < 0) {
                 path = NULL;
                 return 0;
@@ -66,8 +69,10 @@ uint64_t shim_oom_kills(void) {
 }
 
 void shim_oom_protect(bool protect) {
-        _cleanup_close_ int fd = geteuid() == 0 ? open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC) : -EBADF;
+        _cleanup_close_ int fd = geteuid() == 0 ? open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC)
+                : -EBADF;
 
         if (fd >= 0)
-                (void) write_full(fd, protect ? PROTECTED : USUAL, protect ? STRLEN(PROTECTED) : STRLEN(USUAL));
+                (void) write_full(fd, protect ? PROTECTED : USUAL, protect ? STRLEN(PROTECTED)
+                                  : STRLEN(USUAL));
 }

@@ -106,7 +106,8 @@ static ssize_t receive_first(char *buffer, int fds[FDS_MAX], size_t *ret_n_fds) 
 }
 
 /* Puts each descriptor of the first packet in its place. */
-static int sort_fds(Shim *m, const ShimRequest *q, const int fds[FDS_MAX], size_t n_fds, Error **reterr_error) {
+static int sort_fds(Shim *m, const ShimRequest *q, const int fds[FDS_MAX], size_t n_fds,
+                    Error **reterr_error) {
         size_t used = 0, wanted = m->plan->n_files;
 
         for (size_t i = 0; i < 3; i++)
@@ -114,7 +115,8 @@ static int sort_fds(Shim *m, const ShimRequest *q, const int fds[FDS_MAX], size_
         if (wanted != n_fds) {
                 for (size_t i = 0; i < n_fds; i++)
                         (void) safe_close(fds[i]);
-                return error_set(reterr_error, -EBADMSG, "The plan came with %zu descriptors, not %zu", n_fds, wanted);
+                return error_set(reterr_error, -EBADMSG, "The plan came with %zu descriptors, not %zu",
+                                 n_fds, wanted);
         }
         for (size_t i = 0; i < 3; i++)
                 if (q->fds[i]) {
