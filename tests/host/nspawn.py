@@ -155,7 +155,7 @@ def make_cgroups(name):
 
 
 def remove_cgroups(name):
-    """Removes what is left of a host's cgroups; its processes are dead, but may not be reaped yet."""
+    """Removes what is left of a host's cgroups; its processes are dead, but may not be reaped yet. False: they live."""
     deadline = time.monotonic() + 10
     for mount in cgroup_mounts():
         for directory, _, _ in os.walk(mount / name, topdown=False):
@@ -168,14 +168,30 @@ def remove_cgroups(name):
                     if time.monotonic() < deadline:
                         time.sleep(0.02)
                         continue
+                    return False
                 break
+    return True
+
+
+def started(pid):
+    """When a process started, which with its id names it for good; None if it is gone."""
+    with contextlib.suppress(OSError):
+        fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return fields[19] if fields[0] not in "ZX" else None
+    return None
 
 
 def sweep():
-    """Removes what hosts left behind whose owner was killed. Their processes died with it."""
+    """Removes what hosts left behind whose owner was killed: nspawn dies with it, but the host's own init doesn't."""
     for run in (CACHE / "run").glob("*"):
         with contextlib.suppress(BlockingIOError), locked(CACHE / "locks" / run.name, wait=False):
-            remove_cgroups(f"gantry-host-{run.name}")
+            with contextlib.suppress(OSError, ValueError):
+                pid, since = (run / "leader").read_text().split()
+                if started(pid) == since:
+                    os.kill(int(pid), signal.SIGKILL)
+            if not remove_cgroups(f"gantry-host-{run.name}"):
+                print(f"host: {run.name} was left behind and still runs", file=sys.stderr)
+                continue
             shutil.rmtree(run, ignore_errors=True)
             (CACHE / "locks" / run.name).unlink()
 
@@ -238,7 +254,6 @@ class Host:
                 self.process = subprocess.Popen(self.command(), env=environment, stdin=subprocess.DEVNULL, stdout=console,
                                                 stderr=subprocess.STDOUT, start_new_session=True)
             self.leader = self.wait_ready(ready)
-        (self.run_dir / "leader").write_text(f"{self.leader}\n")
         state = self.call(["systemctl", "is-system-running", "--wait"], check=False).stdout.strip()
         self.boot_seconds = time.monotonic() - start
         if state != "running":
@@ -275,6 +290,7 @@ class Host:
                     message = ready.recv(65536).decode(errors="replace")
                     if found := re.search(r"^X_NSPAWN_LEADER_PID=(\d+)$", message, re.M):
                         leader = int(found.group(1))
+                        (self.run_dir / "leader").write_text(f"{leader} {started(leader)}\n")
                     if re.search(r"^READY=1$", message, re.M) and leader:
                         return leader
                 elif pidfd in readable:
@@ -347,6 +363,21 @@ class Host:
         self.exits.close()
 
 
+def main(program, function):
+    """Runs a command's function and turns what it raises into words and exit codes. Hosts are removed on any way out."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        sys.exit(function())
+    except Unusable as reason:
+        print(f"{program}: no host on this machine: {reason}", file=sys.stderr)
+        sys.exit(77)
+    except (HostError, subprocess.CalledProcessError) as error:
+        print(f"{program}: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
 def running_leader(name):
     """The leader of a host that another process holds up, or None."""
     lock = CACHE / "locks" / name
@@ -356,5 +387,5 @@ def running_leader(name):
                 return None
     except BlockingIOError:
         with contextlib.suppress(OSError, ValueError):
-            return int((CACHE / "run" / name / "leader").read_text())
+            return int((CACHE / "run" / name / "leader").read_text().split()[0])
     return None

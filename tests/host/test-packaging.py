@@ -33,12 +33,13 @@ def test_lintian_can_find_fault():
     place.mkdir()
     tree = place / "tree"
     subprocess.run(["dpkg-deb", "-R", next(DEB.glob("gantry-web_*.deb")), tree], check=True)
-    (tree / "usr/local").mkdir()
+    (tree / "usr/local/share").mkdir(parents=True)
+    (tree / "usr/local/share/fault").write_text("not here")
     subprocess.run(["dpkg-deb", "-b", "--root-owner-group", tree, place / "gantry-web.deb"], check=True, stdout=subprocess.DEVNULL)
     done = subprocess.run(["lintian", "--allow-root", "--fail-on", "error,warning", place / "gantry-web.deb"],
                           capture_output=True, text=True, check=False)
     shutil.rmtree(place)
-    assert done.returncode != 0 and "usr/local" in done.stdout, done.stdout + done.stderr
+    assert done.returncode != 0 and "usr/local/share/fault" in done.stdout, done.stdout + done.stderr
 
 
 def hashes(place):
