@@ -275,9 +275,9 @@ class Host:
             # Without @keyring podman fails; without bpf IPAddressDeny= is silently not enforced; @sandbox is Landlock.
             # No --suppress-sync: it takes openat2() away.
             "--system-call-filter=@keyring bpf @sandbox",
-            f"--bind-ro={self.run_dir / 'init'}:/gantry-test-init",
+            f"--bind-ro={self.run_dir / 'init'}:/sbin/test-host-init",
             # podman's storage can't be an overlay on an overlay.
-            f"--bind={self.run_dir / 'containers'}:/var/lib/containers", *binds, "/gantry-test-init")]
+            f"--bind={self.run_dir / 'containers'}:/var/lib/containers", *binds, "/sbin/test-host-init")]
 
     def wait_ready(self, ready):
         """Waits until the host's systemd says so; returns its process id here."""

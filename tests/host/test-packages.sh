@@ -9,7 +9,7 @@ export DEBIAN_FRONTEND=noninteractive
 
 # Everything of ours that a host can hold; changes by others (apt's own lists, logs) are none of our business.
 ours() {
-        find / -xdev \( -path /proc -o -path /mnt -o -path /sys \) -prune -o -iname '*gantry*' -print | grep -v -e '^/gantry-test-init$' | sort
+        find / -xdev \( -path /proc -o -path /mnt -o -path /sys \) -prune -o -iname '*gantry*' -print | sort
         find /run/gantry /etc/credstore.encrypted 2>/dev/null | sort
 }
 
