@@ -139,17 +139,27 @@ def distcheck():
     return one(configure("build") and call("distcheck", ["make", JOBS, "distcheck"], cwd=ROOT / "build") == 0)
 
 
-def host():
-    """the packages on a Debian 12 host of their own, booted by systemd-nspawn"""
-    code = call("host", [ROOT / "tests/host/run"], quiet=True)
-    lines = (LOGS / "host.log").read_text(errors="replace").splitlines()
+def host_tests(name, *arguments):
+    """Runs tests/host/run, shows what didn't pass, reads its last line."""
+    code = call(name, [ROOT / "tests/host/run", *arguments], quiet=True)
+    lines = (LOGS / f"{name}.log").read_text(errors="replace").splitlines()
     counts = re.fullmatch(r"(\d+) passed, (\d+) failed, (\d+) skipped", lines[-1] if lines else "")
     if not counts:
-        print(log_tail(LOGS / "host.log"))
+        print(log_tail(LOGS / f"{name}.log"))
         return one(False)
     print("\n".join(f"  {line}" for line in lines[:-1] if not line.startswith("pass ")))
     passed, failed, skipped = map(int, counts.groups())
     return passed, failed or int(code != 0), skipped
+
+
+def host():
+    """the packages on Debian 12 hosts of their own, booted by systemd-nspawn"""
+    return host_tests("host")
+
+
+def vm():
+    """what needs cgroup v2 and Debian's kernel, in one virtual machine"""
+    return host_tests("vm", "--vm")
 
 
 def compat():
@@ -175,7 +185,7 @@ def soak():
 
 # Suite and the seconds that it takes on a quiet machine of two cores.
 CI = [(build, 90), (unit, 60), (scenario, 300), (clang, 60), (analysis, 60), (valgrind, 120), (asan, 400), (distcheck, 150),
-      (host, 300)]
+      (host, 300), (vm, 200)]
 TIERS = {"ci": CI, "compat": [(build, 90), (compat, 1200)], "soak": [(build, 90), (soak, 3600)],
          "full": CI + [(compat, 1200), (soak, 3600)]}
 

@@ -312,7 +312,9 @@ class Host:
     def unit(self, argv, *properties, pty=False):
         """A command line that runs argv inside as a unit, as root, with this process's input and output."""
         return self.enter(["systemd-run", "--quiet", "--wait", "--collect", "--pty" if pty else "--pipe",
-                           *(f"--setenv={e}" for e in ENVIRONMENT[1:]), *properties, "--", *argv])
+                           *(f"--setenv={e}" for e in ENVIRONMENT[1:]), *properties, "--",
+                           # systemd would put variables in.
+                           *(str(word).replace("$", "$$") for word in argv)])
 
     def call(self, argv, check=True, timeout=BOOT_SECONDS, **options):
         """Runs a short command inside and takes its output."""

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # `gantry sync` from the packages: Debian's ISO code lists into SQLite, as an unprivileged user and as root, with the layers
 # of the sandbox in place; a second run moves nothing.
+# host: vm-too
 set -eu
 # shellcheck source=tests/host/lib.sh
 . /mnt/tests/host/lib.sh
@@ -34,6 +35,12 @@ else
         excused='landlock, landlock-scope'
 fi
 
+# Root's tasks can be counted in a process namespace of its own since Linux 6.14.
+excused_root=$excused
+if [ "$(printf '6.14\n%s\n' "$(uname -r)" | sort -V | head -n 1)" != 6.14 ]; then
+        excused_root="${excused:+$excused, }tasks-limit"
+fi
+
 rows() {
         sqlite3 "$1" "SELECT count(*) FROM \"$2\""
 }
@@ -49,6 +56,7 @@ for user in alice root; do
                         fail "$user's $turn sync"
                 }
                 missing=$(sed -n 's/^The sandbox lacks .*: //p' /tmp/messages)
+                [ "$user" != root ] || excused=$excused_root
                 [ "$missing" = "$excused" ] || fail "$user's sandbox lacks '$missing'; this kernel excuses '$excused'"
                 [ "$(jq -r .status /tmp/report)" = completed ] || fail "the report says $(cat /tmp/report)"
                 moved=$(jq .records_committed /tmp/report)
