@@ -45,3 +45,76 @@ char *format_bytes(uint64_t bytes, char buf[static FORMAT_BYTES_MAX]) {
         (void) snprintf(buf, FORMAT_BYTES_MAX, i == 0 ? "%.0f %s" : "%.1f %s", v, units[i]);
         return buf;
 }
+
+/* A number of exactly `n` digits; moves on. */
+static int take_digits(const char **s, unsigned n, unsigned *ret) {
+        unsigned v = 0;
+
+        for (; n > 0; n--, (*s)++) {
+                if (**s < '0' || **s > '9')
+                        return -EINVAL;
+                v = v * 10 + (unsigned) (**s - '0');
+        }
+        *ret = v;
+        return 0;
+}
+
+static int take_char(const char **s, const char *any_of) {
+        return **s && strchr(any_of, **s) ? *(*s)++ : -EINVAL;
+}
+
+static int take_fraction(const char **s, usec_t *ret) {
+        usec_t unit = USEC_PER_SEC / 10;
+
+        *ret = 0;
+        if (**s != '.')
+                return 0;
+        (*s)++;
+        if (**s < '0' || **s > '9')
+                return -EINVAL;
+        for (; **s >= '0' && **s <= '9'; (*s)++, unit /= 10)
+                *ret += (usec_t) (**s - '0') * unit;
+        return 0;
+}
+
+/* Seconds east of UTC. */
+static int take_zone(const char **s, int *ret) {
+        unsigned hours, minutes;
+        int sign = take_char(s, "Zz+-");
+
+        *ret = 0;
+        if (sign < 0 || sign == 'Z' || sign == 'z')
+                return sign < 0 ? sign : 0;
+        if (take_digits(s, 2, &hours) < 0 || take_char(s, ":") < 0 || take_digits(s, 2, &minutes) < 0 || hours > 23 ||
+            minutes > 59)
+                return -EINVAL;
+        *ret = (int) (hours * 3600 + minutes * 60) * (sign == '-' ? -1 : 1);
+        return 0;
+}
+
+int parse_rfc3339(const char *s, usec_t *ret) {
+        unsigned year, month, day, hour, minute, second;
+        struct tm tm = {};
+        usec_t fraction;
+        time_t t;
+        int zone;
+
+        if (take_digits(&s, 4, &year) < 0 || take_char(&s, "-") < 0 || take_digits(&s, 2, &month) < 0 ||
+            take_char(&s, "-") < 0 || take_digits(&s, 2, &day) < 0 || take_char(&s, "Tt ") < 0 ||
+            take_digits(&s, 2, &hour) < 0 || take_char(&s, ":") < 0 || take_digits(&s, 2, &minute) < 0 ||
+            take_char(&s, ":") < 0 || take_digits(&s, 2, &second) < 0 || take_fraction(&s, &fraction) < 0 ||
+            take_zone(&s, &zone) < 0 || *s || year < 1970 || month < 1 || month > 12 || day < 1 || day > 31 ||
+            hour > 23 || minute > 59 || second > 60)
+                return -EINVAL;
+        tm.tm_year = (int) year - 1900;
+        tm.tm_mon = (int) month - 1;
+        tm.tm_mday = (int) day;
+        tm.tm_hour = (int) hour;
+        tm.tm_min = (int) minute;
+        tm.tm_sec = (int) second;
+        t = timegm(&tm) - zone;
+        if (tm.tm_mday != (int) day || t < 0)
+                return -EINVAL;
+        *ret = (usec_t) t * USEC_PER_SEC + fraction;
+        return 0;
+}

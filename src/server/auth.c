@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <strings.h>
+
+#include "db/application-store.h"
+#include "db/session-store.h"
+#include "secrets/token.h"
+#include "server/auth.h"
+
+#define AUDIENCE "api"
+/* Of "id:secret" in Basic; real ones have some 100 bytes. */
+#define BASIC_MAX 1024U
+
+static int refuse(Call *c) {
+        return call_fail(c, -EKEYREJECTED, NULL, "The credentials are not valid");
+}
+
+/* The application with these credentials. Takes the same time for an unknown id as for a wrong secret. */
+static int find_application(Call *c, const char *client_id, const char *client_secret, Application **ret) {
+        static const uint8_t nothing[TOKEN_HASH_SIZE];
+        _cleanup_(application_freep) Application *a = NULL;
+        int r = application_store_get_by_client_id(c->server->db, client_id, &a, &c->error);
+
+        if (r == -ENOENT) {
+                (void) token_matches(client_secret, nothing, sizeof(nothing));
+                return refuse(c);
+        }
+        if (r < 0)
+                return r;
+        if (!token_matches(client_secret, a->secret_hash.p, a->secret_hash.n))
+                return refuse(c);
+        *ret = TAKE_PTR(a);
+        return 0;
+}
+
+static int set_principal(Call *c, PrincipalKind kind, const char *id) {
+        c->kind = kind;
+        free(c->principal_id);
+        c->principal_id = strdup(id);
+        return c->principal_id ? 0 : -ENOMEM;
+}
+
+int auth_issue_token(Call *c, const char *client_id, const char *client_secret, char **ret_token) {
+        _cleanup_(application_freep) Application *a = NULL;
+        JwtClaims claims = { .audience = (char *) AUDIENCE };
+        int r = find_application(c, client_id, client_secret, &a);
+
+        if (r < 0)
+                return r;
+        claims.subject = a->id;
+        claims.issued_at = server_now(c->server) / USEC_PER_SEC * USEC_PER_SEC;
+        claims.expires_at = claims.issued_at + TOKEN_LIFETIME_SEC * USEC_PER_SEC;
+        return jwt_make(c->server->jwt, &claims, ret_token);
+}
+
+/* A deleted application's tokens are no longer good. */
+static int identify_token(Call *c, const char *token) {
+        _cleanup_(application_freep) Application *a = NULL;
+        _cleanup_(jwt_claims_done) JwtClaims claims = {};
+        int r = jwt_verify(c->server->jwt, token, AUDIENCE, server_now(c->server), &claims);
+
+        if (r == -EKEYEXPIRED)
+                return call_fail(c, r, NULL, "The token has expired");
+        if (r == -ENOMEM)
+                return r;
+        if (r < 0)
+                return refuse(c);
+        r = application_store_get(c->server->db, claims.subject, &a, &c->error);
+        if (r == -ENOENT)
+                return refuse(c);
+        return r < 0 ? r : set_principal(c, PRINCIPAL_APPLICATION, a->id);
+}
+
+static int identify_session(Call *c, const char *token) {
+        _cleanup_(session_freep) Session *s = NULL;
+        uint8_t hash[TOKEN_HASH_SIZE];
+        int r;
+
+        token_hash(token, hash);
+        r = session_store_get(c->server->db, &(Blob) { hash, sizeof(hash) }, server_now(c->server), &s, &c->error);
+        if (r == -ENOENT || (r >= 0 && s->kind != SESSION_COOKIE))
+                return refuse(c);
+        return r < 0 ? r : set_principal(c, s->principal_kind, s->principal_id);
+}
+
+static int base64_value(char ch) {
+        static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        const char *found = ch ? strchr(alphabet, ch) : NULL;
+
+        return found ? (int) (found - alphabet) : -EINVAL;
+}
+
+/* RFC 4648, section 4, into a text without NUL. */
+static int base64_decode_text(const char *s, char *ret, size_t size) {
+        uint32_t bits = 0;
+        unsigned n_bits = 0;
+        size_t n = 0;
+
+        for (; *s && *s != '='; s++) {
+                int v = base64_value(*s);
+
+                if (v < 0)
+                        return v;
+                bits = bits << 6 | (uint32_t) v;
+                n_bits += 6;
+                if (n_bits < 8)
+                        continue;
+                n_bits -= 8;
+                if (n + 1 >= size || !(bits >> n_bits & 0xff))
+                        return -EINVAL;
+                ret[n++] = (char) (bits >> n_bits & 0xff);
+        }
+        ret[n] = 0;
+        return strspn(s, "=") == strlen(s) && strlen(s) <= 2 ? 0 : -EINVAL;
+}
+
+static int identify_basic(Call *c, const char *encoded) {
+        _cleanup_(application_freep) Application *a = NULL;
+        char pair[BASIC_MAX], *colon;
+        int r;
+
+        if (base64_decode_text(encoded, pair, sizeof(pair)) < 0 || !(colon = strchr(pair, ':')))
+                return refuse(c);
+        *colon = 0;
+        r = find_application(c, pair, colon + 1, &a);
+        wipe(pair, sizeof(pair));
+        return r < 0 ? r : set_principal(c, PRINCIPAL_APPLICATION, a->id);
+}
+
+int auth_identify(Call *c, const char *authorization) {
+        if (!authorization)
+                return call_fail(c, -EKEYREJECTED, NULL, "The Authorization header is missing");
+        if (strncasecmp(authorization, "Basic ", 6) == 0)
+                return identify_basic(c, authorization + 6);
+        if (strncasecmp(authorization, "Bearer ", 7) != 0)
+                return refuse(c);
+        return strchr(authorization + 7, '.') ? identify_token(c, authorization + 7) :
+                                                identify_session(c, authorization + 7);
+}

@@ -1,0 +1,452 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* org.gantry.Server1.Manager: lists, making things, and the short ways to start and cancel. */
+
+#include "db/change-store.h"
+#include "db/workspace-store.h"
+#include "server/access-service.h"
+#include "server/actor-service.h"
+#include "server/bus.h"
+#include "server/configuration.h"
+#include "server/connection-service.h"
+#include "server/job-service.h"
+#include "server/out.h"
+#include "server/workspace-service.h"
+
+#define LIST_MAX 1000U
+
+typedef int (*AppendFunction)(Call *c, const Listing *l, JsonObject *list);
+
+/* "s workspace, t offset, u limit": an empty workspace is all, a limit of 0 the largest. */
+static int read_listing(Call *c, sd_bus_message *m, Listing *l) {
+        const char *workspace;
+        uint64_t offset;
+        uint32_t limit;
+        int r = sd_bus_message_read(m, "stu", &workspace, &offset, &limit);
+
+        if (r < 0)
+                return r;
+        l->options.offset = offset;
+        l->options.limit = limit == 0 || limit > LIST_MAX ? LIST_MAX : limit;
+        return *workspace ? listing_set_workspaces(c, (char *const[]) { (char *) workspace, NULL }, l) : 0;
+}
+
+static int list(Call *c, sd_bus_message *m, AppendFunction append, JsonObject **ret) {
+        _cleanup_listing_ Listing l = {};
+        _cleanup_json_ JsonObject *items = json_object_new_array();
+        int r = read_listing(c, m, &l);
+
+        if (!items)
+                return -ENOMEM;
+        if (r >= 0)
+                r = append(c, &l, items);
+        if (r >= 0)
+                *ret = TAKE_PTR(items);
+        return r;
+}
+
+static int append_workspaces(Call *c, const Listing *l, JsonObject *items) {
+        WorkspaceArray found = {};
+        int r = workspace_service_list(c, l, &found);
+
+        for (size_t i = 0; r >= 0 && i < found.n; i++) {
+                JsonObject *o = NULL;
+
+                r = workspace_view(found.items[i], &o);
+                if (r >= 0)
+                        r = out_append(items, o);
+        }
+        workspace_array_done(&found);
+        return r;
+}
+
+static int append_actors(Call *c, const Listing *l, ActorRole role, JsonObject *items) {
+        ActorArray found = {};
+        int r = actor_service_list(c, role, l, &found);
+
+        for (size_t i = 0; r >= 0 && i < found.n; i++) {
+                JsonObject *o = NULL;
+
+                r = actor_view(c, found.items[i], &o);
+                if (r >= 0)
+                        r = out_append(items, o);
+        }
+        actor_array_done(&found);
+        return r;
+}
+
+static int append_sources(Call *c, const Listing *l, JsonObject *items) {
+        return append_actors(c, l, ACTOR_SOURCE, items);
+}
+
+static int append_destinations(Call *c, const Listing *l, JsonObject *items) {
+        return append_actors(c, l, ACTOR_DESTINATION, items);
+}
+
+/* Without their streams, which may be many: Get() of the object has them. */
+static int append_connections(Call *c, const Listing *l, JsonObject *items) {
+        ConnectionArray found = {};
+        int r = connection_service_list(c, l, NULL, &found);
+
+        for (size_t i = 0; r >= 0 && i < found.n; i++) {
+                JsonObject *o = NULL;
+
+                r = connection_view(c, found.items[i], &o);
+                if (r < 0)
+                        break;
+                json_object_object_del(o, "configurations");
+                r = out_append(items, o);
+        }
+        connection_array_done(&found);
+        return r;
+}
+
+static int list_workspaces(Call *c, sd_bus_message *m, JsonObject **ret) {
+        return list(c, m, append_workspaces, ret);
+}
+
+static int list_sources(Call *c, sd_bus_message *m, JsonObject **ret) {
+        return list(c, m, append_sources, ret);
+}
+
+static int list_destinations(Call *c, sd_bus_message *m, JsonObject **ret) {
+        return list(c, m, append_destinations, ret);
+}
+
+static int list_connections(Call *c, sd_bus_message *m, JsonObject **ret) {
+        return list(c, m, append_connections, ret);
+}
+
+static int view_definition(const Definition *d, JsonObject **ret) {
+        _cleanup_out_ Out out = out_object();
+
+        out_string(&out, "id", d->id);
+        out_string(&out, "name", d->name);
+        out_string(&out, "role", actor_role_to_string(d->role));
+        out_string(&out, "connectorType", d->connector_type);
+        out_string(&out, "reference", d->reference);
+        out_string(&out, "version", d->docker_image_tag);
+        out_string(&out, "documentationUrl", d->documentation_url);
+        out_string(&out, "network", network_class_to_string(d->network));
+        out_bool(&out, "custom", d->custom);
+        out_string(&out, "workspaceId", d->workspace_id);
+        return out_take(&out, ret);
+}
+
+/* "s role, s workspace, t offset, u limit". */
+static int list_definitions(Call *c, sd_bus_message *m, JsonObject **ret) {
+        _cleanup_json_ JsonObject *items = json_object_new_array();
+        _cleanup_listing_ Listing l = {};
+        DefinitionFilter filter = { .role = _ACTOR_ROLE_INVALID };
+        DefinitionArray found = {};
+        const char *role;
+        int r = sd_bus_message_read(m, "s", &role);
+
+        if (r >= 0 && *role) {
+                filter.role = actor_role_from_string(role);
+                if (filter.role < 0)
+                        return call_fail(c, -EINVAL, NULL, "The role must be source, destination or empty");
+        }
+        if (r >= 0)
+                r = read_listing(c, m, &l);
+        if (r < 0)
+                return r;
+        filter.workspace_id = l.workspace_ids ? l.workspace_ids[0] : NULL;
+        r = definition_store_list(c->server->db, &filter, &l.options, &found, &c->error);
+        for (size_t i = 0; r >= 0 && i < found.n; i++) {
+                JsonObject *o = NULL;
+
+                r = view_definition(found.items[i], &o);
+                if (r >= 0)
+                        r = out_append(items, o);
+        }
+        definition_array_done(&found);
+        if (r >= 0)
+                *ret = TAKE_PTR(items);
+        return r;
+}
+
+/* "s definition_id": the ConnectorSpecification. */
+static int get_spec(Call *c, sd_bus_message *m, JsonObject **ret) {
+        _cleanup_(definition_freep) Definition *d = NULL;
+        const char *id;
+        int r = sd_bus_message_read(m, "s", &id);
+
+        if (r >= 0)
+                r = definition_store_get(c->server->db, id, &d, &c->error);
+        if (r >= 0)
+                r = definition_service_require_spec(c, d);
+        return r != 0 ? r : json_parse(d->spec, strlen(d->spec), ret, &c->error);
+}
+
+/* "s filter, t offset, u limit": filter is {connectionId, workspaceId, jobType, status}, the newest come first. */
+static int list_jobs(Call *c, sd_bus_message *m, JsonObject **ret) {
+        _cleanup_json_ JsonObject *items = json_object_new_array(), *o = NULL;
+        const char *text, *workspace = NULL, *type = NULL, *status = NULL;
+        JobFilter filter = JOB_FILTER_ALL;
+        Listing l = {};
+        JobArray found = {};
+        uint32_t limit;
+        int r = sd_bus_message_read(m, "stu", &text, &l.options.offset, &limit);
+
+        if (r >= 0 && *text)
+                r = json_parse(text, strlen(text), &o, &c->error);
+        if (r >= 0)
+                r = json_get_string(o, "connectionId", &filter.connection_id, "The filter", &c->error);
+        if (r >= 0)
+                r = json_get_string(o, "workspaceId", &workspace, "The filter", &c->error);
+        if (r >= 0)
+                r = json_get_string(o, "jobType", &type, "The filter", &c->error);
+        if (r >= 0)
+                r = json_get_string(o, "status", &status, "The filter", &c->error);
+        if (r < 0)
+                return r;
+        if (type)
+                filter.type = job_type_from_string(type);
+        if (status)
+                filter.status = job_status_from_string(status);
+        if ((type && filter.type < 0) || (status && filter.status < 0))
+                return call_fail(c, -EINVAL, NULL, "There is no such job type or status");
+        filter.order = JOB_ORDER_CREATED_DESCENDING;
+        l.options.limit = limit == 0 || limit > LIST_MAX ? LIST_MAX : limit;
+        l.workspace_ids = workspace ? (char *[]) { (char *) workspace, NULL } : NULL;
+        r = job_service_list(c, &l, &filter, &found);
+        for (size_t i = 0; r >= 0 && i < found.n; i++) {
+                JsonObject *job = NULL;
+
+                r = job_view(found.items[i], &job);
+                if (r >= 0)
+                        r = out_append(items, job);
+        }
+        job_array_done(&found);
+        if (r >= 0)
+                *ret = TAKE_PTR(items);
+        return r;
+}
+
+/* Sources and destinations may leave the workspace out: the first one. */
+static int complete_body(Call *c, JsonObject *body) {
+        _cleanup_(workspace_freep) Workspace *w = NULL;
+        int r;
+
+        if (!body)
+                return call_fail(c, -EINVAL, NULL, "The memfd is empty");
+        if (json_member(body, "workspaceId"))
+                return 0;
+        r = workspace_service_default(c, &w);
+        return r < 0 ? r : json_add_string(body, "workspaceId", w->id);
+}
+
+static int create_workspace(Call *c, sd_bus_message *m, JsonObject **ret) {
+        _cleanup_json_ JsonObject *body = NULL;
+        _cleanup_(workspace_freep) Workspace *w = NULL;
+        int r = bus_read_memfd(c, m, &body);
+
+        if (r >= 0)
+                r = workspace_service_create(c, body, &w);
+        if (r < 0)
+                return r;
+        return bus_object_result("workspace", w->id, ret);
+}
+
+static int create_actor(Call *c, sd_bus_message *m, ActorRole role, JsonObject **ret) {
+        _cleanup_json_ JsonObject *body = NULL;
+        _cleanup_(actor_freep) Actor *a = NULL;
+        int r = bus_read_memfd(c, m, &body);
+
+        if (r >= 0)
+                r = complete_body(c, body);
+        if (r >= 0)
+                r = actor_service_create(c, role, body, &a);
+        return r != 0 ? r : bus_object_result(actor_role_to_string(role), a->id, ret);
+}
+
+static int create_source(Call *c, sd_bus_message *m, JsonObject **ret) {
+        return create_actor(c, m, ACTOR_SOURCE, ret);
+}
+
+static int create_destination(Call *c, sd_bus_message *m, JsonObject **ret) {
+        return create_actor(c, m, ACTOR_DESTINATION, ret);
+}
+
+static int create_connection(Call *c, sd_bus_message *m, JsonObject **ret) {
+        _cleanup_json_ JsonObject *body = NULL;
+        _cleanup_(connection_freep) Connection *connection = NULL;
+        int r = bus_read_memfd(c, m, &body);
+
+        if (r >= 0 && !body)
+                r = call_fail(c, -EINVAL, NULL, "The memfd is empty");
+        if (r >= 0)
+                r = connection_service_create(c, body, &connection);
+        return r != 0 ? r : bus_object_result("connection", connection->id, ret);
+}
+
+/* "s connection_id, s options". */
+static int start(Call *c, sd_bus_message *m, JobType type) {
+        _cleanup_json_ JsonObject *options = NULL;
+        const char *id, *text;
+        int r = sd_bus_message_read(m, "ss", &id, &text);
+
+        if (r >= 0 && *text)
+                r = json_parse(text, strlen(text), &options, &c->error);
+        return r < 0 ? r : job_service_start(c, id, type, options);
+}
+
+static int start_sync(Call *c, sd_bus_message *m, JsonObject **ret) {
+        return start(c, m, JOB_SYNC);
+}
+
+static int start_refresh(Call *c, sd_bus_message *m, JsonObject **ret) {
+        return start(c, m, JOB_REFRESH);
+}
+
+static int start_clear(Call *c, sd_bus_message *m, JsonObject **ret) {
+        return start(c, m, JOB_CLEAR);
+}
+
+static int cancel_job(Call *c, sd_bus_message *m, JsonObject **ret) {
+        int64_t id;
+        int r = sd_bus_message_read(m, "x", &id);
+
+        return r < 0 ? r : job_service_cancel(c, id);
+}
+
+static int get_credentials(Call *c, sd_bus_message *m, JsonObject **ret) {
+        _cleanup_wipe_ char *secret = NULL;
+        _cleanup_free_ char *id = NULL;
+        _cleanup_out_ Out out = out_object();
+        int r = application_service_credentials(c, &id, &secret);
+
+        if (r < 0)
+                return r;
+        out_string(&out, "clientId", id);
+        out_string(&out, "clientSecret", secret);
+        return out_take(&out, ret);
+}
+
+static int write_credentials(Call *c, JsonObject *result, sd_bus_message *reply) {
+        return sd_bus_message_append(reply, "ss", json_object_get_string(json_member(result, "clientId")),
+                                     json_object_get_string(json_member(result, "clientSecret")));
+}
+
+/* "t since, u limit". */
+static int list_changes(Call *c, sd_bus_message *m, JsonObject **ret) {
+        _cleanup_json_ JsonObject *items = json_object_new_array();
+        ChangeArray found = {};
+        uint64_t since;
+        uint32_t limit;
+        int r = sd_bus_message_read(m, "tu", &since, &limit);
+
+        if (r >= 0)
+                r = change_list(c->server->db, (int64_t) since, limit == 0 || limit > LIST_MAX ? LIST_MAX : limit,
+                                &found, &c->error);
+        for (size_t i = 0; r >= 0 && i < found.n; i++) {
+                Out out = out_object();
+                JsonObject *o = NULL;
+
+                out_i64(&out, "seq", found.items[i]->seq);
+                out_string(&out, "kind", change_kind_to_string(found.items[i]->kind));
+                out_string(&out, "id", found.items[i]->id);
+                out_i64(&out, "at", (int64_t) found.items[i]->at);
+                r = out_take(&out, &o);
+                if (r >= 0)
+                        r = out_append(items, o);
+        }
+        change_array_done(&found);
+        if (r >= 0)
+                *ret = TAKE_PTR(items);
+        return r;
+}
+
+static int write_changes(Call *c, JsonObject *result, sd_bus_message *reply) {
+        int r = sd_bus_message_open_container(reply, 'a', "(tsst)");
+
+        for (size_t i = 0; r >= 0 && i < json_object_array_length(result); i++) {
+                JsonObject *o = json_object_array_get_idx(result, i);
+
+                r = sd_bus_message_append(reply, "(tsst)", (uint64_t) json_object_get_int64(json_member(o, "seq")),
+                                          json_object_get_string(json_member(o, "kind")),
+                                          json_object_get_string(json_member(o, "id")),
+                                          (uint64_t) json_object_get_int64(json_member(o, "at")));
+        }
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+static int get_version(sd_bus *bus, const char *path, const char *interface, const char *property,
+                       sd_bus_message *reply, void *userdata, sd_bus_error *reterr) {
+        return sd_bus_message_append(reply, "s", PACKAGE_VERSION);
+}
+
+#define METHOD(member_, action_, role_, run_, write_) { MANAGER_INTERFACE, member_, action_, role_, run_, write_ }
+
+const BusMethod bus_manager_methods[] = {
+        METHOD("ListWorkspaces", "read", ROLE_READER, list_workspaces, bus_write_list),
+        METHOD("ListSources", "read", ROLE_READER, list_sources, bus_write_list),
+        METHOD("ListDestinations", "read", ROLE_READER, list_destinations, bus_write_list),
+        METHOD("ListConnections", "read", ROLE_READER, list_connections, bus_write_list),
+        METHOD("ListDefinitions", "read", ROLE_READER, list_definitions, bus_write_list),
+        METHOD("ListJobs", "read", ROLE_READER, list_jobs, bus_write_list),
+        METHOD("ListChanges", "read", ROLE_READER, list_changes, write_changes),
+        METHOD("GetSpec", "read", ROLE_READER, get_spec, bus_write_memfd),
+        METHOD("CreateWorkspace", "configure", ROLE_ADMIN, create_workspace, bus_write_object),
+        METHOD("CreateSource", "configure", ROLE_ADMIN, create_source, bus_write_object),
+        METHOD("CreateDestination", "configure", ROLE_ADMIN, create_destination, bus_write_object),
+        METHOD("CreateConnection", "configure", ROLE_ADMIN, create_connection, bus_write_object),
+        METHOD("Sync", "run", ROLE_RUNNER, start_sync, bus_write_job),
+        METHOD("Refresh", "clear-data", ROLE_ADMIN, start_refresh, bus_write_job),
+        METHOD("Clear", "clear-data", ROLE_ADMIN, start_clear, bus_write_job),
+        METHOD("Cancel", "run", ROLE_RUNNER, cancel_job, NULL),
+        METHOD("GetCredentials", "secrets", ROLE_ADMIN, get_credentials, write_credentials),
+        {},
+};
+
+#define LIST_IN SD_BUS_ARGS("s", workspace_id, "t", offset, "u", limit)
+#define ITEMS_OUT SD_BUS_RESULT("as", items)
+#define JSON_IN SD_BUS_ARGS("h", json)
+#define OBJECT_OUT SD_BUS_RESULT("o", path, "s", id)
+#define JOB_IN SD_BUS_ARGS("s", connection_id, "s", options)
+
+static const sd_bus_vtable manager_vtable[] = {
+        SD_BUS_VTABLE_START(0),
+        SD_BUS_PROPERTY("Version", "s", get_version, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_METHOD_WITH_ARGS("ListWorkspaces", LIST_IN, ITEMS_OUT, bus_method_handler,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ListSources", LIST_IN, ITEMS_OUT, bus_method_handler,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ListDestinations", LIST_IN, ITEMS_OUT, bus_method_handler,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ListConnections", LIST_IN, ITEMS_OUT, bus_method_handler,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ListDefinitions", SD_BUS_ARGS("s", role, "s", workspace_id, "t", offset, "u", limit),
+                                ITEMS_OUT, bus_method_handler, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ListJobs", SD_BUS_ARGS("s", filter, "t", offset, "u", limit),
+                                ITEMS_OUT, bus_method_handler, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ListChanges", SD_BUS_ARGS("t", since, "u", limit),
+                                SD_BUS_RESULT("a(tsst)", changes), bus_method_handler, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("GetSpec", SD_BUS_ARGS("s", definition_id),
+                                SD_BUS_RESULT("h", spec), bus_method_handler, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("CreateWorkspace", JSON_IN, OBJECT_OUT, bus_method_handler,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("CreateSource", JSON_IN, OBJECT_OUT, bus_method_handler,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("CreateDestination", JSON_IN, OBJECT_OUT, bus_method_handler,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("CreateConnection", JSON_IN, OBJECT_OUT, bus_method_handler,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Sync", JOB_IN, SD_BUS_RESULT("x", job_id), bus_method_handler,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Refresh", JOB_IN, SD_BUS_RESULT("x", job_id), bus_method_handler,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Clear", JOB_IN, SD_BUS_RESULT("x", job_id), bus_method_handler,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Cancel", SD_BUS_ARGS("x", job_id), SD_BUS_NO_RESULT, bus_method_handler,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("GetCredentials", SD_BUS_NO_ARGS,
+                                SD_BUS_RESULT("s", client_id, "s", client_secret), bus_method_handler, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_SIGNAL_WITH_ARGS("Changed", SD_BUS_ARGS("t", seq), 0),
+        SD_BUS_VTABLE_END,
+};
+
+int bus_manager_add(Server *s) {
+        return sd_bus_add_object_vtable(s->bus, NULL, SERVER_PATH, MANAGER_INTERFACE, manager_vtable, s);
+}

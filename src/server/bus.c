@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "basic/fd-util.h"
+#include "basic/file-util.h"
+#include "server/bus.h"
+#include "server/out.h"
+#include "shared/bus-error.h"
+
+/* As over HTTP. */
+#define MEMFD_MAX (32U * 1024U * 1024U)
+
+static const BusMethod *find_method(sd_bus_message *m) {
+        static const BusMethod *const tables[] = { bus_manager_methods, bus_object_methods };
+
+        for (size_t i = 0; i < ELEMENTSOF(tables); i++)
+                for (const BusMethod *k = tables[i]; k->member; k++)
+                        if (streq(k->interface, sd_bus_message_get_interface(m)) &&
+                            streq(k->member, sd_bus_message_get_member(m)))
+                                return k;
+        return NULL;
+}
+
+/* Our errnos that the bus knows no name for. */
+static int to_bus_errno(int r) {
+        switch (-r) {
+        case EDOM:
+        case EBADMSG:
+        case ERANGE:
+        case E2BIG:
+                return -EINVAL;
+        case ESTALE:
+                return -EEXIST;
+        case EPERM:
+                return -EACCES;
+        default:
+                return r;
+        }
+}
+
+/* The sentence, and behind it what is wrong with which field. */
+static int reply_failure(Call *c, int r) {
+        _cleanup_buffer_ Buffer b = {};
+        _cleanup_error_ Error *e = NULL;
+        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+        JsonObject *errors = json_member(c->problem_data, "errors");
+
+        (void) buffer_append_string(&b, error_message(c->error, r));
+        for (size_t i = 0; errors && i < json_object_array_length(errors); i++) {
+                JsonObject *o = json_object_array_get_idx(errors, i);
+
+                (void) buffer_appendf(&b, "%s%s %s", i == 0 ? ": " : "; ",
+                                      json_object_get_string(json_member(o, "field")),
+                                      json_object_get_string(json_member(o, "message")));
+        }
+        (void) error_set(&e, r, "%s", strempty(buffer_string(&b)));
+        (void) bus_error_from(&error, to_bus_errno(r), e);
+        return sd_bus_reply_method_error(c->message, &error);
+}
+
+static void on_complete(Call *c, int r, JsonObject *result) {
+        const BusMethod *k = c->handler;
+        sd_bus_message *reply = NULL;
+
+        if (r >= 0)
+                r = sd_bus_message_new_method_return(c->message, &reply);
+        if (r >= 0 && k->write)
+                r = k->write(c, result, reply);
+        if (r < 0)
+                (void) reply_failure(c, r);
+        else
+                (void) sd_bus_send(NULL, reply, NULL);
+        sd_bus_message_unref(reply);
+}
+
+static void run(Call *c) {
+        const BusMethod *k = c->handler;
+        _cleanup_json_ JsonObject *result = NULL;
+        int r = sd_bus_message_rewind(c->message, /* complete= */ true);
+
+        if (r >= 0)
+                r = k->run(c, c->message, &result);
+        if (r != CALL_LATER)
+                on_complete(c, r, result);
+}
+
+static int set_sender(Call *c, sd_bus_message *m) {
+        sd_bus_creds *creds = NULL;
+        uid_t uid = 0;
+        int r = sd_bus_query_sender_creds(m, SD_BUS_CREDS_EUID, &creds);
+
+        if (r >= 0)
+                r = sd_bus_creds_get_euid(creds, &uid);
+        sd_bus_creds_unref(creds);
+        if (r < 0)
+                return r;
+        c->kind = PRINCIPAL_UID;
+        return asprintf(&c->principal_id, "%u", (unsigned) uid) < 0 ? -ENOMEM : 0;
+}
+
+int bus_method_handler(sd_bus_message *m, void *userdata, sd_bus_error *reterr) {
+        Server *s = userdata;
+        const BusMethod *k = find_method(m);
+        _cleanup_(call_unrefp) Call *c = NULL;
+        char action[64];
+        int r;
+
+        daemon_touch(s->daemon);
+        if (!k)
+                return sd_bus_error_set(reterr, SD_BUS_ERROR_UNKNOWN_METHOD, "There is no such method");
+        (void) snprintf(action, sizeof(action), "org.gantry.%s", k->action);
+        r = polkit_check(s->polkit, m, action, NULL, reterr);
+        if (r <= 0)
+                return r < 0 ? r : 1;
+        c = call_new(s);
+        if (!c)
+                return -ENOMEM;
+        r = set_sender(c, m);
+        if (r < 0)
+                return r;
+        c->instance_role = k->role;
+        c->message = sd_bus_message_ref(m);
+        c->handler = k;
+        c->retry = run;
+        c->complete = on_complete;
+        run(c);
+        return 1;
+}
+
+int bus_write_json(Call *c, JsonObject *result, sd_bus_message *reply) {
+        _cleanup_free_ char *text = json_to_string(result);
+
+        return text ? sd_bus_message_append(reply, "s", text) : -ENOMEM;
+}
+
+int bus_write_list(Call *c, JsonObject *result, sd_bus_message *reply) {
+        int r = sd_bus_message_open_container(reply, 'a', "s");
+
+        for (size_t i = 0; r >= 0 && i < json_object_array_length(result); i++)
+                r = bus_write_json(c, json_object_array_get_idx(result, i), reply);
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+int bus_write_job(Call *c, JsonObject *result, sd_bus_message *reply) {
+        return sd_bus_message_append(reply, "x", json_object_get_int64(json_member(result, "jobId")));
+}
+
+int bus_write_object(Call *c, JsonObject *result, sd_bus_message *reply) {
+        return sd_bus_message_append(reply, "os", json_object_get_string(json_member(result, "path")),
+                                     json_object_get_string(json_member(result, "id")));
+}
+
+int bus_write_memfd(Call *c, JsonObject *result, sd_bus_message *reply) {
+        _cleanup_free_ char *text = json_to_string(result);
+        _cleanup_close_ int fd = memfd_create("gantry-json", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+        int r;
+
+        if (!text)
+                return -ENOMEM;
+        if (fd < 0)
+                return -errno;
+        r = write_full(fd, text, strlen(text));
+        if (r < 0)
+                return r;
+        if (lseek(fd, 0, SEEK_SET) < 0 ||
+            fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) < 0)
+                return -errno;
+        return sd_bus_message_append(reply, "h", fd);
+}
+
+/* The descriptor is somebody else's: only a memfd that can no longer change is read, so that reading never blocks and what
+ * is judged is what is used. */
+static int read_sealed(int fd, char **ret, size_t *ret_n) {
+        int seals = fcntl(fd, F_GET_SEALS);
+        off_t size;
+        ssize_t k;
+        char *text;
+
+        if (seals < 0 || (seals & (F_SEAL_WRITE | F_SEAL_SHRINK)) != (F_SEAL_WRITE | F_SEAL_SHRINK))
+                return -EINVAL;
+        size = lseek(fd, 0, SEEK_END);
+        if (size < 0)
+                return -errno;
+        if (size > (off_t) MEMFD_MAX)
+                return -E2BIG;
+        text = malloc((size_t) size + 1);
+        if (!text)
+                return -ENOMEM;
+        k = size > 0 ? pread(fd, text, (size_t) size, 0) : 0;
+        if (k != size) {
+                free(text);
+                return k < 0 ? -errno : -EIO;
+        }
+        text[size] = 0;
+        *ret = text;
+        *ret_n = (size_t) size;
+        return 0;
+}
+
+int bus_read_memfd(Call *c, sd_bus_message *m, JsonObject **ret) {
+        _cleanup_wipe_ char *text = NULL;
+        _cleanup_json_ JsonObject *o = NULL;
+        size_t n = 0;
+        int fd, r = sd_bus_message_read(m, "h", &fd);
+
+        if (r >= 0)
+                r = read_sealed(fd, &text, &n);
+        if (r == -EINVAL)
+                return call_fail(c, r, NULL, "The descriptor must be a memfd sealed against writing and shrinking");
+        if (r < 0 || n == 0)
+                return r < 0 ? r : 0;
+        r = json_parse(text, n, &o, &c->error);
+        if (r < 0)
+                return r;
+        if (!json_object_is_type(o, json_type_object))
+                return call_fail(c, -EINVAL, NULL, "The memfd must hold a JSON object");
+        *ret = TAKE_PTR(o);
+        return 0;
+}
+
+int bus_object_path(const char *kind, const char *id, char **ret) {
+        _cleanup_free_ char *prefix = NULL;
+
+        if (asprintf(&prefix, SERVER_PATH "/%s", kind) < 0)
+                return -ENOMEM;
+        return sd_bus_path_encode(prefix, id, ret);
+}
+
+int bus_object_result(const char *kind, const char *id, JsonObject **ret) {
+        _cleanup_free_ char *path = NULL;
+        Out out;
+        int r = bus_object_path(kind, id, &path);
+
+        if (r < 0)
+                return r;
+        out = out_object();
+        out_string(&out, "path", path);
+        out_string(&out, "id", id);
+        return out_take(&out, ret);
+}

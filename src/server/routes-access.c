@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* /applications, /permissions, /users and /organizations of the public API. */
+
+#include "server/access-service.h"
+#include "server/api.h"
+#include "server/organization.h"
+
+static int list_applications(Call *c, HttpRequest *q, JsonObject **ret) {
+        _cleanup_out_ Out out = out_object();
+        JsonObject *list = json_object_new_array();
+        ApplicationArray found = {};
+        int r = application_service_list(c, &found);
+
+        for (size_t i = 0; r >= 0 && i < found.n; i++) {
+                JsonObject *o = NULL;
+
+                r = application_view(found.items[i], NULL, &o);
+                if (r >= 0)
+                        r = out_append(list, o);
+        }
+        application_array_done(&found);
+        out_value(&out, "applications", list);
+        return r < 0 ? r : out_take(&out, ret);
+}
+
+static int create_application(Call *c, HttpRequest *q, JsonObject **ret) {
+        _cleanup_(application_freep) Application *a = NULL;
+        _cleanup_wipe_ char *secret = NULL;
+        int r = application_service_create(c, c->body, &a, &secret);
+
+        return r < 0 ? r : application_view(a, secret, ret);
+}
+
+static int get_application(Call *c, HttpRequest *q, JsonObject **ret) {
+        _cleanup_(application_freep) Application *a = NULL;
+        int r = application_service_get(c, http_request_path_value(q, "applicationId"), &a);
+
+        return r < 0 ? r : application_view(a, NULL, ret);
+}
+
+/* Airbyte answers with what it deleted. */
+static int delete_application(Call *c, HttpRequest *q, JsonObject **ret) {
+        _cleanup_(application_freep) Application *a = NULL;
+        const char *id = http_request_path_value(q, "applicationId");
+        int r = application_service_get(c, id, &a);
+
+        if (r >= 0)
+                r = application_service_delete(c, id);
+        return r < 0 ? r : application_view(a, NULL, ret);
+}
+
+static int view_permission(int r, Permission *p, JsonObject **ret) {
+        if (r >= 0)
+                r = permission_view(p, ret);
+        permission_free(p);
+        return r;
+}
+
+static int list_permissions(Call *c, HttpRequest *q, JsonObject **ret) {
+        const char *user = http_request_query(q, "userId");
+        JsonObject *data = json_object_new_array();
+        PermissionArray found = {};
+        int r = permission_service_list(c, &found);
+
+        for (size_t i = 0; r >= 0 && i < found.n; i++) {
+                JsonObject *o = NULL;
+
+                r = permission_view(found.items[i], &o);
+                if (r >= 0 && user && !streq(json_object_get_string(json_member(o, "userId")), user))
+                        json_object_put(o);
+                else if (r >= 0)
+                        r = out_append(data, o);
+        }
+        permission_array_done(&found);
+        if (r >= 0)
+                return api_data(data, ret);
+        json_object_put(data);
+        return r;
+}
+
+static int create_permission(Call *c, HttpRequest *q, JsonObject **ret) {
+        Permission *p = NULL;
+        int r = permission_service_create(c, c->body, &p);
+
+        return view_permission(r, p, ret);
+}
+
+static int get_permission(Call *c, HttpRequest *q, JsonObject **ret) {
+        Permission *p = NULL;
+        int r = permission_service_get(c, http_request_path_value(q, "permissionId"), &p);
+
+        return view_permission(r, p, ret);
+}
+
+static int update_permission(Call *c, HttpRequest *q, JsonObject **ret) {
+        Permission *p = NULL;
+        int r = permission_service_update(c, http_request_path_value(q, "permissionId"), c->body, &p);
+
+        return view_permission(r, p, ret);
+}
+
+static int delete_permission(Call *c, HttpRequest *q, JsonObject **ret) {
+        return permission_service_delete(c, http_request_path_value(q, "permissionId"));
+}
+
+static int view_user(const char *id, const char *name, JsonObject **ret) {
+        _cleanup_out_ Out out = out_object();
+
+        out_string(&out, "id", id);
+        out_string(&out, "name", name);
+        out_string(&out, "email", "");
+        return out_take(&out, ret);
+}
+
+/* Users are the applications and, with a permission of their own, users of this machine. */
+static int list_users(Call *c, HttpRequest *q, JsonObject **ret) {
+        JsonObject *data = json_object_new_array();
+        PermissionArray permissions = {};
+        ApplicationArray applications = {};
+        int r = application_service_list(c, &applications);
+
+        for (size_t i = 0; r >= 0 && i < applications.n; i++) {
+                JsonObject *o = NULL;
+
+                r = view_user(applications.items[i]->id, applications.items[i]->name, &o);
+                if (r >= 0)
+                        r = out_append(data, o);
+        }
+        if (r >= 0)
+                r = permission_service_list(c, &permissions);
+        for (size_t i = 0; r >= 0 && i < permissions.n; i++) {
+                _cleanup_json_ JsonObject *p = NULL;
+                JsonObject *o = NULL;
+
+                if (permissions.items[i]->principal_kind != PRINCIPAL_UID)
+                        continue;
+                r = permission_view(permissions.items[i], &p);
+                if (r >= 0)
+                        r = view_user(json_object_get_string(json_member(p, "userId")),
+                                      json_object_get_string(json_member(p, "userId")), &o);
+                if (r >= 0)
+                        r = out_append(data, o);
+        }
+        application_array_done(&applications);
+        permission_array_done(&permissions);
+        if (r >= 0)
+                return api_data(data, ret);
+        json_object_put(data);
+        return r;
+}
+
+static int list_organizations(Call *c, HttpRequest *q, JsonObject **ret) {
+        _cleanup_out_ Out out = out_object();
+        JsonObject *data = json_object_new_array(), *o = NULL;
+        int r;
+
+        out_string(&out, "organizationId", ORGANIZATION_ID);
+        out_string(&out, "organizationName", ORGANIZATION_NAME);
+        out_string(&out, "email", "");
+        r = out_take(&out, &o);
+        if (r >= 0)
+                r = out_append(data, o);
+        if (r >= 0)
+                return api_data(data, ret);
+        json_object_put(data);
+        return r;
+}
+
+#define V1 "/api/public/v1"
+
+static const ApiRoute routes_access_rows[] = {
+        { "GET", V1 "/applications", list_applications, .id = "listApplications", .tag = "Applications",
+          .response = "ApplicationReadList" },
+        { "POST", V1 "/applications", create_application, .id = "createApplication", .tag = "Applications",
+          .request = "ApplicationCreate", .response = "ApplicationRead" },
+        { "GET", V1 "/applications/{applicationId}", get_application, .id = "getApplication", .tag = "Applications",
+          .response = "ApplicationRead" },
+        { "DELETE", V1 "/applications/{applicationId}", delete_application, .id = "deleteApplication",
+          .tag = "Applications", .response = "ApplicationRead" },
+        { "GET", V1 "/permissions", list_permissions, .id = "listPermissions", .tag = "Permissions",
+          .response = "PermissionsResponse", .query = "userId organizationId" },
+        { "POST", V1 "/permissions", create_permission, .id = "createPermission", .tag = "Permissions",
+          .request = "PermissionCreateRequest", .response = "PermissionResponse" },
+        { "GET", V1 "/permissions/{permissionId}", get_permission, .id = "getPermission", .tag = "Permissions",
+          .response = "PermissionResponse" },
+        { "PATCH", V1 "/permissions/{permissionId}", update_permission, .id = "updatePermission", .tag = "Permissions",
+          .request = "PermissionUpdateRequest", .response = "PermissionResponse" },
+        { "DELETE", V1 "/permissions/{permissionId}", delete_permission, .status = 204, .id = "deletePermission",
+          .tag = "Permissions" },
+        { "GET", V1 "/users", list_users, .id = "listUsers", .tag = "Users", .response = "UsersResponse",
+          .query = "organizationId ids[] emails[]" },
+        { "GET", V1 "/organizations", list_organizations, .id = "listOrganizations", .tag = "Organizations",
+          .response = "OrganizationsResponse" },
+};
+API_TABLE(routes_access);

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* gantry-server: the control plane's one object, which everything else hangs on. What can be done with an object of
+ * the suite is in NAME-service.h, the same for HTTP and D-Bus; routes-NAME.c and bus-NAME.c only translate. */
+
+#include "db/db.h"
+#include "http/http-server.h"
+#include "secrets/jwt.h"
+#include "shared/bus-polkit.h"
+#include "shared/conf-file.h"
+#include "shared/daemon.h"
+
+typedef struct EventFeed EventFeed;
+
+typedef struct Server {
+        Daemon *daemon;
+        Env *env;        /* borrowed from the daemon */
+        sd_bus *bus;     /* the same */
+        Db *db;
+        SealingKeys *keys;
+        JwtKey *jwt;
+        ConfFile *conf;
+        Polkit *polkit;
+        HttpServer *http;
+        HttpRoute *routes; /* made of the tables of routes-*.c */
+        size_t n_routes;
+        EventFeed *feed;
+        unsigned n_calls;  /* that wait for another daemon */
+        int64_t announced; /* seq of the last Changed signal */
+} Server;
+
+static inline usec_t server_now(Server *s) {
+        return env_now(s->env, ENV_CLOCK_REALTIME);
+}
+
+/* After anything was stored: D-Bus and the event streams hear of it. */
+void server_announce(Server *s);

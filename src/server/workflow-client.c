@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "basic/fd-util.h"
+#include "basic/file-util.h"
+#include "server/workflow-client.h"
+#include "shared/bus-error.h"
+
+#define WORKFLOW_NAME "org.gantry.Workflow1", "/org/gantry/Workflow1", "org.gantry.Workflow1.Manager"
+#define WORKLOAD_NAME "org.gantry.Workload1", "/org/gantry/Workload1", "org.gantry.Workload1.Manager"
+/* The daemon bounds these calls by itself; this is for one that died without an answer. */
+#define CALL_TIMEOUT_USEC (15 * 60 * USEC_PER_SEC)
+#define MEMFD_MAX (32U * 1024U * 1024U)
+
+typedef struct Waiting {
+        Call *call;
+        WorkflowDone done;
+} Waiting;
+
+static int on_reply(sd_bus_message *m, void *userdata, sd_bus_error *reterr) {
+        Waiting *w = userdata;
+        Call *c = w->call;
+        WorkflowDone done = w->done;
+        const sd_bus_error *e = sd_bus_message_get_error(m);
+        int r = 0;
+
+        free(w);
+        if (e && e->name && strncmp(e->name, BUS_ERROR_PREFIX, STRLEN(BUS_ERROR_PREFIX)) != 0)
+                r = call_fail(c, -EAGAIN, NULL, "The daemon that does this is not available");
+        else if (e)
+                r = bus_error_to(e, -EIO, &c->error);
+        done(c, r, r < 0 ? NULL : m);
+        return 0;
+}
+
+/* Takes the message over. */
+static int send_call(Call *c, sd_bus_message *m, WorkflowDone done) {
+        Waiting *w = malloc(sizeof(*w));
+        int r = -ENOMEM;
+
+        if (w) {
+                *w = (Waiting) { .call = c, .done = done };
+                r = sd_bus_call_async(c->server->bus, NULL, m, on_reply, w, CALL_TIMEOUT_USEC);
+        }
+        sd_bus_message_unref(m);
+        if (r < 0) {
+                free(w);
+                return call_fail(c, r == -ENOMEM ? r : -EAGAIN, NULL, "The daemon that does this is not available");
+        }
+        return call_later(c);
+}
+
+static int new_call(Call *c, const char *name, const char *path, const char *interface, const char *method,
+                    sd_bus_message **ret) {
+        if (!c->server->bus)
+                return call_fail(c, -EAGAIN, NULL, "There is no bus");
+        return sd_bus_message_new_method_call(c->server->bus, ret, name, path, interface, method);
+}
+
+/* A sealed memfd with the text; an empty one for NULL. */
+static int append_memfd(sd_bus_message *m, const char *text) {
+        _cleanup_close_ int fd = memfd_create("gantry-config", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+        int r;
+
+        if (fd < 0)
+                return -errno;
+        r = text ? write_full(fd, text, strlen(text)) : 0;
+        if (r < 0)
+                return r;
+        if (lseek(fd, 0, SEEK_SET) < 0 ||
+            fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) < 0)
+                return -errno;
+        /* The message keeps a copy of the descriptor. */
+        return sd_bus_message_append(m, "h", fd);
+}
+
+int workflow_start_job(Call *c, const char *connection_id, const char *job_type, const char *options,
+                       WorkflowDone done) {
+        sd_bus_message *m = NULL;
+        int r = new_call(c, WORKFLOW_NAME, "StartJob", &m);
+
+        if (r >= 0)
+                r = sd_bus_message_append(m, "sss", connection_id, job_type, options);
+        return r < 0 ? r : send_call(c, m, done);
+}
+
+int workflow_cancel_job(Call *c, int64_t job_id, WorkflowDone done) {
+        sd_bus_message *m = NULL;
+        int r = new_call(c, WORKFLOW_NAME, "CancelJob", &m);
+
+        if (r >= 0)
+                r = sd_bus_message_append(m, "x", job_id);
+        return r < 0 ? r : send_call(c, m, done);
+}
+
+int workflow_run_check(Call *c, const char *actor_id, const char *config, WorkflowDone done) {
+        sd_bus_message *m = NULL;
+        int r = new_call(c, WORKFLOW_NAME, "RunCheck", &m);
+
+        if (r >= 0)
+                r = sd_bus_message_append(m, "s", actor_id);
+        if (r >= 0)
+                r = append_memfd(m, config);
+        return r < 0 ? r : send_call(c, m, done);
+}
+
+int workflow_run_discover(Call *c, const char *source_id, bool ignore_cache, WorkflowDone done) {
+        sd_bus_message *m = NULL;
+        int r = new_call(c, WORKFLOW_NAME, "RunDiscover", &m);
+
+        if (r >= 0)
+                r = sd_bus_message_append(m, "sb", source_id, ignore_cache);
+        return r < 0 ? r : send_call(c, m, done);
+}
+
+int workflow_run_spec(Call *c, const char *definition_id, WorkflowDone done) {
+        sd_bus_message *m = NULL;
+        int r = new_call(c, WORKFLOW_NAME, "RunSpec", &m);
+
+        if (r >= 0)
+                r = sd_bus_message_append(m, "s", definition_id);
+        return r < 0 ? r : send_call(c, m, done);
+}
+
+int workload_state_set(Call *c, const char *connection_id, const char *states, WorkflowDone done) {
+        sd_bus_message *m = NULL;
+        int r = new_call(c, WORKLOAD_NAME, "StateSet", &m);
+
+        if (r >= 0)
+                r = sd_bus_message_append(m, "s", connection_id);
+        if (r >= 0)
+                r = append_memfd(m, states);
+        return r < 0 ? r : send_call(c, m, done);
+}
+
+int workload_read_logs(Call *c, int64_t job_id, uint32_t attempt, uint64_t cursor, uint32_t max, WorkflowDone done) {
+        sd_bus_message *m = NULL;
+        int r = new_call(c, WORKLOAD_NAME, "ReadLogs", &m);
+
+        if (r >= 0)
+                r = sd_bus_message_append(m, "xutu", job_id, attempt, cursor, max);
+        return r < 0 ? r : send_call(c, m, done);
+}
+
+void workflow_connection_changed(Server *s, const char *connection_id) {
+        if (s->bus)
+                (void) sd_bus_call_method_async(s->bus, NULL, WORKFLOW_NAME, "ConnectionChanged", NULL, NULL, "s",
+                                                connection_id);
+}
+
+int workflow_read_memfd(sd_bus_message *reply, char **ret, size_t *ret_n) {
+        int fd, copy, r = sd_bus_message_read(reply, "h", &fd);
+
+        if (r < 0)
+                return r;
+        /* From its start, whoever has read it before; the message keeps its own descriptor. */
+        copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+        if (copy < 0)
+                return -errno;
+        if (lseek(copy, 0, SEEK_SET) < 0)
+                r = -errno;
+        else
+                r = read_file_fd(copy, "the answer", MEMFD_MAX, ret, ret_n, NULL);
+        (void) safe_close(copy);
+        return r;
+}
