@@ -92,7 +92,7 @@ static int take_zone(const char **s, int *ret) {
         return 0;
 }
 
-int parse_rfc3339(const char *s, usec_t *ret) {
+int parse_timestamp(const char *s, usec_t *ret) {
         unsigned year, month, day, hour, minute, second;
         struct tm tm = {};
         usec_t fraction;

@@ -15,7 +15,7 @@ typedef uint64_t usec_t;
 char *format_rfc3339(usec_t realtime, char buf[static RFC3339_MAX]);
 /* The same back: seconds may have a fraction (digits after the sixth are dropped), the zone is Z or +hh:mm.
  * -EINVAL for anything else and for times before 1970. */
-int parse_rfc3339(const char *s, usec_t *ret);
+int parse_timestamp(const char *s, usec_t *ret);
 
 /* "1 h 02 min", "3.2 s", "12 ms": for people. */
 #define FORMAT_SPAN_MAX 32

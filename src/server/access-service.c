@@ -111,7 +111,8 @@ int application_service_credentials(Call *c, char **ret_client_id, char **ret_se
                 if (all.items[i]->sealed_secret.n > 0)
                         found = all.items[i];
         if (r >= 0 && !found)
-                r = call_fail(c, -ENOENT, NULL, "The first application's secret is no longer kept: make another application");
+                r = call_fail(c, -ENOENT, NULL,
+                              "The first application's secret is no longer kept: make another application");
         if (r >= 0) {
                 size_t n;
 

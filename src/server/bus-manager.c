@@ -442,7 +442,8 @@ static const sd_bus_vtable manager_vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("Cancel", SD_BUS_ARGS("x", job_id), SD_BUS_NO_RESULT, bus_method_handler,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("GetCredentials", SD_BUS_NO_ARGS,
-                                SD_BUS_RESULT("s", client_id, "s", client_secret), bus_method_handler, SD_BUS_VTABLE_UNPRIVILEGED),
+                                SD_BUS_RESULT("s", client_id, "s", client_secret), bus_method_handler,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_SIGNAL_WITH_ARGS("Changed", SD_BUS_ARGS("t", seq), 0),
         SD_BUS_VTABLE_END,
 };

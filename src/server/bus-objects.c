@@ -487,7 +487,8 @@ static const sd_bus_vtable job_vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("Cancel", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, bus_method_handler,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("ReadLogs", SD_BUS_ARGS("u", attempt, "t", cursor, "u", max),
-                                SD_BUS_RESULT("h", lines, "t", cursor, "b", more), bus_method_handler, SD_BUS_VTABLE_UNPRIVILEGED),
+                                SD_BUS_RESULT("h", lines, "t", cursor, "b", more), bus_method_handler,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_VTABLE_END,
 };
 

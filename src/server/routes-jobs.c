@@ -18,7 +18,7 @@ static int read_time(Call *c, HttpRequest *q, const char *name, usec_t *ret) {
 
         if (!s)
                 return 0;
-        if (parse_rfc3339(s, ret) < 0)
+        if (parse_timestamp(s, ret) < 0)
                 return call_fail(c, -EINVAL, NULL, "'%s' must be a time such as 2026-11-23T05:26:53Z", name);
         return 0;
 }
