@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The guard. Bytes of a head are peeked at, never taken: libmicrohttpd reads them again from the socket. Edge-triggered
- * events keep bytes that stay in the socket from waking us again and again. */
+/* The guard. Bytes of a head are peeked at, never taken: libmicrohttpd reads them again from the socket.
+ * Edge-triggered events keep bytes that stay in the socket from waking us again and again. */
 
 #include <netinet/in.h>
 #include <stdio.h>
@@ -57,8 +57,8 @@ static int pending_take(Pending *p) {
         return fd;
 }
 
-/* Tells the client and closes. What has arrived is read first: closing on unread bytes resets the connection, and the
- * client would lose the answer. */
+/* Tells the client and closes. What has arrived is read first: closing on unread bytes resets the
+ * connection, and the client would lose the answer. */
 static void refuse(int fd, HttpProblem problem, const char *why) {
         _cleanup_json_ JsonObject *document = http_problem_document(problem, NULL, why, NULL);
         _cleanup_free_ char *body = document ? json_to_string(document) : NULL;
@@ -134,7 +134,8 @@ static int watch(HttpAccept *a, int fd) {
                 return -ENOMEM;
         r = sd_event_now(a->server->options.event, CLOCK_MONOTONIC, &now);
         if (r >= 0)
-                r = sd_event_add_io(a->server->options.event, &p->io, fd, EPOLLIN | EPOLLRDHUP | EPOLLET, on_head, p);
+                r = sd_event_add_io(a->server->options.event, &p->io, fd, EPOLLIN | EPOLLRDHUP | EPOLLET,
+                                    on_head, p);
         if (r < 0) {
                 free(p);
                 return r;
@@ -180,7 +181,8 @@ int http_accept_new(HttpServer *s, HttpAccept **ret) {
         if (!a)
                 return -ENOMEM;
         a->server = s;
-        r = sd_event_add_time(s->options.event, &a->timer, CLOCK_MONOTONIC, 0, /* accuracy= */ USEC_PER_SEC / 10,
+        r = sd_event_add_time(s->options.event, &a->timer, CLOCK_MONOTONIC, 0,
+                              /* accuracy= */ USEC_PER_SEC / 10,
                               on_timeout, a);
         if (r >= 0)
                 r = sd_event_source_set_enabled(a->timer, SD_EVENT_OFF);
@@ -213,7 +215,8 @@ int http_accept_add_socket(HttpAccept *a, int listen_fd) {
                 return -E2BIG;
         r = fd_set_nonblock(listen_fd, true);
         if (r >= 0)
-                r = sd_event_add_io(a->server->options.event, &a->listeners[a->n_listeners], listen_fd, EPOLLIN,
+                r = sd_event_add_io(a->server->options.event, &a->listeners[a->n_listeners], listen_fd,
+                                    EPOLLIN,
                                     on_connection, a);
         if (r >= 0)
                 a->listen_fds[a->n_listeners++] = listen_fd;

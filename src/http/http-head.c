@@ -65,7 +65,8 @@ static int check_request_line(Head *h, const char *p, size_t n, const char **ret
 
         if (n_method == 0 || n_method > 16 || n_method >= n || p[n_method] != ' ')
                 return refuse(ret_why, "the request line has no method");
-        if (n < n_method + 1 + n_version || version <= target || memcmp(version, " HTTP/1.", n_version - 1) != 0 ||
+        if (n < n_method + 1 + n_version || version <= target || memcmp(version, " HTTP/1.",
+                                                                        n_version - 1) != 0 ||
             (p[n - 1] != '0' && p[n - 1] != '1'))
                 return refuse(ret_why, "only HTTP/1.0 and HTTP/1.1 are spoken here");
         h->http_1_1 = p[n - 1] == '1';

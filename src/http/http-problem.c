@@ -6,8 +6,8 @@
 
 #define TYPE_PREFIX "https://reference.airbyte.com/reference/errors#"
 
-/* Status, type and title as Airbyte's API problem types have them; those without a counterpart there use the
- * reserved word of HTTP. */
+/* Status, type and title as Airbyte's API problem types have them; those without a counterpart there use
+ * the reserved word of HTTP. */
 static const struct {
         unsigned status;
         const char *type, *title;

@@ -31,6 +31,7 @@ unsigned http_problem_status(HttpProblem p);
 /* What a negative errno of ours means to a client. */
 HttpProblem http_problem_from_errno(int r);
 
-/* The document. `type` (NULL: the problem's own) names a more special kind, "error:connection-validation/…";
- * `detail` NULL: none; `data` (borrowed) NULL: an empty object. NULL when out of memory. */
+/* The document. `type` (NULL: the problem's own) names a more special kind,
+ * "error:connection-validation/…"; `detail` NULL: none; `data` (borrowed) NULL: an empty object. NULL when
+ * out of memory. */
 JsonObject *http_problem_document(HttpProblem p, const char *type, const char *detail, JsonObject *data);

@@ -81,10 +81,12 @@ int http_reply_json(HttpRequest *q, unsigned status, JsonObject *o) {
 }
 
 int http_reply_empty(HttpRequest *q, unsigned status) {
-        return answer(q, status, NULL, MHD_create_response_from_buffer(0, (void *) "", MHD_RESPMEM_PERSISTENT));
+        return answer(q, status, NULL, MHD_create_response_from_buffer(0, (void *) "",
+                                                                       MHD_RESPMEM_PERSISTENT));
 }
 
-int http_reply_problem(HttpRequest *q, HttpProblem p, const char *type, const char *detail, JsonObject *data) {
+int http_reply_problem(HttpRequest *q, HttpProblem p, const char *type, const char *detail,
+                       JsonObject *data) {
         _cleanup_json_ JsonObject *o = http_problem_document(p, type, detail, data);
 
         if (!o)
@@ -139,7 +141,8 @@ static ssize_t on_read(void *userdata, uint64_t position, char *p, size_t n) {
         return 0;
 }
 
-int http_stream_begin(HttpRequest *q, const char *content_type, void (*on_close)(void *userdata), void *userdata,
+int http_stream_begin(HttpRequest *q, const char *content_type, void (*on_close)(void *userdata),
+                      void *userdata,
                       HttpStream **ret) {
         HttpStream *s = calloc(1, sizeof(*s));
         int r;
@@ -149,7 +152,8 @@ int http_stream_begin(HttpRequest *q, const char *content_type, void (*on_close)
         *s = (HttpStream) { .request = q, .on_close = on_close, .userdata = userdata, .owned = true };
         q->stream = s;
         r = answer(q, MHD_HTTP_OK, content_type,
-                   MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 16 * 1024, on_read, s, /* free= */ NULL));
+                   MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 16 * 1024, on_read, s,
+                                                     /* free= */ NULL));
         if (r < 0) {
                 q->stream = NULL;
                 free(s);

@@ -124,7 +124,8 @@ bool http_request_has_type(const HttpRequest *q, const char *media_type) {
 }
 
 int http_request_json(HttpRequest *q, JsonObject **ret, Error **reterr_error) {
-        if (http_request_header(q, MHD_HTTP_HEADER_CONTENT_TYPE) && !http_request_has_type(q, "application/json"))
+        if (http_request_header(q, MHD_HTTP_HEADER_CONTENT_TYPE) && !http_request_has_type(q,
+                                                                                           "application/json"))
                 return error_set(reterr_error, -EPROTOTYPE, "The body must be application/json");
         if (q->body.len == 0)
                 return error_set(reterr_error, -EBADMSG, "The body is empty, it must be JSON");
@@ -142,7 +143,8 @@ int http_request_peer(const HttpRequest *q, HttpPeer *ret) {
         info = MHD_get_connection_info(q->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
         if (!info)
                 return -ENOTCONN;
-        if (getsockopt(info->connect_fd, SOL_SOCKET, SO_DOMAIN, &domain, &(socklen_t) { sizeof(domain) }) < 0)
+        if (getsockopt(info->connect_fd, SOL_SOCKET, SO_DOMAIN, &domain,
+                       &(socklen_t) { sizeof(domain) }) < 0)
                 return -errno;
         if (domain != AF_UNIX)
                 return -EAFNOSUPPORT;

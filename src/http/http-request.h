@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* One request and its answer. A request is counted: a handler that answers later keeps a reference, and may
- * answer after the client has gone (nothing happens then). Answering twice is a programming error; a request
- * whose last reference goes without an answer is answered 500. */
+/* One request and its answer. A request is counted: a handler that answers later keeps a reference, and
+ * may answer after the client has gone (nothing happens then). Answering twice is a programming error; a
+ * request whose last reference goes without an answer is answered 500. */
 
 #include <sys/types.h>
 
@@ -25,9 +25,11 @@ const char *http_request_query(const HttpRequest *q, const char *name); /* NULL:
 const char *http_request_header(const HttpRequest *q, const char *name);
 const Buffer *http_request_body(const HttpRequest *q);
 
-/* The body as one JSON value. -EPROTOTYPE: its Content-Type isn't JSON; -EBADMSG: it isn't JSON, or empty. */
+/* The body as one JSON value. -EPROTOTYPE: its Content-Type isn't JSON; -EBADMSG: it isn't JSON, or empty.
+ * */
 int http_request_json(HttpRequest *q, JsonObject **ret, Error **reterr_error);
-/* Whether the body says it is `media_type` (lower case; parameters are ignored, but charset must be UTF-8). */
+/* Whether the body says it is `media_type` (lower case; parameters are ignored, but charset must be
+ * UTF-8). */
 bool http_request_has_type(const HttpRequest *q, const char *media_type);
 
 /* The process at the other end of a unix socket; -EAFNOSUPPORT for others. */
@@ -44,7 +46,8 @@ void *http_request_context(const HttpRequest *q);
 /* Where a handler puts the sentence for the errno that it returns. */
 Error **http_request_error(HttpRequest *q);
 
-/* Answers. Each returns 0, or -ENOMEM without having answered; JSON is borrowed. Headers are added first. */
+/* Answers. Each returns 0, or -ENOMEM without having answered; JSON is borrowed. Headers are added first.
+ * */
 int http_reply_add_header(HttpRequest *q, const char *name, const char *value);
 int http_reply_json(HttpRequest *q, unsigned status, JsonObject *o);
 int http_reply_text(HttpRequest *q, unsigned status, const char *content_type, const char *text);

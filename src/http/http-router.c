@@ -5,7 +5,8 @@
 #include "http/http-router.h"
 
 /* Whether the path fits; `ret_literals` counts its literal segments, the more the better. */
-static bool match_path(const char *pattern, const HttpTarget *t, const char **values, unsigned *ret_literals) {
+static bool match_path(const char *pattern, const HttpTarget *t, const char **values,
+                       unsigned *ret_literals) {
         size_t segment = 0, value = 0;
         unsigned literals = 0;
 

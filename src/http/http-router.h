@@ -12,8 +12,8 @@
 
 typedef struct HttpRequest HttpRequest;
 
-/* Answers now (http_reply_…), or keeps a reference and answers later, and returns 0. A negative errno is answered
- * as a problem document, with the sentence of the request's error (http_request_error). */
+/* Answers now (http_reply_…), or keeps a reference and answers later, and returns 0. A negative errno is
+ * answered as a problem document, with the sentence of the request's error (http_request_error). */
 typedef int (*HttpHandler)(HttpRequest *q, void *userdata);
 
 typedef struct HttpRoute {
@@ -31,8 +31,8 @@ typedef struct HttpMatch {
         char allow[64];                                /* for 405: the methods that the path knows */
 } HttpMatch;
 
-/* 0 and the route; -ENOENT: no such path; -EOPNOTSUPP: another method, `ret->allow` is set. A literal segment wins
- * over a parameter. HEAD finds what GET does. */
+/* 0 and the route; -ENOENT: no such path; -EOPNOTSUPP: another method, `ret->allow` is set. A literal
+ * segment wins over a parameter. HEAD finds what GET does. */
 int http_router_match(const HttpRoute *routes, size_t n_routes, const char *method, const HttpTarget *target,
                       HttpMatch *ret);
 

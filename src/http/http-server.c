@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* libmicrohttpd without a listening socket and without threads: the guard gives it connections, its epoll descriptor
- * and its time-out are sources in our loop. */
+/* libmicrohttpd without a listening socket and without threads: the guard gives it connections, its epoll
+ * descriptor and its time-out are sources in our loop. */
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -15,7 +15,8 @@
 #include "basic/parse-util.h"
 #include "http/http-internal.h"
 
-/* Room for the head that the guard let through, the same again for libmicrohttpd's pointers, and a piece of a body. */
+/* Room for the head that the guard let through, the same again for libmicrohttpd's pointers, and a piece
+ * of a body. */
 #define CONNECTION_MEMORY (96U * 1024U)
 
 static void arm_timer(HttpServer *s) {
@@ -120,8 +121,8 @@ static enum MHD_Result start(HttpRequest *q, const char *method) {
         return MHD_queue_response(q->connection, q->status, q->response);
 }
 
-/* A part of the body. A chunked body's length isn't known before: one that grows too long, or comes too slowly on
- * the whole, ends the connection. */
+/* A part of the body. A chunked body's length isn't known before: one that grows too long, or comes too
+ * slowly on the whole, ends the connection. */
 static enum MHD_Result take_body(HttpRequest *q, const char *p, size_t n) {
         if (now_monotonic(q->server) > q->body_deadline)
                 return MHD_NO;
@@ -161,7 +162,8 @@ static enum MHD_Result dispatch(HttpRequest *q) {
         return MHD_YES;
 }
 
-static enum MHD_Result on_access(void *userdata, struct MHD_Connection *c, const char *url, const char *method,
+static enum MHD_Result on_access(void *userdata, struct MHD_Connection *c, const char *url,
+                                 const char *method,
                                  const char *version, const char *upload, size_t *upload_size, void **request) {
         HttpRequest *q = *request;
 
@@ -263,7 +265,8 @@ unsigned http_server_n_connections(const HttpServer *s) {
         return s->n_requests + http_accept_n_pending(s->accept);
 }
 
-static int parse_address(const char *where, struct sockaddr_storage *ret, socklen_t *ret_n, Error **reterr_error) {
+static int parse_address(const char *where, struct sockaddr_storage *ret, socklen_t *ret_n,
+                         Error **reterr_error) {
         struct sockaddr_un *un = (struct sockaddr_un *) ret;
         struct sockaddr_in *in = (struct sockaddr_in *) ret;
         uint64_t port;
@@ -271,7 +274,8 @@ static int parse_address(const char *where, struct sockaddr_storage *ret, sockle
         *ret = (struct sockaddr_storage) {};
         if (*where == '/') {
                 if (strlen(where) >= sizeof(un->sun_path))
-                        return error_set(reterr_error, -ENAMETOOLONG, "The socket path '%s' is too long", where);
+                        return error_set(reterr_error, -ENAMETOOLONG, "The socket path '%s' is too long",
+                                         where);
                 un->sun_family = AF_UNIX;
                 memcpy(un->sun_path, where, strlen(where) + 1);
                 *ret_n = sizeof(*un);

@@ -3,17 +3,18 @@
 
 /* An HTTP server in an sd-event loop: libmicrohttpd behind the framing guard of http-head.h.
  *
- * Each accepted connection is watched by the guard until its first head is whole (bytes are looked at without taking
- * them); only a good one is handed to libmicrohttpd. One connection carries one request: `Connection: close` is in
- * every answer, so that nothing behind a request's end is ever read as another request, whatever framing it claims. A
- * client that needs many requests opens many connections; on a loopback or unix socket that costs microseconds. */
+ * Each accepted connection is watched by the guard until its first head is whole (bytes are looked at
+ * without taking them); only a good one is handed to libmicrohttpd. One connection carries one request:
+ * `Connection: close` is in every answer, so that nothing behind a request's end is ever read as another
+ * request, whatever framing it claims. A client that needs many requests opens many connections; on a
+ * loopback or unix socket that costs microseconds. */
 
 #include <systemd/sd-event.h>
 
 #include "http/http-request.h"
 
-/* A head must be whole after this time, a body after HTTP_BODY_TIMEOUT_SEC of not more than HTTP_STALL_TIMEOUT_SEC
- * without a byte: ten times what a slow but honest client needs. */
+/* A head must be whole after this time, a body after HTTP_BODY_TIMEOUT_SEC of not more than
+ * HTTP_STALL_TIMEOUT_SEC without a byte: ten times what a slow but honest client needs. */
 #define HTTP_HEAD_TIMEOUT_SEC 10U
 #define HTTP_STALL_TIMEOUT_SEC 30U
 #define HTTP_BODY_TIMEOUT_SEC 300U
@@ -28,8 +29,8 @@ typedef struct HttpServerOptions {
         sd_event *event;
         const HttpRoute *routes;
         size_t n_routes;
-        /* Called when the head is known and a route found, before the body is read. A negative errno refuses, as a
-         * handler's would; so does an answer. NULL: none. */
+        /* Called when the head is known and a route found, before the body is read. A negative errno
+         * refuses, as a handler's would; so does an answer. NULL: none. */
         HttpHandler prepare;
         void *userdata;           /* of prepare and of all handlers */
         unsigned head_timeout_sec; /* 0 = HTTP_HEAD_TIMEOUT_SEC; shorter ones are for tests */

@@ -93,7 +93,8 @@ static int add_parameter(HttpTarget *t, const char *p, size_t n) {
         r = decode(p, n_name, /* plus_is_space= */ true, &name);
         if (r < 0)
                 return r;
-        r = decode(equals ? equals + 1 : p + n, equals ? n - n_name - 1 : 0, /* plus_is_space= */ true, &value);
+        r = decode(equals ? equals + 1 : p + n, equals ? n - n_name - 1 : 0, /* plus_is_space= */ true,
+                   &value);
         if (r < 0)
                 return r;
         grown = reallocarray(t->parameters, t->n_parameters + 1, sizeof(*grown));

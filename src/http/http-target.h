@@ -20,9 +20,10 @@ typedef struct HttpTarget {
         size_t n_parameters;
 } HttpTarget;
 
-/* `target` begins with '/'. A trailing slash counts as an empty last segment, except for "/" itself, which has none.
- * -EBADMSG: bad escapes, control characters or bytes that are not UTF-8 in what they decode to, '.' or '..' as a
- * segment, an encoded slash; -E2BIG: too many of them. */
+/* `target` begins with '/'. A trailing slash counts as an empty last segment, except for "/" itself, which
+ * has none.
+ * -EBADMSG: bad escapes, control characters or bytes that are not UTF-8 in what they decode to, '.' or
+ * '..' as a segment, an encoded slash; -E2BIG: too many of them. */
 int http_target_parse(const char *target, HttpTarget *ret);
 void http_target_done(HttpTarget *t);
 #define _cleanup_http_target_ _cleanup_(http_target_done)

@@ -198,7 +198,8 @@ static int read_principal(Call *c, JsonObject *body, Permission *p) {
         if (r < 0)
                 return r;
         p->principal_kind = strncmp(user, "uid:", 4) == 0 ? PRINCIPAL_UID : PRINCIPAL_APPLICATION;
-        if (p->principal_kind == PRINCIPAL_UID && (!user[4] || strspn(user + 4, "0123456789") != strlen(user + 4)))
+        if (p->principal_kind == PRINCIPAL_UID && (!user[4] || strspn(user + 4,
+                                                                      "0123456789") != strlen(user + 4)))
                 return call_fail(c, -EINVAL, NULL, "'%s' is not a user", user);
         if (p->principal_kind == PRINCIPAL_APPLICATION) {
                 r = application_store_get(c->server->db, user, &a, &c->error);
@@ -323,7 +324,8 @@ int permission_view(const Permission *p, JsonObject **ret) {
         _cleanup_free_ char *user = NULL, *type = NULL;
 
         if (asprintf(&user, "%s%s", p->principal_kind == PRINCIPAL_UID ? "uid:" : "", p->principal_id) < 0 ||
-            asprintf(&type, "%s_%s", p->workspace_id ? "workspace" : "organization", role_to_string(p->role)) < 0)
+            asprintf(&type, "%s_%s", p->workspace_id ? "workspace" : "organization",
+                     role_to_string(p->role)) < 0)
                 return -ENOMEM;
         out_string(&out, "permissionId", p->id);
         out_string(&out, "permissionType", type);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Applications (API clients) and permissions: who may do what. All for admins of the instance, but that a principal may
- * look at itself. */
+/* Applications (API clients) and permissions: who may do what. All for admins of the instance, but that a
+ * principal may look at itself. */
 
 #include "db/application-store.h"
 #include "db/permission-store.h"
@@ -10,12 +10,12 @@
 
 int application_service_list(Call *c, ApplicationArray *ret);
 int application_service_get(Call *c, const char *id, Application **ret);
-/* `*ret_secret` is shown this once: only its hash is stored. The new application may do what its maker may: admin of the
- * instance. */
+/* `*ret_secret` is shown this once: only its hash is stored. The new application may do what its maker
+ * may: admin of the instance. */
 int application_service_create(Call *c, JsonObject *body, Application **ret, char **ret_secret);
 int application_service_delete(Call *c, const char *id);
-/* Client id and secret of the application that the bootloader made, sealed until they have been asked for. -ENOENT: its
- * secret is no longer here. Who may ask is for the caller to judge. */
+/* Client id and secret of the application that the bootloader made, sealed until they have been asked for.
+ * -ENOENT: its secret is no longer here. Who may ask is for the caller to judge. */
 int application_service_credentials(Call *c, char **ret_client_id, char **ret_secret);
 /* `secret` NULL: a mask. */
 int application_view(const Application *a, const char *secret, JsonObject **ret);

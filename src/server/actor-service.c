@@ -35,7 +35,8 @@ static int apply(Call *c, JsonObject *body, Actor *a) {
         int r = body_name(c, body, &a->name);
 
         if (r >= 0)
-                r = body_replace_json(c, body, "resourceAllocation", json_type_object, &a->resource_allocation);
+                r = body_replace_json(c, body, "resourceAllocation", json_type_object,
+                                      &a->resource_allocation);
         return r < 0 ? r : 0;
 }
 
@@ -60,7 +61,8 @@ static int store(Call *c, Actor *a, const Configuration *configuration, bool is_
         return r;
 }
 
-static int set_configuration(Call *c, Actor *a, const Definition *d, JsonObject *wanted, Configuration *ret) {
+static int set_configuration(Call *c, Actor *a, const Definition *d, JsonObject *wanted,
+                             Configuration *ret) {
         char *text;
         int r = configuration_prepare(c, d, a->workspace_id, a->id, a->configuration, wanted, ret);
 
@@ -74,23 +76,27 @@ static int set_configuration(Call *c, Actor *a, const Definition *d, JsonObject 
         return 0;
 }
 
-static int find_definition(Call *c, ActorRole role, JsonObject *body, const char *workspace_id, Definition **ret) {
+static int find_definition(Call *c, ActorRole role, JsonObject *body, const char *workspace_id,
+                           Definition **ret) {
         JsonObject *configuration = NULL;
         const char *definition_id = NULL, *type = NULL;
         int r;
 
         r = body_string(c, body, "definitionId", &definition_id);
         if (r == 0)
-                r = body_string(c, body, role == ACTOR_SOURCE ? "sourceDefinitionId" : "destinationDefinitionId",
+                r = body_string(c, body, role == ACTOR_SOURCE ? "sourceDefinitionId" :
+                                "destinationDefinitionId",
                                 &definition_id);
         if (r >= 0)
                 r = body_need_object(c, body, "configuration", &configuration);
         if (r >= 0)
-                r = body_string(c, configuration, role == ACTOR_SOURCE ? "sourceType" : "destinationType", &type);
+                r = body_string(c, configuration, role == ACTOR_SOURCE ? "sourceType" : "destinationType",
+                                &type);
         return r < 0 ? r : definition_service_find(c, role, definition_id, type, workspace_id, ret);
 }
 
-static int new_actor(Call *c, ActorRole role, JsonObject *body, const char *workspace_id, const Definition *d,
+static int new_actor(Call *c, ActorRole role, JsonObject *body, const char *workspace_id,
+                     const Definition *d,
                      Actor **ret) {
         _cleanup_(actor_freep) Actor *a = calloc(1, sizeof(*a));
         int r;
@@ -164,7 +170,8 @@ static int wanted_configuration(Call *c, const Actor *a, JsonObject *body, bool 
         return 1;
 }
 
-int actor_service_update(Call *c, ActorRole role, const char *id, JsonObject *body, bool replace, Actor **ret) {
+int actor_service_update(Call *c, ActorRole role, const char *id, JsonObject *body, bool replace,
+                         Actor **ret) {
         _cleanup_configuration_ Configuration configuration = {};
         _cleanup_(definition_freep) Definition *d = NULL;
         _cleanup_(actor_freep) Actor *a = NULL;

@@ -9,10 +9,11 @@
 /* `need` is the role that the caller must have on its workspace. Deleted ones are not found. */
 int actor_service_get(Call *c, ActorRole role, const char *id, Role need, Actor **ret);
 int actor_service_list(Call *c, ActorRole role, const Listing *l, ActorArray *ret);
-/* `body` is the public API's: name, workspaceId, configuration, definitionId or configuration.sourceType. May be
- * CALL_LATER. */
+/* `body` is the public API's: name, workspaceId, configuration, definitionId or configuration.sourceType.
+ * May be CALL_LATER. */
 int actor_service_create(Call *c, ActorRole role, JsonObject *body, Actor **ret);
-/* Members that are there change; `replace` takes `configuration` for the whole, else it is merged into the stored one. */
+/* Members that are there change; `replace` takes `configuration` for the whole, else it is merged into the
+ * stored one. */
 int actor_service_update(Call *c, ActorRole role, const char *id, JsonObject *body, bool replace, Actor **ret);
 int actor_service_delete(Call *c, ActorRole role, const char *id);
 

@@ -30,7 +30,8 @@ static int reply_config_error(HttpRequest *q, Call *c, HttpProblem problem, cons
         out_string(&out, "exceptionClassName", c->problem_type ?: "io.gantry.KnownException");
         out_value(&out, "exceptionStack", json_object_new_array());
         if (problem == HTTP_PROBLEM_UNPROCESSABLE)
-                out_value(&out, "validationErrors", errors ? json_object_get(errors) : json_object_new_array());
+                out_value(&out, "validationErrors", errors ? json_object_get(errors) :
+                          json_object_new_array());
         if (problem == HTTP_PROBLEM_NOT_FOUND)
                 out_string(&out, "id", http_request_target(q));
         r = out_take(&out, &o);
@@ -63,7 +64,8 @@ static void on_complete(Call *c, int r, JsonObject *result) {
                 return;
         if (r < 0)
                 reply_failure(q, c, r);
-        else if ((status == 204 || !result ? http_reply_empty(q, status) : http_reply_json(q, status, result)) < 0)
+        else if ((status == 204 || !result ? http_reply_empty(q, status) : http_reply_json(q, status,
+                                                                                           result)) < 0)
                 log_oom();
 }
 
@@ -139,7 +141,8 @@ int api_make_routes(HttpRoute **ret, size_t *ret_n) {
                 for (size_t j = 0; j < tables[i]->n; j++) {
                         const ApiRoute *row = tables[i]->routes + j;
 
-                        routes[k++] = (HttpRoute) { .method = row->method, .path = row->path, .handler = handle,
+                        routes[k++] = (HttpRoute) { .method = row->method, .path = row->path,
+                                                    .handler = handle,
                                                     .flags = row->flags, .body_max = row->body_max, .data = row };
                 }
         *ret = routes;
@@ -197,7 +200,8 @@ static int append_encoded(Buffer *b, const char *s) {
         for (; *s && r >= 0; s++)
                 r = (*s >= '0' && *s <= '9') || (*s >= 'A' && *s <= 'Z') || (*s >= 'a' && *s <= 'z') ||
                                 strchr("-._~", *s) ?
-                        buffer_append_char(b, *s) : buffer_appendf(b, "%%%02X", (unsigned) (unsigned char) *s);
+                        buffer_append_char(b, *s) : buffer_appendf(b, "%%%02X",
+                                                                   (unsigned) (unsigned char) *s);
         return r;
 }
 
@@ -208,8 +212,10 @@ static int append_url(Buffer *b, HttpRequest *q, size_t limit, uint64_t offset) 
         const char *host = http_request_header(q, "X-Forwarded-Host") ?: http_request_header(q, "Host");
         int r;
 
-        r = buffer_appendf(b, "%s://%s%.*s?limit=%zu&offset=%llu", scheme && streq(scheme, "https") ? "https" : "http",
-                           host ?: "localhost", (int) strcspn(target, "?"), target, limit, (unsigned long long) offset);
+        r = buffer_appendf(b, "%s://%s%.*s?limit=%zu&offset=%llu", scheme && streq(scheme, "https") ?
+                           "https" : "http",
+                           host ?: "localhost", (int) strcspn(target,
+                                                              "?"), target, limit, (unsigned long long) offset);
         for (size_t i = 0; r >= 0 && i < t->n_parameters; i++) {
                 if (streq(t->parameters[i].name, "limit") || streq(t->parameters[i].name, "offset"))
                         continue;

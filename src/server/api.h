@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The HTTP face: tables of routes, one per file routes-NAME.c, whose rows say what a call needs and how the OpenAPI document
- * shows it. A row's handler reads the request, calls a service, and gives back JSON. */
+/* The HTTP face: tables of routes, one per file routes-NAME.c, whose rows say what a call needs and how
+ * the OpenAPI document shows it. A row's handler reads the request, calls a service, and gives back JSON.
+ * */
 
 #include "server/body.h"
 #include "server/list-service.h"

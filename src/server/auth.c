@@ -77,7 +77,8 @@ static int identify_session(Call *c, const char *token) {
         int r;
 
         token_hash(token, hash);
-        r = session_store_get(c->server->db, &(Blob) { hash, sizeof(hash) }, server_now(c->server), &s, &c->error);
+        r = session_store_get(c->server->db, &(Blob) { hash, sizeof(hash) }, server_now(c->server), &s,
+                              &c->error);
         if (r == -ENOENT || (r >= 0 && s->kind != SESSION_COOKIE))
                 return refuse(c);
         return r < 0 ? r : set_principal(c, s->principal_kind, s->principal_id);

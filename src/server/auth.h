@@ -11,6 +11,6 @@
 /* A token for client id and secret. -EKEYREJECTED, whichever of them is wrong. */
 int auth_issue_token(Call *c, const char *client_id, const char *client_secret, char **ret_token);
 
-/* Sets the call's principal by the request's Authorization header: a bearer token of ours, a session, or Basic with client
- * id and secret. -EKEYREJECTED, -EKEYEXPIRED (both 401). */
+/* Sets the call's principal by the request's Authorization header: a bearer token of ours, a session, or
+ * Basic with client id and secret. -EKEYREJECTED, -EKEYEXPIRED (both 401). */
 int auth_identify(Call *c, const char *authorization);

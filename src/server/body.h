@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Members of what a client sent. Each function: 1 there, 0 absent or null, -EINVAL with a sentence that names the
- * member (400). */
+/* Members of what a client sent. Each function: 1 there, 0 absent or null, -EINVAL with a sentence that
+ * names the member (400). */
 
 #include "server/call.h"
 
@@ -21,7 +21,8 @@ int body_strv(Call *c, JsonObject *body, const char *key, char ***ret);
 int body_need_string(Call *c, JsonObject *body, const char *key, const char **ret);
 int body_need_object(Call *c, JsonObject *body, const char *key, JsonObject **ret);
 
-/* A name replaces `*name`, which is owned: neither empty nor too long, no control characters. 1: it was there. */
+/* A name replaces `*name`, which is owned: neither empty nor too long, no control characters. 1: it was
+ * there. */
 int body_name(Call *c, JsonObject *body, char **name);
 /* A text replaces `*field`. 1: it was there. */
 int body_replace_string(Call *c, JsonObject *body, const char *key, char **field);

@@ -179,7 +179,8 @@ static int get_spec(Call *c, sd_bus_message *m, JsonObject **ret) {
         return r != 0 ? r : json_parse(d->spec, strlen(d->spec), ret, &c->error);
 }
 
-/* "s filter, t offset, u limit": filter is {connectionId, workspaceId, jobType, status}, the newest come first. */
+/* "s filter, t offset, u limit": filter is {connectionId, workspaceId, jobType, status}, the newest come
+ * first. */
 static int list_jobs(Call *c, sd_bus_message *m, JsonObject **ret) {
         _cleanup_json_ JsonObject *items = json_object_new_array(), *o = NULL;
         const char *text, *workspace = NULL, *type = NULL, *status = NULL;
@@ -338,7 +339,8 @@ static int list_changes(Call *c, sd_bus_message *m, JsonObject **ret) {
         int r = sd_bus_message_read(m, "tu", &since, &limit);
 
         if (r >= 0)
-                r = change_list(c->server->db, (int64_t) since, limit == 0 || limit > LIST_MAX ? LIST_MAX : limit,
+                r = change_list(c->server->db, (int64_t) since, limit == 0 || limit > LIST_MAX ? LIST_MAX :
+                                limit,
                                 &found, &c->error);
         for (size_t i = 0; r >= 0 && i < found.n; i++) {
                 Out out = out_object();
@@ -364,7 +366,8 @@ static int write_changes(Call *c, JsonObject *result, sd_bus_message *reply) {
         for (size_t i = 0; r >= 0 && i < json_object_array_length(result); i++) {
                 JsonObject *o = json_object_array_get_idx(result, i);
 
-                r = sd_bus_message_append(reply, "(tsst)", (uint64_t) json_object_get_int64(json_member(o, "seq")),
+                r = sd_bus_message_append(reply, "(tsst)", (uint64_t) json_object_get_int64(json_member(o,
+                                                                                                        "seq")),
                                           json_object_get_string(json_member(o, "kind")),
                                           json_object_get_string(json_member(o, "id")),
                                           (uint64_t) json_object_get_int64(json_member(o, "at")));
@@ -417,12 +420,14 @@ static const sd_bus_vtable manager_vtable[] = {
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("ListConnections", LIST_IN, ITEMS_OUT, bus_method_handler,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD_WITH_ARGS("ListDefinitions", SD_BUS_ARGS("s", role, "s", workspace_id, "t", offset, "u", limit),
+        SD_BUS_METHOD_WITH_ARGS("ListDefinitions", SD_BUS_ARGS("s", role, "s", workspace_id, "t", offset,
+                                                               "u", limit),
                                 ITEMS_OUT, bus_method_handler, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("ListJobs", SD_BUS_ARGS("s", filter, "t", offset, "u", limit),
                                 ITEMS_OUT, bus_method_handler, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("ListChanges", SD_BUS_ARGS("t", since, "u", limit),
-                                SD_BUS_RESULT("a(tsst)", changes), bus_method_handler, SD_BUS_VTABLE_UNPRIVILEGED),
+                                SD_BUS_RESULT("a(tsst)",
+                                              changes), bus_method_handler, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("GetSpec", SD_BUS_ARGS("s", definition_id),
                                 SD_BUS_RESULT("h", spec), bus_method_handler, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("CreateWorkspace", JSON_IN, OBJECT_OUT, bus_method_handler,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The objects below /org/gantry/Server1: none is registered, each is looked up when it is asked for. Properties are open to
- * everybody on the bus, so they hold nothing of a configuration; Get() does, under polkit. */
+/* The objects below /org/gantry/Server1: none is registered, each is looked up when it is asked for.
+ * Properties are open to everybody on the bus, so they hold nothing of a configuration; Get() does, under
+ * polkit. */
 
 #include <stdio.h>
 
@@ -78,7 +79,8 @@ static int load(Server *s, ObjectKind kind, const char *id, Object *ret) {
         } else {
                 r = actor_store_get(s->db, id, &a, NULL);
                 *ret = (Object) { &actor_model, a };
-                if (r >= 0 && (a->tombstone || a->role != (kind == OBJECT_SOURCE ? ACTOR_SOURCE : ACTOR_DESTINATION)))
+                if (r >= 0 && (a->tombstone || a->role != (kind == OBJECT_SOURCE ? ACTOR_SOURCE :
+                                                           ACTOR_DESTINATION)))
                         r = -ENOENT;
         }
         return r;
@@ -139,7 +141,8 @@ static int append_field(sd_bus_message *reply, const Field *f, const void *o) {
         case FIELD_TEXT:
                 return sd_bus_message_append(reply, "s", strempty(*(char *const *) p));
         case FIELD_ENUM:
-                return sd_bus_message_append(reply, "s", strempty(enum_to_string(f->names, *(const int *) p)));
+                return sd_bus_message_append(reply, "s", strempty(enum_to_string(f->names,
+                                                                                 *(const int *) p)));
         case FIELD_TIME:
                 return sd_bus_message_append(reply, "t", *(const usec_t *) p);
         case FIELD_BOOL:
@@ -502,6 +505,7 @@ int bus_objects_add(Server *s) {
         int r = 0;
 
         for (ObjectKind k = 0; r >= 0 && k < _OBJECT_KIND_MAX; k++)
-                r = sd_bus_add_fallback_vtable(s->bus, NULL, kinds[k].prefix, kinds[k].interface, vtables[k], find, s);
+                r = sd_bus_add_fallback_vtable(s->bus, NULL, kinds[k].prefix, kinds[k].interface, vtables[k],
+                                               find, s);
         return r;
 }

@@ -172,8 +172,8 @@ int bus_write_memfd(Call *c, JsonObject *result, sd_bus_message *reply) {
         return sd_bus_message_append(reply, "h", fd);
 }
 
-/* The descriptor is somebody else's: only a memfd that can no longer change is read, so that reading never blocks and what
- * is judged is what is used. */
+/* The descriptor is somebody else's: only a memfd that can no longer change is read, so that reading never
+ * blocks and what is judged is what is used. */
 static int read_sealed(int fd, char **ret, size_t *ret_n) {
         int seals = fcntl(fd, F_GET_SEALS);
         off_t size;
@@ -210,7 +210,8 @@ int bus_read_memfd(Call *c, sd_bus_message *m, JsonObject **ret) {
         if (r >= 0)
                 r = read_sealed(fd, &text, &n);
         if (r == -EINVAL)
-                return call_fail(c, r, NULL, "The descriptor must be a memfd sealed against writing and shrinking");
+                return call_fail(c, r, NULL,
+                                 "The descriptor must be a memfd sealed against writing and shrinking");
         if (r < 0 || n == 0)
                 return r < 0 ? r : 0;
         r = json_parse(text, n, &o, &c->error);

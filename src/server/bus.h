@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The D-Bus face: org.gantry.Server1 (man/org.gantry.Server1.5). A method is a row of a table that says which polkit action
- * and role it takes, how its arguments become a call of a service, and how the answer is written. */
+/* The D-Bus face: org.gantry.Server1 (man/org.gantry.Server1.5). A method is a row of a table that says
+ * which polkit action and role it takes, how its arguments become a call of a service, and how the answer
+ * is written. */
 
 #include "server/call.h"
 
@@ -23,8 +24,8 @@ typedef struct BusMethod {
 /* The handler of all vtables' methods; `userdata` is the Server. */
 int bus_method_handler(sd_bus_message *m, void *userdata, sd_bus_error *reterr);
 
-/* Writers: one JSON text; an array's elements as texts; {"jobId"} as x; {"path","id"} as os; a JSON text in a memfd;
- * {"count"} … */
+/* Writers: one JSON text; an array's elements as texts; {"jobId"} as x; {"path","id"} as os; a JSON text
+ * in a memfd; {"count"} … */
 int bus_write_json(Call *c, JsonObject *result, sd_bus_message *reply);
 int bus_write_list(Call *c, JsonObject *result, sd_bus_message *reply);
 int bus_write_job(Call *c, JsonObject *result, sd_bus_message *reply);

@@ -145,7 +145,8 @@ int call_visible_workspaces(Call *c, char *const *wanted, char ***ret, bool *ret
         if (wanted && *wanted)
                 l = strv_copy(wanted);
         if (!l && role < ROLE_READER) {
-                r = permission_store_list_of(c->server->db, c->kind, c->principal_id, &permissions, &c->error);
+                r = permission_store_list_of(c->server->db, c->kind, c->principal_id, &permissions,
+                                             &c->error);
                 for (size_t i = 0; r >= 0 && i < permissions.n; i++)
                         if (permissions.items[i]->workspace_id)
                                 r = strv_extend(&l, permissions.items[i]->workspace_id);

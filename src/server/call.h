@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* One thing that somebody asks of the server, over HTTP or D-Bus: who asks, what went wrong, and how the answer finds
- * its way when it comes later.
+/* One thing that somebody asks of the server, over HTTP or D-Bus: who asks, what went wrong, and how the
+ * answer finds its way when it comes later.
  *
- * A service's function takes the Call first. It returns 0 when it is done; CALL_LATER when the answer will come by
- * call_complete() or the whole call will be run again (call_retry()) once something that was missing is there; or a negative
- * errno, with the sentence in call->error. What each errno means to a client: http_problem_from_errno(). */
+ * A service's function takes the Call first. It returns 0 when it is done; CALL_LATER when the answer will
+ * come by call_complete() or the whole call will be run again (call_retry()) once something that was
+ * missing is there; or a negative errno, with the sentence in call->error. What each errno means to a
+ * client: http_problem_from_errno(). */
 
 #include "server/server.h"
 #include "model/principal.h"
@@ -55,9 +56,9 @@ int call_later(Call *c);
 void call_complete(Call *c, int r, JsonObject *result);
 void call_retry(Call *c);
 
-/* Has the caller at least this role on the workspace (NULL: on the instance)? -ENOENT where it may not even
- * know that the workspace exists, -EACCES where it may look but not do this. */
+/* Has the caller at least this role on the workspace (NULL: on the instance)? -ENOENT where it may not
+ * even know that the workspace exists, -EACCES where it may look but not do this. */
 int call_require(Call *c, const char *workspace_id, Role role);
-/* What a list may show: the workspaces asked for, each of which the caller must be able to read, or all that it can;
- * `*ret` NULL: no limit; `*ret_none`: none at all. */
+/* What a list may show: the workspaces asked for, each of which the caller must be able to read, or all
+ * that it can; `*ret` NULL: no limit; `*ret_none`: none at all. */
 int call_visible_workspaces(Call *c, char *const *wanted, char ***ret, bool *ret_none);

@@ -83,7 +83,9 @@ bool configuration_place_differs(JsonObject *a, JsonObject *b) {
                 return false;
         if (json_object_is_type(b, json_type_array)) {
                 for (size_t i = 0; i < json_object_array_length(b); i++) {
-                        JsonObject *old = json_object_is_type(a, json_type_array) ? json_object_array_get_idx(a, i) : NULL;
+                        JsonObject *old = json_object_is_type(a,
+                                                              json_type_array) ? json_object_array_get_idx(a,
+                                                                                                           i) : NULL;
                         JsonObject *new = json_object_array_get_idx(b, i);
 
                         if (value_differs("", old, new) || configuration_place_differs(old, new))

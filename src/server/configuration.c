@@ -16,12 +16,14 @@ void configuration_done(Configuration *c) {
         *c = (Configuration) {};
 }
 
-/* Walks a tree and gives each value's replacement: NULL keeps it. `pointer` is the JSON pointer of the value. */
+/* Walks a tree and gives each value's replacement: NULL keeps it. `pointer` is the JSON pointer of the
+ * value. */
 typedef int (*ReplaceFunction)(const char *pointer, JsonObject *value, JsonObject **ret, void *userdata);
 
 static int replace_children(Buffer *pointer, JsonObject *o, ReplaceFunction f, void *userdata);
 
-static int replace_one(Buffer *pointer, JsonObject *value, JsonObject **ret, ReplaceFunction f, void *userdata) {
+static int replace_one(Buffer *pointer, JsonObject *value, JsonObject **ret, ReplaceFunction f,
+                       void *userdata) {
         int r;
 
         *ret = NULL;
@@ -99,7 +101,8 @@ static const char *secret_id(JsonObject *value) {
 }
 
 static bool is_mask(JsonObject *value) {
-        return json_object_is_type(value, json_type_string) && streq(json_object_get_string(value), SECRET_MASK);
+        return json_object_is_type(value, json_type_string) && streq(json_object_get_string(value),
+                                                                     SECRET_MASK);
 }
 
 static int mask_one(const char *pointer, JsonObject *value, JsonObject **ret, void *userdata) {
@@ -174,7 +177,8 @@ int configuration_merge(JsonObject *target, JsonObject *patch) {
 
                 if (!value)
                         json_object_object_del(target, key);
-                else if (json_object_is_type(value, json_type_object) && json_object_is_type(there, json_type_object) &&
+                else if (json_object_is_type(value, json_type_object) && json_object_is_type(there,
+                                                                                             json_type_object) &&
                          !secret_id(there))
                         r = configuration_merge(there, value);
                 else
@@ -195,7 +199,8 @@ static int refuse_marker(const char *pointer, JsonObject *value, JsonObject **re
         Work *w = userdata;
 
         if (json_object_is_type(value, json_type_object) &&
-            (json_object_object_get_ex(value, "_secret", NULL) || json_object_object_get_ex(value, "_sealed", NULL)))
+            (json_object_object_get_ex(value, "_secret", NULL) || json_object_object_get_ex(value, "_sealed",
+                                                                                            NULL)))
                 return refuse(w, pointer, "has a member of a reserved name");
         return 0;
 }
@@ -317,7 +322,8 @@ static int check_path(const char *pointer, const char *path, bool write, void *u
 static int conclude(Work *w) {
         if (!w->refused)
                 return 0;
-        return call_fail(w->call, -EDOM, NULL, "The configuration of '%s' is not valid", w->definition->name);
+        return call_fail(w->call, -EDOM, NULL, "The configuration of '%s' is not valid",
+                         w->definition->name);
 }
 
 /* Everything that is judged while secrets are in clear. */
@@ -363,7 +369,8 @@ static int judge(Work *w, const char *old, JsonObject *wanted) {
         int r;
 
         /* Airbyte's SDK and its documentation put the connector's type beside the settings. */
-        json_object_object_del(wanted, w->definition->role == ACTOR_SOURCE ? "sourceType" : "destinationType");
+        json_object_object_del(wanted, w->definition->role == ACTOR_SOURCE ? "sourceType" :
+                               "destinationType");
         r = load_spec(c, w->definition, &spec);
         if (r >= 0)
                 r = parse_old(old, &w->old);
@@ -383,7 +390,8 @@ static int judge(Work *w, const char *old, JsonObject *wanted) {
 int configuration_prepare(Call *c, const Definition *d, const char *workspace_id, const char *actor_id,
                           const char *old, JsonObject *wanted, Configuration *ret) {
         _cleanup_configuration_ Configuration result = {};
-        _cleanup_(work_done) Work w = { .call = c, .definition = d, .workspace_id = workspace_id, .actor_id = actor_id,
+        _cleanup_(work_done) Work w = { .call = c, .definition = d, .workspace_id = workspace_id,
+                                        .actor_id = actor_id,
                                         .result = &result };
         int r = judge(&w, old, wanted);
 
@@ -399,9 +407,11 @@ int configuration_prepare(Call *c, const Definition *d, const char *workspace_id
         return 0;
 }
 
-int configuration_try(Call *c, const Definition *d, const char *workspace_id, const char *actor_id, const char *old,
+int configuration_try(Call *c, const Definition *d, const char *workspace_id, const char *actor_id,
+                      const char *old,
                       JsonObject *wanted, JsonObject **ret_clear) {
-        _cleanup_(work_done) Work w = { .call = c, .definition = d, .workspace_id = workspace_id, .actor_id = actor_id };
+        _cleanup_(work_done) Work w = { .call = c, .definition = d, .workspace_id = workspace_id,
+                                        .actor_id = actor_id };
         int r = judge(&w, old, wanted);
 
         if (r >= 0)

@@ -105,7 +105,8 @@ static int read_key(Call *c, JsonObject *wanted, const char *name, FieldPath **r
                 return -ENOMEM;
         for (size_t i = 0; i < n && r >= 0; i++) {
                 JsonObject *item = json_object_array_get_idx(array, i);
-                size_t n_parts = json_object_is_type(item, json_type_array) ? json_object_array_length(item) : 1;
+                size_t n_parts = json_object_is_type(item,
+                                                     json_type_array) ? json_object_array_length(item) : 1;
 
                 for (size_t k = 0; k < n_parts && r >= 0; k++) {
                         JsonObject *part = json_object_is_type(item, json_type_array) ?
@@ -113,11 +114,13 @@ static int read_key(Call *c, JsonObject *wanted, const char *name, FieldPath **r
 
                         r = json_object_is_type(part, json_type_string) ?
                                 strv_extend(&paths[i], json_object_get_string(part)) :
-                                call_fail(c, -EINVAL, PROBLEM_KEY, "Stream '%s': 'primaryKey' must be a list of paths",
+                                call_fail(c, -EINVAL, PROBLEM_KEY,
+                                          "Stream '%s': 'primaryKey' must be a list of paths",
                                           name);
                 }
                 if (r >= 0 && !paths[i])
-                        r = call_fail(c, -EINVAL, PROBLEM_KEY, "Stream '%s': a path of 'primaryKey' is empty", name);
+                        r = call_fail(c, -EINVAL, PROBLEM_KEY,
+                                      "Stream '%s': a path of 'primaryKey' is empty", name);
         }
         if (r < 0) {
                 for (size_t i = 0; i < n; i++)
@@ -142,7 +145,8 @@ static int read_wish(Call *c, JsonObject *wanted, const char *name, SyncModeWish
         if (r > 0) {
                 ret->mode = public_sync_mode_from_string(mode);
                 if (ret->mode < 0)
-                        return call_fail(c, -EINVAL, PROBLEM_MODE, "Stream '%s': there is no sync mode '%s'", name, mode);
+                        return call_fail(c, -EINVAL, PROBLEM_MODE, "Stream '%s': there is no sync mode '%s'",
+                                         name, mode);
         }
         if (r >= 0)
                 r = body_strv(c, wanted, "cursorField", &ret->cursor_field);
@@ -172,17 +176,21 @@ static int check_selected(Call *c, const ConfiguredStream *s, JsonObject *wanted
 
         for (size_t i = 0; r > 0 && i < json_object_array_length(fields); i++) {
                 JsonObject *path = json_member(json_object_array_get_idx(fields, i), "fieldPath");
-                JsonObject *first = json_object_is_type(path, json_type_array) && json_object_array_length(path) > 0 ?
+                JsonObject *first = json_object_is_type(path,
+                                                        json_type_array) && json_object_array_length(path) > 0 ?
                         json_object_array_get_idx(path, 0) : NULL;
 
                 if (!json_object_is_type(first, json_type_string))
-                        return call_fail(c, -EINVAL, PROBLEM_SELECTED, "Stream '%s': a selected field has no 'fieldPath'",
+                        return call_fail(c, -EINVAL, PROBLEM_SELECTED,
+                                         "Stream '%s': a selected field has no 'fieldPath'",
                                          s->stream.name);
                 if (json_object_array_length(path) > 1)
-                        return call_fail(c, -EINVAL, PROBLEM_SELECTED, "Stream '%s': nested fields can't be selected",
+                        return call_fail(c, -EINVAL, PROBLEM_SELECTED,
+                                         "Stream '%s': nested fields can't be selected",
                                          s->stream.name);
                 if (!has_property(&s->stream, json_object_get_string(first)))
-                        return call_fail(c, -EINVAL, PROBLEM_SELECTED, "Stream '%s' has no field '%s' to select",
+                        return call_fail(c, -EINVAL, PROBLEM_SELECTED,
+                                         "Stream '%s' has no field '%s' to select",
                                          s->stream.name, json_object_get_string(first));
         }
         return r < 0 ? r : 0;
@@ -203,14 +211,16 @@ static int check_mappers(Call *c, ConfiguredStream *s, JsonObject *wanted) {
         if (r < 0) {
                 _cleanup_free_ char *why = strdup(error_message(c->error, r));
 
-                return call_fail(c, -EINVAL, PROBLEM_MAPPER, "Stream '%s': %s", s->stream.name, strempty(why));
+                return call_fail(c, -EINVAL, PROBLEM_MAPPER, "Stream '%s': %s", s->stream.name,
+                                 strempty(why));
         }
         return 0;
 }
 
 /* What is stored of a stream: the modes that were chosen, and what came with the wish. */
 static int write_stream(const ConfiguredStream *s, JsonObject *wanted, JsonObject **ret) {
-        static const char *const kept[] = { "selectedFields", "mappers", "includeFiles", "destinationObjectName" };
+        static const char *const kept[] = { "selectedFields", "mappers", "includeFiles",
+                                            "destinationObjectName" };
         _cleanup_out_ Out out = out_object();
 
         out_string(&out, "name", s->stream.name);
@@ -228,7 +238,8 @@ static int write_stream(const ConfiguredStream *s, JsonObject *wanted, JsonObjec
         return out_take(&out, ret);
 }
 
-static int choose_stream(Call *c, const AirbyteStream *stream, const ConnectorSpec *destination, JsonObject *wanted,
+static int choose_stream(Call *c, const AirbyteStream *stream, const ConnectorSpec *destination,
+                         JsonObject *wanted,
                          JsonObject **ret) {
         _cleanup_(wish_done) SyncModeWish wish = { .mode = _PUBLIC_SYNC_MODE_INVALID };
         _cleanup_(configured_stream_done) ConfiguredStream chosen = {};
@@ -297,7 +308,8 @@ static int load_spec(Call *c, const Definition *d, ConnectorSpec **ret) {
         return r < 0 ? r : connector_spec_from_json(o, ret, &c->error);
 }
 
-int connection_catalog_choose(Call *c, const Catalog *catalog, const Definition *destination, JsonObject *streams,
+int connection_catalog_choose(Call *c, const Catalog *catalog, const Definition *destination,
+                              JsonObject *streams,
                               JsonObject **ret) {
         _cleanup_(connector_spec_freep) ConnectorSpec *spec = NULL;
         _cleanup_json_ JsonObject *list = json_object_new_array();

@@ -10,8 +10,9 @@
 #define PROBLEM_TIME_ZONE "error:cron-validation/invalid-timezone"
 #define CRON_EXPRESSION_MAX 256U
 
-/* A Quartz expression has six or seven fields of its own characters. What it means is the workflow daemon's to know; here
- * only what can't be one is told apart. The first field must be a plain number: Airbyte has no schedules within a minute. */
+/* A Quartz expression has six or seven fields of its own characters. What it means is the workflow
+ * daemon's to know; here only what can't be one is told apart. The first field must be a plain number:
+ * Airbyte has no schedules within a minute. */
 static int check_cron(Call *c, const char *s) {
         _cleanup_strv_ char **fields = NULL;
         size_t n = 0;
@@ -25,13 +26,16 @@ static int check_cron(Call *c, const char *s) {
                 if (!**f)
                         continue;
                 if (n == 0 && strspn(*f, "0123456789") != strlen(*f))
-                        return call_fail(c, -EINVAL, PROBLEM_CRON, "The seconds of a cron expression must be a number");
+                        return call_fail(c, -EINVAL, PROBLEM_CRON,
+                                         "The seconds of a cron expression must be a number");
                 if (strspn(*f, "0123456789*/,-?LW#ABCDEFGHIJKMNOPQRSTUVXYZabcdefghijklmnopqrstuvwxyz") != strlen(*f))
-                        return call_fail(c, -EINVAL, PROBLEM_CRON, "'%s' is not part of a cron expression", *f);
+                        return call_fail(c, -EINVAL, PROBLEM_CRON, "'%s' is not part of a cron expression",
+                                         *f);
                 n++;
         }
         if (n < 6 || n > 7)
-                return call_fail(c, -EINVAL, PROBLEM_CRON, "A cron expression has six or seven fields, not %zu", n);
+                return call_fail(c, -EINVAL, PROBLEM_CRON,
+                                 "A cron expression has six or seven fields, not %zu", n);
         return 0;
 }
 
@@ -67,7 +71,8 @@ static int set_cron(Call *c, Connection *connection, const char *expression, con
         if (r < 0)
                 return r;
         if (strncmp(zone, "Etc", 3) == 0 || strlen(zone) > 64 || strstr(zone, ".."))
-                return call_fail(c, -EINVAL, PROBLEM_TIME_ZONE, "'%s' is not a time zone for a schedule", zone);
+                return call_fail(c, -EINVAL, PROBLEM_TIME_ZONE, "'%s' is not a time zone for a schedule",
+                                 zone);
         out = out_object();
         out_string(&out, "cronExpression", text);
         out_string(&out, "cronTimeZone", zone);
@@ -113,7 +118,8 @@ static int apply_public(Call *c, JsonObject *schedule, Connection *connection) {
         if (!streq(type, "cron"))
                 return call_fail(c, -EINVAL, NULL, "'scheduleType' must be manual or cron");
         if (!expression)
-                return call_fail(c, -EINVAL, "error:cron-validation/missing-expression", "'cronExpression' is missing");
+                return call_fail(c, -EINVAL, "error:cron-validation/missing-expression",
+                                 "'cronExpression' is missing");
         return set_cron(c, connection, expression, "UTC");
 }
 

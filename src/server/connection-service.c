@@ -38,7 +38,8 @@ int connection_service_get(Call *c, const char *id, Role need, Connection **ret)
 }
 
 int connection_service_list(Call *c, const Listing *l, char *const *tag_ids, ConnectionArray *ret) {
-        ConnectionFilter filter = { .workspace_ids = l->workspace_ids, .tag_ids = tag_ids, .with_catalog = true,
+        ConnectionFilter filter = { .workspace_ids = l->workspace_ids, .tag_ids = tag_ids,
+                                    .with_catalog = true,
                                     .status = _CONNECTION_STATUS_INVALID };
 
         return l->none ? 0 : connection_store_list(c->server->db, &filter, &l->options, ret, &c->error);
@@ -95,7 +96,8 @@ static int apply_namespace(Call *c, JsonObject *body, Connection *connection) {
                 r = body_replace_string(c, body, "prefix", &connection->prefix);
         if (r < 0)
                 return r;
-        if (connection->namespace_definition == NAMESPACE_CUSTOM_FORMAT && !*strempty(connection->namespace_format))
+        if (connection->namespace_definition == NAMESPACE_CUSTOM_FORMAT &&
+            !*strempty(connection->namespace_format))
                 return call_fail(c, -EINVAL, NULL, "'namespaceFormat' is needed with a custom format");
         return 0;
 }
@@ -119,7 +121,8 @@ static int apply(Call *c, JsonObject *body, Connection *connection) {
 }
 
 /* 1 when the streams were given or `always`. */
-static int choose_streams(Call *c, JsonObject *body, const Actor *source, const Definition *destination, bool always,
+static int choose_streams(Call *c, JsonObject *body, const Actor *source, const Definition *destination,
+                          bool always,
                           Connection *connection) {
         _cleanup_(catalog_fetch_freep) CatalogFetch *fetch = NULL;
         _cleanup_catalog_ Catalog *catalog = NULL;
@@ -162,7 +165,8 @@ static int read_tags(Call *c, JsonObject *body, char ***ret) {
                 return r;
         for (size_t i = 0; i < json_object_array_length(tags); i++) {
                 JsonObject *item = json_object_array_get_idx(tags, i);
-                JsonObject *id = json_object_is_type(item, json_type_object) ? json_member(item, "tagId") : item;
+                JsonObject *id = json_object_is_type(item, json_type_object) ?
+                        json_member(item, "tagId") : item;
 
                 if (!json_object_is_type(id, json_type_string))
                         return call_fail(c, -EINVAL, NULL, "'tags' must be a list of tags with 'tagId'");
@@ -239,7 +243,8 @@ static int new_connection(Call *c, const Actor *source, const Actor *destination
         if (asprintf(&connection->name, "%s → %s", source->name, destination->name) < 0)
                 connection->name = NULL;
         connection->namespace_definition = NAMESPACE_DESTINATION;
-        if (!connection->id || !connection->workspace_id || !connection->source_id || !connection->destination_id ||
+        if (!connection->id || !connection->workspace_id || !connection->source_id ||
+            !connection->destination_id ||
             !connection->data_residency || !connection->name)
                 return -ENOMEM;
         *ret = TAKE_PTR(connection);
@@ -283,7 +288,8 @@ int connection_service_update(Call *c, const char *id, JsonObject *body, Connect
         if (r >= 0)
                 r = apply(c, body, connection);
         if (r >= 0)
-                r = get_ends(c, connection->source_id, connection->destination_id, &source, &destination, &d);
+                r = get_ends(c, connection->source_id, connection->destination_id, &source, &destination,
+                             &d);
         if (r == 0)
                 r = choose_streams(c, body, source, d, /* always= */ false, connection);
         if (r != 0)
@@ -350,7 +356,8 @@ int connection_view(Call *c, const Connection *connection, JsonObject **ret) {
         out_value(&out, "schedule", schedule);
         out_string(&out, "dataResidency", connection->data_residency ?: "auto");
         out_json(&out, "configurations", connection->catalog ?: "{\"streams\":[]}");
-        out_string(&out, "namespaceDefinition", namespace_definition_to_string(connection->namespace_definition));
+        out_string(&out, "namespaceDefinition",
+                   namespace_definition_to_string(connection->namespace_definition));
         out_string(&out, "namespaceFormat", connection->namespace_format);
         out_string(&out, "prefix", connection->prefix);
         out_string(&out, "nonBreakingSchemaUpdatesBehavior",

@@ -7,5 +7,6 @@
 
 /* An array of AirbyteStateMessage. */
 int connection_state_get(Call *c, const char *id, JsonObject **ret);
-/* The same back; an empty one removes all. CALL_LATER with no answer of its own; -EBUSY while a job runs. */
+/* The same back; an empty one removes all. CALL_LATER with no answer of its own; -EBUSY while a job runs.
+ * */
 int connection_state_set(Call *c, const char *id, JsonObject *states);

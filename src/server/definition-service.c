@@ -6,7 +6,8 @@
 /* A custom one is seen by those who see its workspace. */
 static int check_visible(Call *c, ActorRole role, const Definition *d) {
         if (d->tombstone || d->role != role)
-                return call_fail(c, -ENOENT, NULL, "There is no such %s definition", actor_role_to_string(role));
+                return call_fail(c, -ENOENT, NULL, "There is no such %s definition",
+                                 actor_role_to_string(role));
         return d->custom ? call_require(c, d->workspace_id, ROLE_READER) : 0;
 }
 
@@ -30,14 +31,17 @@ int definition_service_find(Call *c, ActorRole role, const char *definition_id, 
         int r;
 
         if (!definition_id && !connector_type)
-                return call_fail(c, -EINVAL, NULL, "The body must have 'definitionId' or 'configuration.%sType'",
+                return call_fail(c, -EINVAL, NULL,
+                                 "The body must have 'definitionId' or 'configuration.%sType'",
                                  actor_role_to_string(role));
         if (definition_id)
                 r = definition_service_get(c, role, definition_id, &d);
         else
-                r = definition_store_get_by_type(c->server->db, role, connector_type, workspace_id, &d, &c->error);
+                r = definition_store_get_by_type(c->server->db, role, connector_type, workspace_id, &d,
+                                                 &c->error);
         if (r == -ENOENT)
-                return call_fail(c, -EINVAL, NULL, "There is no %s connector '%s'", actor_role_to_string(role),
+                return call_fail(c, -EINVAL, NULL, "There is no %s connector '%s'",
+                                 actor_role_to_string(role),
                                  definition_id ?: connector_type);
         if (r < 0)
                 return r;
@@ -57,7 +61,8 @@ static void on_spec(Call *c, int r, sd_bus_message *reply) {
         if (r >= 0)
                 r = json_parse(text, n, &spec, &c->error);
         if (r >= 0)
-                r = definition_store_set_spec(c->server->db, c->data, text, server_now(c->server), &c->error);
+                r = definition_store_set_spec(c->server->db, c->data, text, server_now(c->server),
+                                              &c->error);
         if (r < 0)
                 call_complete(c, r, NULL);
         else

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* gantry-server: the control plane. HTTP on an activated socket (or --listen), D-Bus as org.gantry.Server1. */
+/* gantry-server: the control plane. HTTP on an activated socket (or --listen), D-Bus as
+ * org.gantry.Server1. */
 
 #include <getopt.h>
 #include <signal.h>
@@ -94,7 +95,8 @@ static int open_stores(Server *s, const Options *o) {
 
 static int start_http(Server *s, const Options *o) {
         _cleanup_error_ Error *e = NULL;
-        HttpServerOptions options = { .event = daemon_event(s->daemon), .prepare = api_prepare, .userdata = s };
+        HttpServerOptions options = { .event = daemon_event(s->daemon), .prepare = api_prepare,
+                                      .userdata = s };
         int r, fd;
 
         r = api_make_routes(&s->routes, &s->n_routes);
@@ -135,7 +137,8 @@ static int run(const Options *o) {
         _cleanup_(server_done) Server s = {};
         int r;
 
-        r = daemon_new(&(DaemonOptions) { .bus_name = "org.gantry.Server1", .busy = is_busy, .userdata = &s },
+        r = daemon_new(&(DaemonOptions) { .bus_name = "org.gantry.Server1", .busy = is_busy,
+                                          .userdata = &s },
                        &s.daemon);
         if (r < 0)
                 return r;

@@ -74,7 +74,8 @@ int job_log_write(Call *c, JsonObject *result, sd_bus_message *reply) {
         if (lseek(fd, 0, SEEK_SET) < 0 ||
             fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) < 0)
                 return -errno;
-        return sd_bus_message_append(reply, "htb", fd, (uint64_t) json_object_get_int64(json_member(result, "cursor")),
+        return sd_bus_message_append(reply, "htb", fd, (uint64_t) json_object_get_int64(json_member(result,
+                                                                                                    "cursor")),
                                      json_object_get_boolean(json_member(result, "more")));
 }
 

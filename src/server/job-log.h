@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What the attempts of a job have logged, read from gantry-workload, and the whole of a job with its attempts. */
+/* What the attempts of a job have logged, read from gantry-workload, and the whole of a job with its
+ * attempts. */
 
 #include "server/job-service.h"
 

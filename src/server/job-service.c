@@ -102,13 +102,15 @@ static int make_options(Call *c, JsonObject *given, char **ret) {
 
         if (asprintf(&principal, "%s:%s", principal_kind_to_string(c->kind), strempty(c->principal_id)) < 0)
                 return -ENOMEM;
-        if (!o || json_add_string(o, "trigger", "manual") < 0 || json_add_string(o, "principal", principal) < 0)
+        if (!o || json_add_string(o, "trigger", "manual") < 0 || json_add_string(o, "principal",
+                                                                                 principal) < 0)
                 return -ENOMEM;
         *ret = json_to_string(o);
         return *ret ? 0 : -ENOMEM;
 }
 
-int job_service_start_with_view(Call *c, const char *connection_id, JobType type, JsonObject *options, JobView view) {
+int job_service_start_with_view(Call *c, const char *connection_id, JobType type, JsonObject *options,
+                                JobView view) {
         _cleanup_(connection_freep) Connection *connection = NULL;
         _cleanup_free_ char *text = NULL;
         int r;
@@ -174,7 +176,8 @@ int job_view(const Job *j, JsonObject **ret) {
         if (ended)
                 out_rfc3339(&out, "lastUpdatedAt", j->updated_at);
         if (j->status != JOB_PENDING && j->started_at) {
-                format_duration((ended ? j->ended_at : MAX(j->updated_at, j->started_at)) - j->started_at, duration,
+                format_duration((ended ? j->ended_at : MAX(j->updated_at, j->started_at)) - j->started_at,
+                                duration,
                                 sizeof(duration));
                 out_string(&out, "duration", duration);
         }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Building an answer: an object whose first failure sticks, so that members are added without a check after each. */
+/* Building an answer: an object whose first failure sticks, so that members are added without a check
+ * after each. */
 
 #include "basic/time-util.h"
 #include "shared/json-util.h"

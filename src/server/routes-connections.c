@@ -46,14 +46,16 @@ static int create(Call *c, HttpRequest *q, JsonObject **ret) {
 
 static int get(Call *c, HttpRequest *q, JsonObject **ret) {
         Connection *connection = NULL;
-        int r = connection_service_get(c, http_request_path_value(q, "connectionId"), ROLE_READER, &connection);
+        int r = connection_service_get(c, http_request_path_value(q, "connectionId"), ROLE_READER,
+                                       &connection);
 
         return view(c, r, connection, ret);
 }
 
 static int patch(Call *c, HttpRequest *q, JsonObject **ret) {
         Connection *connection = NULL;
-        int r = connection_service_update(c, http_request_path_value(q, "connectionId"), c->body, &connection);
+        int r = connection_service_update(c, http_request_path_value(q, "connectionId"), c->body,
+                                          &connection);
 
         return view(c, r, connection, ret);
 }
@@ -66,11 +68,13 @@ static int delete(Call *c, HttpRequest *q, JsonObject **ret) {
 #define CONNECTION CONNECTIONS "/{connectionId}"
 
 static const ApiRoute routes_connections_rows[] = {
-        { "GET", CONNECTIONS, list, .id = "listConnections", .tag = "Connections", .response = "ConnectionsResponse",
+        { "GET", CONNECTIONS, list, .id = "listConnections", .tag = "Connections",
+          .response = "ConnectionsResponse",
           .query = "workspaceIds[] tagIds[] includeDeleted limit offset" },
         { "POST", CONNECTIONS, create, .id = "createConnection", .tag = "Connections",
           .request = "ConnectionCreateRequest", .response = "ConnectionResponse" },
-        { "GET", CONNECTION, get, .id = "getConnection", .tag = "Connections", .response = "ConnectionResponse" },
+        { "GET", CONNECTION, get, .id = "getConnection", .tag = "Connections",
+          .response = "ConnectionResponse" },
         { "PATCH", CONNECTION, patch, .id = "patchConnection", .tag = "Connections",
           .request = "ConnectionPatchRequest", .response = "ConnectionResponse" },
         { "DELETE", CONNECTION, delete, .status = 204, .id = "deleteConnection", .tag = "Connections" },

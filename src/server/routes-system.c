@@ -59,7 +59,8 @@ static int post_token(Call *c, HttpRequest *q, JsonObject **ret) {
 static const ApiRoute routes_system_rows[] = {
         { "GET", "/api/public/v1", get_root, API_ANONYMOUS | API_HIDDEN },
         { "GET", "/api/public/v1/", get_root, API_ANONYMOUS | API_HIDDEN },
-        { "GET", "/api/public/v1/health", get_health, API_ANONYMOUS, .id = "getHealthCheck", .tag = "Health" },
+        { "GET", "/api/public/v1/health", get_health, API_ANONYMOUS, .id = "getHealthCheck",
+          .tag = "Health" },
         { "GET", "/api/v1/health", get_health, API_ANONYMOUS | API_HIDDEN },
         { "POST", "/api/public/v1/applications/token", post_token, TOKEN_FLAGS, .id = "createAccessToken",
           .tag = "Applications", .request = "ApplicationTokenRequest", .response = "ApplicationTokenResponse" },

@@ -63,12 +63,16 @@ static int delete(Call *c, HttpRequest *q, JsonObject **ret) {
 #define WORKSPACE WORKSPACES "/{workspaceId}"
 
 static const ApiRoute routes_workspaces_rows[] = {
-        { "GET", WORKSPACES, list, .id = "listWorkspaces", .tag = "Workspaces", .response = "WorkspacesResponse",
+        { "GET", WORKSPACES, list, .id = "listWorkspaces", .tag = "Workspaces",
+          .response = "WorkspacesResponse",
           .query = "workspaceIds[] includeDeleted limit offset" },
-        { "POST", WORKSPACES, create, .id = "createWorkspace", .tag = "Workspaces", .request = "WorkspaceCreateRequest",
+        { "POST", WORKSPACES, create, .id = "createWorkspace", .tag = "Workspaces",
+          .request = "WorkspaceCreateRequest",
           .response = "WorkspaceResponse" },
-        { "GET", WORKSPACE, get, .id = "getWorkspace", .tag = "Workspaces", .response = "WorkspaceResponse" },
-        { "PATCH", WORKSPACE, update, .id = "updateWorkspace", .tag = "Workspaces", .request = "WorkspaceUpdateRequest",
+        { "GET", WORKSPACE, get, .id = "getWorkspace", .tag = "Workspaces",
+          .response = "WorkspaceResponse" },
+        { "PATCH", WORKSPACE, update, .id = "updateWorkspace", .tag = "Workspaces",
+          .request = "WorkspaceUpdateRequest",
           .response = "WorkspaceResponse" },
         { "DELETE", WORKSPACE, delete, .status = 204, .id = "deleteWorkspace", .tag = "Workspaces" },
 };

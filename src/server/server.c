@@ -10,6 +10,7 @@ void server_announce(Server *s) {
                 return;
         s->announced = seq;
         if (s->bus)
-                (void) sd_bus_emit_signal(s->bus, "/org/gantry/Server1", "org.gantry.Server1.Manager", "Changed", "t",
+                (void) sd_bus_emit_signal(s->bus, "/org/gantry/Server1", "org.gantry.Server1.Manager",
+                                          "Changed", "t",
                                           (uint64_t) seq);
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* gantry-server: the control plane's one object, which everything else hangs on. What can be done with an object of
- * the suite is in NAME-service.h, the same for HTTP and D-Bus; routes-NAME.c and bus-NAME.c only translate. */
+/* gantry-server: the control plane's one object, which everything else hangs on. What can be done with an
+ * object of the suite is in NAME-service.h, the same for HTTP and D-Bus; routes-NAME.c and bus-NAME.c only
+ * translate. */
 
 #include "db/db.h"
 #include "http/http-server.h"

@@ -48,7 +48,8 @@ static int send_call(Call *c, sd_bus_message *m, WorkflowDone done) {
         sd_bus_message_unref(m);
         if (r < 0) {
                 free(w);
-                return call_fail(c, r == -ENOMEM ? r : -EAGAIN, NULL, "The daemon that does this is not available");
+                return call_fail(c, r == -ENOMEM ? r : -EAGAIN, NULL,
+                                 "The daemon that does this is not available");
         }
         return call_later(c);
 }
@@ -136,7 +137,8 @@ int workload_state_set(Call *c, const char *connection_id, const char *states, W
         return r < 0 ? r : send_call(c, m, done);
 }
 
-int workload_read_logs(Call *c, int64_t job_id, uint32_t attempt, uint64_t cursor, uint32_t max, WorkflowDone done) {
+int workload_read_logs(Call *c, int64_t job_id, uint32_t attempt, uint64_t cursor, uint32_t max,
+                       WorkflowDone done) {
         sd_bus_message *m = NULL;
         int r = new_call(c, WORKLOAD_NAME, "ReadLogs", &m);
 
@@ -147,7 +149,8 @@ int workload_read_logs(Call *c, int64_t job_id, uint32_t attempt, uint64_t curso
 
 void workflow_connection_changed(Server *s, const char *connection_id) {
         if (s->bus)
-                (void) sd_bus_call_method_async(s->bus, NULL, WORKFLOW_NAME, "ConnectionChanged", NULL, NULL, "s",
+                (void) sd_bus_call_method_async(s->bus, NULL, WORKFLOW_NAME, "ConnectionChanged", NULL, NULL,
+                                                "s",
                                                 connection_id);
 }
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Calls to org.gantry.Workflow1 (docs/INTERFACES.md), none of which blocks. Each hands the Call over to `done`, which
- * answers it (call_complete) or runs it anew (call_retry); `r` is negative with call->error when the daemon refused or isn't
- * there. They return CALL_LATER, or a negative errno when nothing was sent. */
+/* Calls to org.gantry.Workflow1 (docs/INTERFACES.md), none of which blocks. Each hands the Call over to
+ * `done`, which answers it (call_complete) or runs it anew (call_retry); `r` is negative with call->error
+ * when the daemon refused or isn't there. They return CALL_LATER, or a negative errno when nothing was
+ * sent. */
 
 #include "server/call.h"
 

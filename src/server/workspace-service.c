@@ -88,7 +88,8 @@ static int check_notifications(Call *c, JsonObject *notifications) {
                 if (r < 0)
                         return r;
                 if (url && *url && strncmp(url, "http://", 7) != 0 && strncmp(url, "https://", 8) != 0)
-                        return call_fail(c, -EINVAL, NULL, "'notifications.%s.webhook.url' is not an http or https URL",
+                        return call_fail(c, -EINVAL, NULL,
+                                         "'notifications.%s.webhook.url' is not an http or https URL",
                                          event);
         }
         return 0;

@@ -91,7 +91,8 @@ static int parse(ConfFile *c, const char *path, Error **reterr_error) {
                 number++;
                 r = parse_line(c, line, &section);
                 if (r < 0)
-                        return error_set(reterr_error, r, "%s:%zu: neither [Section] nor Key=Value", path, number);
+                        return error_set(reterr_error, r, "%s:%zu: neither [Section] nor Key=Value", path,
+                                         number);
         }
         return 0;
 }
@@ -111,7 +112,8 @@ static int parse_drop_ins(ConfFile *c, const char *path, Error **reterr_error) {
                 return -ENOMEM;
         n = scandir(directory, &entries, is_drop_in, alphasort);
         if (n < 0)
-                return errno == ENOENT ? 0 : error_set_errno(reterr_error, -errno, "Failed to read '%s'", directory);
+                return errno == ENOENT ? 0 : error_set_errno(reterr_error, -errno, "Failed to read '%s'",
+                                                             directory);
         for (int i = 0; i < n; i++) {
                 _cleanup_free_ char *file = NULL;
 

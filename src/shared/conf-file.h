@@ -6,8 +6,9 @@
  *     [Files]
  *     ReadRoots=/srv/gantry /srv/in
  *
- * Lines that begin with '#' or ';' are comments. A later assignment replaces an earlier one, so a drop-in changes what
- * the main file says. Unknown sections and keys are kept: who reads the file knows what it wants of it. */
+ * Lines that begin with '#' or ';' are comments. A later assignment replaces an earlier one, so a drop-in
+ * changes what the main file says. Unknown sections and keys are kept: who reads the file knows what it
+ * wants of it. */
 
 #include "basic/error.h"
 
@@ -16,8 +17,8 @@
 
 typedef struct ConfFile ConfFile;
 
-/* `path`, then PATH.d/(name).conf in the order of their names. What doesn't exist is as good as empty. Errors name file and
- * line. */
+/* `path`, then PATH.d/(name).conf in the order of their names. What doesn't exist is as good as empty.
+ * Errors name file and line. */
 int conf_file_load(const char *path, ConfFile **ret, Error **reterr_error);
 ConfFile *conf_file_free(ConfFile *c);
 DEFINE_CLEANUP(ConfFile, conf_file_free);
