@@ -108,6 +108,11 @@ def scenario():
     return pytest("scenario", "tests/scenario")
 
 
+def suite():
+    """daemons as processes, each on a bus, a database and sockets of its own"""
+    return pytest("suite", "tests/suite")
+
+
 def asan():
     """unit tests and scenarios under AddressSanitizer and UndefinedBehaviorSanitizer"""
     if not configure("build"):
@@ -184,8 +189,8 @@ def soak():
 
 
 # Suite and the seconds that it takes on a quiet machine of two cores.
-CI = [(build, 90), (unit, 60), (scenario, 300), (clang, 60), (analysis, 60), (valgrind, 120), (asan, 400), (distcheck, 150),
-      (host, 300), (vm, 200)]
+CI = [(build, 90), (unit, 60), (scenario, 300), (suite, 120), (clang, 60), (analysis, 60), (valgrind, 120), (asan, 400),
+      (distcheck, 150), (host, 300), (vm, 200)]
 TIERS = {"ci": CI, "compat": [(build, 90), (compat, 1200)], "soak": [(build, 90), (soak, 3600)],
          "full": CI + [(compat, 1200), (soak, 3600)]}
 

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The core of gantry-workload: what may happen to a workload, and when. It knows the database, the secrets and
+ * the Env; HTTP and the bus are its callers, and what it wants to tell others goes through hooks.
+ *
+ * Errors mean the same everywhere: -EINVAL malformed, -EDOM well-formed but not acceptable, -EKEYREJECTED no
+ * valid token, -EACCES somebody else's, -ENOENT unknown, -EEXIST in conflict with what is stored, -EBUSY not
+ * now, -EDQUOT too often, -EFBIG too large, and -ESTALE: this runner's time is over (a terminal workload, an
+ * old lease epoch), the caller stops at once. Whatever changed something has been committed when it returns. */
+
+#include "basic/env.h"
+#include "basic/json-scan.h"
+#include "db/workload-store.h"
+#include "secrets/jwt.h"
+#include "shared/json-util.h"
+
+#define WORKLOAD_POLL_MAX 100U
+#define WORKLOAD_REASON_MAX (16U * 1024U)
+
+/* CONTROL messages of one workload: this many at once, then one per interval. */
+#define WORKLOAD_CONTROL_BURST 10U
+#define WORKLOAD_CONTROL_INTERVAL_USEC (10 * USEC_PER_SEC)
+#define WORKLOAD_CONTROL_MAX (512U * 1024U)
+
+/* A runner's token is good for as long as its lease; this only bounds what a stolen one could ever be. */
+#define WORKLOAD_TOKEN_USEC (30 * 24 * 60 * 60 * USEC_PER_SEC)
+
+/* How often leases are looked at, and for how long after a start or a jump of the wall clock they are not:
+ * their runners had no chance to renew them. Longer than the 10 s between two heartbeats. */
+#define WORKLOAD_SWEEP_USEC (10 * USEC_PER_SEC)
+#define WORKLOAD_START_GRACE_USEC (30 * USEC_PER_SEC)
+
+typedef struct WorkloadManager WorkloadManager;
+
+typedef struct WorkloadManagerHooks {
+        void (*queued)(void *userdata);                  /* something can be polled */
+        void (*stopped)(const char *id, void *userdata); /* its runner is to end now */
+        void (*ended)(void *userdata);                   /* somebody must be told: workload_manager_list_ended() */
+        void (*changed)(int64_t seq, void *userdata);    /* rows of `change` up to seq exist */
+        void *userdata;
+} WorkloadManagerHooks;
+
+typedef struct WorkloadManagerOptions {
+        Env *env;         /* borrowed, as the others are */
+        Db *db;
+        SealingKeys *keys;
+        const char *log_root;
+        WorkloadManagerHooks hooks;
+} WorkloadManagerOptions;
+
+int workload_manager_new(const WorkloadManagerOptions *options, WorkloadManager **ret);
+WorkloadManager *workload_manager_free(WorkloadManager *m);
+DEFINE_CLEANUP(WorkloadManager, workload_manager_free);
+
+/* Whom a token belongs to. */
+typedef struct WorkloadCaller {
+        char *dataplane_id; /* a launcher */
+        char *workload_id;  /* a runner: of this workload and epoch */
+        int64_t lease_epoch;
+} WorkloadCaller;
+WorkloadCaller *workload_caller_free(WorkloadCaller *c);
+DEFINE_CLEANUP(WorkloadCaller, workload_caller_free);
+
+/* -ESTALE for the token of an older claim of a workload. */
+int workload_manager_authenticate(WorkloadManager *m, const char *token, WorkloadCaller **ret, Error **reterr_error);
+
+/* Launchers. Registering again under a name replaces the token. */
+int workload_manager_register(WorkloadManager *m, const char *name, char **ret_id, char **ret_token,
+                              Error **reterr_error);
+int workload_manager_dataplane_beat(WorkloadManager *m, const char *dataplane_id, Error **reterr_error);
+
+/* Those who create and look. */
+int workload_manager_create(WorkloadManager *m, const char *json, size_t n, bool *ret_created, Error **reterr_error);
+int workload_manager_get(WorkloadManager *m, const char *id, Workload **ret, Error **reterr_error);
+/* A page of them by id, without input, output and statistics. `after` NULL: the first. */
+int workload_manager_list(WorkloadManager *m, bool live_only, const char *after, WorkloadArray *ret,
+                          Error **reterr_error);
+/* -ESTALE where it had ended otherwise; cancelling again is no error. */
+int workload_manager_cancel(WorkloadManager *m, const char *id, const char *source, const char *reason,
+                            Error **reterr_error);
+int workload_manager_state_set(WorkloadManager *m, const char *connection_id, const char *json, size_t n,
+                               Error **reterr_error);
+
+/* The queue. `priority` negative: both, the high ones first. */
+int workload_manager_poll(WorkloadManager *m, int priority, unsigned quantity, WorkloadArray *ret,
+                          Error **reterr_error);
+
+/* How many wait, by priority. */
+int workload_manager_depth(WorkloadManager *m, int64_t ret[static _WORKLOAD_PRIORITY_MAX], Error **reterr_error);
+
+typedef struct WorkloadClaim {
+        int64_t lease_epoch; /* 0: somebody else has it, or it has ended */
+        char *token;
+        Buffer input;        /* JSON, with secrets in clear: erased by _done */
+} WorkloadClaim;
+void workload_claim_done(WorkloadClaim *c);
+int workload_manager_claim(WorkloadManager *m, const char *id, const char *dataplane_id, WorkloadClaim *ret,
+                           Error **reterr_error);
+
+/* What a launcher or runner says about the workload whose lease it holds. Repeating the last word is no error. */
+int workload_manager_launched(WorkloadManager *m, const char *id, int64_t epoch, Error **reterr_error);
+int workload_manager_running(WorkloadManager *m, const char *id, int64_t epoch, Error **reterr_error);
+int workload_manager_heartbeat(WorkloadManager *m, const char *id, int64_t epoch, Error **reterr_error);
+int workload_manager_success(WorkloadManager *m, const char *id, int64_t epoch, const char *output,
+                             Error **reterr_error);
+int workload_manager_failure(WorkloadManager *m, const char *id, int64_t epoch, const char *source,
+                             const char *reason, const char *output, Error **reterr_error);
+
+/* `states`: the text of an array of AirbyteStateMessage; stored byte for byte, all or none. */
+int workload_manager_state(WorkloadManager *m, const char *id, int64_t epoch, JsonSlice states, Error **reterr_error);
+/* `streams`: the array of STREAM_STATS, which replaces the one before. */
+int workload_manager_stats(WorkloadManager *m, const char *id, int64_t epoch, JsonObject *streams,
+                           Error **reterr_error);
+int workload_manager_logs(WorkloadManager *m, const char *id, int64_t epoch, const char *lines, size_t n,
+                          Error **reterr_error);
+/* Whether a CONTROL message may be passed on, and for whom: `ret_actor_id` NULL: for nobody whose configuration
+ * is stored. */
+int workload_manager_control(WorkloadManager *m, const char *id, int64_t epoch, const char *role,
+                             size_t n_configuration, char **ret_actor_id, Error **reterr_error);
+
+/* Fails what is past its deadline, all that were as one. Returns how many there were; 0 also during a grace.
+ * While a workload is open the manager does it by itself. */
+int workload_manager_sweep(WorkloadManager *m, Error **reterr_error);
+/* Whether a workload has not ended, or its end is not known to the workflow. */
+bool workload_manager_is_busy(WorkloadManager *m);
+
+/* Workloads that have ended without the workflow knowing, up to a hundred. */
+int workload_manager_list_ended(WorkloadManager *m, WorkloadArray *ret, Error **reterr_error);
+/* The workflow knows. */
+int workload_manager_acknowledge(WorkloadManager *m, const char *id, Error **reterr_error);
+
+/* Where the logs of a workload without a job lie (log-store.h). */
+int workload_manager_log_place(WorkloadManager *m, const char *id, char **ret, Error **reterr_error);

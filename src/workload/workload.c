@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* gantry-workload: the workload API for launchers and runners (HTTP on a unix socket), org.gantry.Workload1 for
+ * the other daemons, and the deadlines between them. */
+
+#include <getopt.h>
+#include <stdio.h>
+
+#include "basic/log.h"
+#include "shared/daemon.h"
+#include "workload/workload-api.h"
+#include "workload/workload-bus.h"
+#include "workload/workload-notify.h"
+
+#define LOG_ROOT "/var/lib/gantry/logs"
+
+typedef struct Service {
+        const char *listen, *database, *log_root;
+        Daemon *daemon;
+        Db *db;
+        SealingKeys *keys;
+        WorkloadManager *manager;
+        WorkloadNotify *notify;
+        HttpServer *http;
+        WorkloadApi api;
+        WorkloadBus bus;
+} Service;
+
+static void service_done(Service *s) {
+        /* Requests that wait for a reply from the bus hold references to the server's. */
+        workload_notify_free(s->notify);
+        http_server_free(s->http);
+        workload_manager_free(s->manager);
+        daemon_free(s->daemon);
+        sealing_keys_free(s->keys);
+        db_free(s->db);
+}
+
+static bool is_busy(void *userdata) {
+        Service *s = userdata;
+
+        return http_server_n_connections(s->http) > 0 || workload_manager_is_busy(s->manager);
+}
+
+static void on_touch(void *userdata) {
+        daemon_touch(((Service *) userdata)->daemon);
+}
+
+static void on_queued(void *userdata) {
+        workload_notify_queued(((Service *) userdata)->notify);
+}
+
+static void on_stopped(const char *id, void *userdata) {
+        workload_notify_stopped(((Service *) userdata)->notify, id);
+}
+
+static void on_ended(void *userdata) {
+        workload_notify_ended(((Service *) userdata)->notify);
+}
+
+static void on_changed(int64_t seq, void *userdata) {
+        workload_notify_changed(((Service *) userdata)->notify, seq);
+}
+
+static int on_rotate(HttpRequest *q, const char *actor_id, const char *configuration, void *userdata) {
+        return workload_notify_rotate(((Service *) userdata)->notify, q, actor_id, configuration);
+}
+
+static int open_stores(Service *s) {
+        _cleanup_error_ Error *error = NULL;
+        int r;
+
+        r = db_open(s->database ?: db_path(), DB_READ_WRITE, &s->db, &error);
+        if (r >= 0)
+                r = sealing_keys_load(&s->keys, &error);
+        if (r < 0)
+                log_error("%s", error_message(error, r));
+        return r;
+}
+
+static int start_manager(Service *s) {
+        WorkloadManagerOptions options = {
+                .env = daemon_env(s->daemon),
+                .db = s->db,
+                .keys = s->keys,
+                .log_root = s->log_root,
+                .hooks = { on_queued, on_stopped, on_ended, on_changed, s },
+        };
+        int r;
+
+        r = workload_manager_new(&options, &s->manager);
+        if (r >= 0)
+                r = workload_notify_new(options.env, daemon_bus(s->daemon), s->manager, &s->notify);
+        return r < 0 ? log_error_errno(r, "Failed to start") : 0;
+}
+
+static int start_http(Service *s) {
+        _cleanup_error_ Error *error = NULL;
+        HttpServerOptions options = {
+                .event = daemon_event(s->daemon),
+                .routes = workload_api_routes,
+                .n_routes = workload_api_n_routes,
+                .prepare = workload_api_prepare,
+                .userdata = &s->api,
+        };
+        int r;
+
+        s->api = (WorkloadApi) { s->manager, on_rotate, on_touch, s };
+        r = http_server_new(&options, &s->http);
+        if (r < 0)
+                return log_error_errno(r, "Failed to make the HTTP server");
+        if (s->listen) {
+                r = http_server_listen(s->http, s->listen, &error);
+                if (r < 0)
+                        log_error("%s", error_message(error, r));
+                return r;
+        }
+        r = daemon_listen_fd("api");
+        if (r < 0)
+                return log_error_errno(r, "There is no activation socket and no --listen");
+        r = http_server_add_socket(s->http, r);
+        return r < 0 ? log_error_errno(r, "Failed to listen on the activation socket") : 0;
+}
+
+static int start_bus(Service *s) {
+        int r;
+
+        s->bus = (WorkloadBus) { s->manager, s->log_root, on_touch, s };
+        r = workload_bus_add(daemon_bus(s->daemon), &s->bus);
+        return r < 0 ? log_error_errno(r, "Failed to put the object on the bus") : 0;
+}
+
+static int run(Service *s) {
+        DaemonOptions options = { .bus_name = WORKLOAD_BUS_NAME, .busy = is_busy, .userdata = s };
+        int r;
+
+        if ((r = open_stores(s)) < 0 || (r = daemon_new(&options, &s->daemon)) < 0 || (r = start_manager(s)) < 0 ||
+            (r = start_http(s)) < 0 || (r = start_bus(s)) < 0)
+                return r;
+        /* What ended before we were stopped or killed, and what waits for a launcher. */
+        workload_notify_ended(s->notify);
+        workload_notify_resume(s->notify);
+        return daemon_run(s->daemon);
+}
+
+static void help(void) {
+        puts("gantry-workload [OPTION…]\n\n"
+             "The workload API of the Gantry suite.\n\n"
+             "     --listen=PATH         listen on this unix socket instead of the activation socket\n"
+             "     --database=PATH       the database, instead of /var/lib/gantry/gantry.db\n"
+             "     --log-directory=PATH  where logs of attempts lie, instead of " LOG_ROOT "\n"
+             "     --debug               log more\n"
+             "  -h --help                show this help\n"
+             "     --version             show the version");
+}
+
+enum { OPTION_LISTEN = 256, OPTION_DATABASE, OPTION_LOG_DIRECTORY, OPTION_DEBUG, OPTION_VERSION };
+
+/* 1: go on; 0: all is said; negative: a usage error. */
+static int parse_options(int argc, char **argv, Service *s) {
+        static const struct option options[] = {
+                { "listen", required_argument, NULL, OPTION_LISTEN },
+                { "database", required_argument, NULL, OPTION_DATABASE },
+                { "log-directory", required_argument, NULL, OPTION_LOG_DIRECTORY },
+                { "debug", no_argument, NULL, OPTION_DEBUG },
+                { "help", no_argument, NULL, 'h' },
+                { "version", no_argument, NULL, OPTION_VERSION },
+                {},
+        };
+        int c;
+
+        while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
+                switch (c) {
+                case OPTION_LISTEN:
+                        s->listen = optarg;
+                        break;
+                case OPTION_DATABASE:
+                        s->database = optarg;
+                        break;
+                case OPTION_LOG_DIRECTORY:
+                        s->log_root = optarg;
+                        break;
+                case OPTION_DEBUG:
+                        log_set_level(LOG_LEVEL_DEBUG);
+                        break;
+                case 'h':
+                        help();
+                        return 0;
+                case OPTION_VERSION:
+                        puts("gantry-workload " PACKAGE_VERSION);
+                        return 0;
+                default:
+                        return -EINVAL;
+                }
+        if (optind < argc) {
+                log_error("Unexpected argument '%s'", argv[optind]);
+                return -EINVAL;
+        }
+        return 1;
+}
+
+int main(int argc, char **argv) {
+        _cleanup_(service_done) Service s = { .log_root = LOG_ROOT };
+        int r;
+
+        r = parse_options(argc, argv, &s);
+        if (r <= 0)
+                return r < 0 ? 2 : 0;
+        return run(&s) < 0 ? 1 : 0;
+}

@@ -1,0 +1,270 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""gantry-workload over HTTP and the bus: statuses, tokens, leases, the queue."""
+
+import json
+import os
+import uuid
+
+import dbus
+import pytest
+from workload_host import Host, sealed
+
+
+@pytest.fixture
+def host(tmp_path):
+    host = Host(tmp_path)
+    for name in ("Workflow1", "Launcher1"):
+        host.peer(name)
+    host.start()
+    yield host
+    host.stop()
+
+
+def test_create_wakes_the_launcher_and_is_idempotent(host):
+    workload = host.workload()
+    assert host.call("Create", sealed(json.dumps(workload)))
+    host.peer("Launcher1").call("Wake")
+    assert not host.call("Create", sealed(json.dumps(workload)))
+    assert host.get(workload["id"])["status"] == "pending"
+
+
+@pytest.mark.parametrize("change", [
+    {"id": ""}, {"id": "a/b"}, {"id": "-x"}, {"id": "x" * 256}, {"id": None}, {"id": 3}, {"autoId": "x"}, {"type": "wash"},
+    {"type": None}, {"priority": "urgent"}, {"input": None}, {"input": []}, {"input": {}}, {"jobId": -1}, {"attempt": "0"},
+    {"type": "sync"}, {"labels": []}, {"dropStates": [{"name": "a"}]}, {"dropStates": {}}, {"deadline": -5}])
+def test_create_refuses_what_is_no_workload(host, change):
+    with pytest.raises(dbus.DBusException) as e:
+        host.create(**change)
+    assert e.value.get_dbus_name() == "org.gantry.Error.InvalidArgument"
+    assert e.value.get_dbus_message()
+
+
+def test_create_refuses_what_is_no_json_and_what_is_not_sealed(host):
+    for text in ("", "{", "[]", "null", "\xff"):
+        with pytest.raises(dbus.DBusException, match="InvalidArgument"):
+            host.call("Create", sealed(text))
+    fd = os.memfd_create("test", os.MFD_ALLOW_SEALING)
+    os.write(fd, json.dumps(host.workload()).encode())
+    with pytest.raises(dbus.DBusException, match="sealed"):
+        host.call("Create", dbus.types.UnixFd(fd))
+    os.close(fd)
+
+
+def test_a_workload_lives_from_poll_to_success(host):
+    id_ = host.create(priority="high", jobId=3, attempt=1)
+    launcher = host.as_launcher()
+    poll = {"dataplaneId": launcher["dataplaneId"], "quantity": 5}
+    assert host.request("POST", "workload/queue/poll", dict(poll, priority="default"), launcher["token"]).json["workloads"] == []
+    (polled,) = host.request("POST", "workload/queue/poll", poll, launcher["token"]).json["workloads"]
+    assert (polled["id"], polled["priority"], polled["jobId"], polled["attempt"]) == (id_, "high", 3, 1)
+    # hidden, not gone
+    assert host.request("POST", "workload/queue/poll", poll, launcher["token"]).json["workloads"] == []
+    runner = host.runner(id_)
+    assert runner.claim["input"]["state"] == [] and runner.claim["input"]["secrets"] == []
+    assert runner.put("heartbeat").status == 204
+    assert host.get(id_)["status"] == "running"
+    assert runner.put("success", output={"status": "succeeded"}).status == 204
+    assert host.peer("Workflow1").call("WorkloadFinished") == [id_]
+    got = host.get(id_)
+    assert (got["status"], got["output"], got["leaseEpoch"]) == ("success", {"status": "succeeded"}, 1)
+    # the answer got lost
+    assert runner.put("success", output={"status": "succeeded"}).status == 204
+    for word, members in (("heartbeat", {}), ("running", {}), ("failure", {"source": "x", "reason": "y"})):
+        assert runner.put(word, **members).status == 410
+    assert runner.state().status == runner.post("stats", streams=[]).status == 410
+    assert runner.log('{"t":1,"level":"INFO","message":"late"}\n').status == 410
+
+
+def test_what_was_polled_comes_back(host):
+    id_ = host.create()
+    launcher = host.as_launcher()
+    poll = {"dataplaneId": launcher["dataplaneId"], "quantity": 1}
+    assert len(host.request("POST", "workload/queue/poll", poll, launcher["token"]).json["workloads"]) == 1
+    (hidden,) = host.sql("SELECT available_at - updated_at FROM workload WHERE id = ?", (id_,))
+    assert 290_000_000 <= hidden[0] <= 310_000_000
+    host.sql("UPDATE workload SET available_at = 1 WHERE id = ?", (id_,))
+    assert len(host.request("POST", "workload/queue/poll", poll, launcher["token"]).json["workloads"]) == 1
+
+
+def test_only_root_registers_and_every_call_needs_its_token(host):
+    id_ = host.create()
+    runner = host.runner(id_)
+    launcher = host.launcher
+    poll = {"dataplaneId": launcher["dataplaneId"], "quantity": 1}
+    lease = runner.lease
+    runners = [("PUT", "running", {}), ("PUT", "heartbeat", {}), ("PUT", "success", {"output": {}}), ("POST", "state", {"states": []}),
+               ("POST", "stats", {"streams": []}), ("POST", "control", {"role": "source", "configuration": {}})]
+    launchers = [("POST", "queue/poll", poll), ("POST", "queue/depth", {}), ("POST", "list", {}), ("PUT", "launched", lease),
+                 ("PUT", "claim", {"workloadId": id_, "dataplaneId": launcher["dataplaneId"]}), ("GET", id_, None),
+                 ("PUT", "cancel", {"workloadId": id_, "source": "x", "reason": "y"})]
+    for method, word, body in runners + launchers:
+        body = body if body is None else dict(lease, **body)
+        for token, status in ((None, 401), ("", 401), ("x.y.z", 401), (launcher["token"] + "x", 401), (runner.token[:-3] + "AAA", 401)):
+            answer = host.request(method, f"workload/{word}", body, token)
+            assert answer.status == status, (word, token, answer)
+    for method, word, body in runners:
+        assert host.request(method, f"workload/{word}", dict(lease, **body), launcher["token"]).status == 403, word
+    for method, word, body in launchers:
+        assert host.request(method, f"workload/{word}", body, runner.token).status == 403, word
+    assert host.get(id_)["status"] == "running"
+    other = host.runner(host.create())
+    assert host.request("PUT", "workload/heartbeat", lease, other.token).status == 403
+    # the old token goes with a new registration
+    host.register()
+    assert host.request("POST", "workload/queue/depth", {}, launcher["token"]).status == 401
+
+
+def test_registering_is_for_root(host):
+    code = ("import socket,os,sys;os.setuid(65534);s=socket.socket(socket.AF_UNIX);s.connect(sys.argv[1]);b=b'{\"name\":\"x\"}';"
+            "s.sendall(b'POST /api/v1/dataplanes/initialize HTTP/1.1\\r\\nHost: localhost\\r\\nContent-Type: application/json\\r\\n"
+            "Content-Length: %d\\r\\n\\r\\n' % len(b)+b);print(s.recv(12).decode())")
+    if os.geteuid() != 0:
+        pytest.skip("needs root to become somebody else")
+    import subprocess
+    import sys
+    for part in host.directory.parents:
+        if str(part).startswith("/tmp/"):
+            part.chmod(0o755)
+    host.directory.chmod(0o755)
+    os.chmod(host.socket, 0o666)
+    result = subprocess.run([sys.executable, "-c", code, host.socket], capture_output=True, text=True, check=False)
+    assert result.stdout.strip() == "HTTP/1.1 403", result
+    assert host.register()["token"]
+
+
+def test_a_second_claim_gets_a_new_epoch_and_the_old_one_is_gone(host):
+    id_ = host.create()
+    first, second = host.claim(id_), host.claim(id_)
+    assert (first["leaseEpoch"], second["leaseEpoch"]) == (1, 2)
+    old = {"workloadId": id_, "leaseEpoch": 1}
+    assert host.request("PUT", "workload/launched", old, host.launcher["token"]).status == 410
+    assert host.request("PUT", "workload/running", old, first["workloadToken"]).status == 410
+    # an old token with the new epoch
+    assert host.request("PUT", "workload/running", dict(old, leaseEpoch=2), first["workloadToken"]).status == 410
+    new = {"workloadId": id_, "leaseEpoch": 2}
+    assert host.request("PUT", "workload/launched", new, host.launcher["token"]).status == 204
+    assert host.request("PUT", "workload/running", new, second["workloadToken"]).status == 204
+    # launched: nobody else gets it
+    assert host.claim(id_) == {"claimed": False}
+
+
+def test_another_dataplane_does_not_get_a_claimed_workload(host):
+    id_ = host.create()
+    assert host.claim(id_)["claimed"]
+    other = host.register("other")
+    answer = host.request("PUT", "workload/claim", {"workloadId": id_, "dataplaneId": other["dataplaneId"]}, other["token"])
+    assert answer.json == {"claimed": False}
+    answer = host.request("PUT", "workload/claim", {"workloadId": id_, "dataplaneId": host.launcher["dataplaneId"]}, other["token"])
+    assert answer.status == 403
+
+
+def test_a_heartbeat_before_running_is_refused(host):
+    id_ = host.create()
+    claim = host.claim(id_)
+    lease = {"workloadId": id_, "leaseEpoch": 1}
+    assert host.request("PUT", "workload/heartbeat", lease, claim["workloadToken"]).status == 410
+    assert host.get(id_)["status"] == "claimed"
+
+
+def test_unknown_workloads_and_bad_bodies(host):
+    launcher = host.as_launcher()
+    body = {"workloadId": "nobody", "dataplaneId": launcher["dataplaneId"], "leaseEpoch": 1, "source": "x", "reason": "y"}
+    for word in ("claim", "launched", "failure", "cancel"):
+        assert host.request("PUT", f"workload/{word}", body, launcher["token"]).status == 404, word
+    assert host.request("GET", "workload/nobody", None, launcher["token"]).status == 404
+    with pytest.raises(dbus.DBusException, match="NotFound"):
+        host.call("Get", "nobody")
+    runner = host.runner(host.create())
+    for bad in ("{", "[]", "null", '{"workloadId":3}', "{}", '{"workloadId":"x","leaseEpoch":"1"}'):
+        for method, word in (("PUT", "heartbeat"), ("POST", "state"), ("POST", "stats"), ("PUT", "failure")):
+            answer = host.request(method, f"workload/{word}", bad, runner.token)
+            assert answer.status == 400, (word, bad, answer)
+    for quantity in (0, -1, 101, "x"):
+        assert host.request("POST", "workload/queue/poll", {"dataplaneId": launcher["dataplaneId"], "quantity": quantity},
+                            launcher["token"]).status == 400
+    assert host.request("POST", "workload/nothing", {}, launcher["token"]).status in (404, 405)
+    assert runner.put("heartbeat").status == 204
+
+
+def test_a_mutex_key_fails_the_older_one(host):
+    first = host.create(mutexKey="c")
+    runner = host.runner(first)
+    waiting = host.create(mutexKey="other")
+    second = host.create(mutexKey="c")
+    got = host.get(first)
+    assert got["status"] == "failure" and "supersede" in got["failure"]["reason"].lower()
+    assert host.peer("Launcher1").call("Cancel") == [first]
+    assert host.peer("Workflow1").call("WorkloadFinished") == [first]
+    assert runner.put("heartbeat").status == 410
+    assert host.get(second)["status"] == host.get(waiting)["status"] == "pending"
+
+
+def test_cancel_is_terminal_at_once(host):
+    id_ = host.create()
+    runner = host.runner(id_)
+    host.call("Cancel", id_, "user", "because")
+    got = host.get(id_)
+    assert (got["status"], got["failure"]) == ("cancelled", {"source": "user", "reason": "because"})
+    assert host.peer("Launcher1").call("Cancel") == [id_]
+    assert host.peer("Workflow1").call("WorkloadFinished") == [id_]
+    assert runner.put("heartbeat").status == runner.put("success", output={}).status == 410
+    host.call("Cancel", id_, "user", "again")
+    done = host.create()
+    assert host.runner(done).put("success", output={}).status == 204
+    with pytest.raises(dbus.DBusException, match="NotRunning"):
+        host.call("Cancel", done, "user", "late")
+    answer = host.request("PUT", "workload/cancel", {"workloadId": done, "source": "x", "reason": "y"}, host.launcher["token"])
+    assert answer.status == 410
+
+
+def test_failure_by_the_launcher_keeps_its_reason(host):
+    id_ = host.create()
+    host.claim(id_)
+    body = {"workloadId": id_, "leaseEpoch": 1, "source": "launcher", "reason": "no such image \u2026 " + "ä" * 20000}
+    assert host.request("PUT", "workload/failure", body, host.launcher["token"]).status == 204
+    got = host.get(id_)
+    assert got["status"] == "failure" and got["failure"]["source"] == "launcher"
+    assert got["failure"]["reason"].startswith("no such image") and 16000 < len(got["failure"]["reason"].encode()) <= 16384
+
+
+def test_lists_depth_and_stats(host):
+    sync, check = host.sync(), host.create(priority="high")
+    done = host.create()
+    host.runner(done).put("success", output={})
+    token = host.launcher["token"]
+
+    def ids(path, **body):
+        answer = host.request("POST", f"workload/{path}", body, token)
+        assert answer.status == 200, answer
+        return {w["id"] for w in answer.json["workloads"]}
+
+    assert ids("list") == {sync, check, done}
+    assert ids("list", status=["success"]) == {done}
+    assert ids("list", dataplane=[host.launcher["dataplaneId"]]) == {done}
+    assert ids("list", updatedBefore=5) == set()
+    assert ids("list_active") == {sync, check}
+    assert ids("list_long_running_sync") == {sync} and ids("list_long_running_non_sync") == {check}
+    assert ids("list_long_running_sync", createdBefore=5) == set()
+    assert ids("expired_deadline_list", deadline=2**62) == {sync, check}
+    assert host.request("POST", "workload/list", {"status": ["x"]}, token).status == 400
+    assert host.request("POST", "workload/queue/depth", {}, token).json == {"depth": 2}
+    assert host.request("POST", "workload/queue/depth", {"priority": "high"}, token).json == {"depth": 1}
+    stats = host.request("GET", "workload/queue/stats", None, token).json["stats"]
+    assert {s["priority"]: s["enqueuedCount"] for s in stats} == {"default": 1, "high": 1}
+    assert host.request("POST", "workload/queue/clean", {}, token).status == 204
+
+
+def test_create_over_http_is_for_root(host):
+    workload = host.workload()
+    assert [host.request("POST", "workload/create", workload).status for _ in range(2)] == [204, 200]
+    assert host.request("POST", "workload/create", {"id": str(uuid.uuid4())}).status == 400
+
+
+def test_secrets_come_with_the_claim_only(host):
+    """A secret that is not there, or sealed for somebody else, ends the workload with a sentence."""
+    id_ = host.create(input={"actor": {"configuration": {"password": {"_secret": str(uuid.uuid4())}}}})
+    assert host.claim(id_) == {"claimed": False}
+    assert host.get(id_)["failure"]["source"] == "workload-manager"
+    id_ = host.create(input={"actor": {"configuration": {"password": {"_sealed": "AAAA"}}}})
+    assert host.claim(id_) == {"claimed": False}
+    assert "configuration" in host.get(id_)["failure"]["reason"]

@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The core of gantry-workload under made-up clocks, on a real database. */
+
+#include <unistd.h>
+
+#include "basic/file-util.h"
+#include "db/metadata-store.h"
+#include "db/migrate.h"
+#include "unit/test.h"
+#include "workload/workload-manager.h"
+
+TEST_MAIN()
+
+/* -- An Env whose two clocks go only as they are told, with one timer -- */
+
+typedef struct World {
+        Env env; /* first */
+        usec_t realtime, monotonic, timer_at;
+        EnvTimerHandler timer;
+        void *timer_userdata;
+        uint8_t random;
+
+        char directory[64];
+        Db *db;
+        SealingKeys *keys;
+        WorkloadManager *manager;
+        unsigned n_queued, n_ended, n_changed;
+        char stopped[1024];
+} World;
+
+static usec_t world_now(Env *e, EnvClock clock) {
+        World *w = (World *) e;
+
+        return clock == ENV_CLOCK_REALTIME ? w->realtime : w->monotonic;
+}
+
+static int world_random(Env *e, void *p, size_t n) {
+        for (uint8_t *q = p; n > 0; n--)
+                *q++ = ((World *) e)->random++;
+        return 0;
+}
+
+static int world_timer_add(Env *e, usec_t at, EnvTimerHandler handler, void *userdata, EnvSource **ret) {
+        World *w = (World *) e;
+
+        w->timer_at = at;
+        w->timer = handler;
+        w->timer_userdata = userdata;
+        *ret = (EnvSource *) w;
+        return 0;
+}
+
+static int world_timer_set(EnvSource *s, usec_t at) {
+        ((World *) s)->timer_at = at;
+        return 0;
+}
+
+static EnvSource *world_source_free(EnvSource *s) {
+        ((World *) s)->timer_at = USEC_INFINITY;
+        return NULL;
+}
+
+static const EnvOps world_ops = {
+        .now = world_now,
+        .random_bytes = world_random,
+        .timer_add = world_timer_add,
+        .timer_set = world_timer_set,
+        .source_free = world_source_free,
+};
+
+/* Both clocks go on, and the timer fires when its time has come. */
+static void go_on(World *w, usec_t span) {
+        for (usec_t end = w->monotonic + span; w->monotonic < end;) {
+                usec_t step = MIN(end, MAX(w->timer_at, w->monotonic + 1)) - w->monotonic;
+
+                w->monotonic += step;
+                w->realtime += step;
+                if (w->timer_at <= w->monotonic)
+                        ASSERT_OK(w->timer((EnvSource *) w, w->monotonic, w->timer_userdata));
+        }
+}
+
+static void on_queued(void *userdata) {
+        ((World *) userdata)->n_queued++;
+}
+
+static void on_ended(void *userdata) {
+        ((World *) userdata)->n_ended++;
+}
+
+static void on_stopped(const char *id, void *userdata) {
+        World *w = userdata;
+
+        strncat(w->stopped, id, sizeof(w->stopped) - strlen(w->stopped) - 2);
+        strcat(w->stopped, " ");
+}
+
+static void on_changed(int64_t seq, void *userdata) {
+        ((World *) userdata)->n_changed++;
+}
+
+/* A new process of the daemon on the same database. */
+static void world_restart(World *w) {
+        WorkloadManagerOptions options = {
+                .env = &w->env,
+                .db = w->db,
+                .keys = w->keys,
+                .log_root = w->directory,
+                .hooks = { on_queued, on_stopped, on_ended, on_changed, w },
+        };
+
+        w->manager = workload_manager_free(w->manager);
+        ASSERT_OK(workload_manager_new(&options, &w->manager));
+}
+
+static World *world_new(void) {
+        World *w = calloc(1, sizeof(*w));
+        char path[128];
+        uint8_t key[SEALING_KEY_SIZE] = { 1, 2, 3 };
+        int from = -1;
+
+        assert_non_null(w);
+        *w = (World) {
+                .env.ops = &world_ops,
+                .realtime = UINT64_C(1800000000) * USEC_PER_SEC,
+                .monotonic = 1000 * USEC_PER_SEC,
+                .directory = "/tmp/test-workload-manager.XXXXXX",
+        };
+        assert_non_null(mkdtemp(w->directory));
+        (void) snprintf(path, sizeof(path), "%s/gantry.db", w->directory);
+        ASSERT_OK(db_open(path, DB_MIGRATE, &w->db, NULL));
+        ASSERT_OK(db_migrate(w->db, w->realtime, &from, NULL));
+        ASSERT_OK(metadata_set(w->db, METADATA_DEPLOYMENT_ID, "0190a1b2-0000-7000-8000-000000000000", NULL));
+        ASSERT_OK(sealing_keys_new(key, NULL, &w->keys));
+        world_restart(w);
+        return w;
+}
+
+static void world_free(World **w) {
+        workload_manager_free((*w)->manager);
+        sealing_keys_free((*w)->keys);
+        db_free((*w)->db);
+        ASSERT_OK(remove_tree((*w)->directory));
+        free(*w);
+}
+#define _cleanup_world_ _cleanup_(world_free)
+
+static void create(World *w, const char *id, const char *more) {
+        static unsigned n;
+        char text[512];
+        bool created = false;
+
+        (void) snprintf(text, sizeof(text), "{\"id\":\"%s\",\"autoId\":\"0190a1b2-0000-7000-8000-%012u\",\"type\":\"check\","
+                        "\"input\":{\"actor\":{\"id\":\"a1\",\"role\":\"source\",\"configuration\":{}}}%s}", id, n++, more);
+        ASSERT_OK(workload_manager_create(w->manager, text, strlen(text), &created, NULL));
+        assert_true(created);
+}
+
+static int64_t claim(World *w, const char *id) {
+        _cleanup_(workload_claim_done) WorkloadClaim c = {};
+        _cleanup_free_ char *dataplane_id = NULL, *token = NULL;
+
+        ASSERT_OK(workload_manager_register(w->manager, "local", &dataplane_id, &token, NULL));
+        ASSERT_OK(workload_manager_claim(w->manager, id, dataplane_id, &c, NULL));
+        return c.lease_epoch;
+}
+
+static int64_t run(World *w, const char *id) {
+        int64_t epoch = claim(w, id);
+
+        assert_true(epoch > 0);
+        ASSERT_OK(workload_manager_launched(w->manager, id, epoch, NULL));
+        ASSERT_OK(workload_manager_running(w->manager, id, epoch, NULL));
+        return epoch;
+}
+
+static void assert_status(World *w, const char *id, WorkloadStatus status, const char *source) {
+        _cleanup_(workload_freep) Workload *got = NULL;
+
+        ASSERT_OK(workload_manager_get(w->manager, id, &got, NULL));
+        assert_string_equal(workload_status_to_string(got->status), workload_status_to_string(status));
+        if (source)
+                assert_string_equal(got->termination_source, source);
+}
+
+TEST(what_nobody_claims_fails_at_its_deadline) {
+        _cleanup_world_ World *w = world_new();
+
+        create(w, "x", "");
+        go_on(w, 29 * 60 * USEC_PER_SEC);
+        assert_status(w, "x", WORKLOAD_PENDING, NULL);
+        go_on(w, 2 * 60 * USEC_PER_SEC);
+        assert_status(w, "x", WORKLOAD_FAILURE, "workload-monitor");
+        assert_int_equal(w->n_ended, 1);
+        /* Nobody ran it. */
+        assert_string_equal(w->stopped, "");
+        assert_int_equal(claim(w, "x"), 0);
+}
+
+TEST(what_was_claimed_and_not_launched_fails) {
+        _cleanup_world_ World *w = world_new();
+
+        create(w, "x", "");
+        assert_int_equal(claim(w, "x"), 1);
+        go_on(w, 31 * 60 * USEC_PER_SEC);
+        assert_status(w, "x", WORKLOAD_FAILURE, "workload-monitor");
+        assert_string_equal(w->stopped, "x ");
+}
+
+TEST(a_runner_that_falls_silent_loses_its_lease_after_two_minutes) {
+        _cleanup_world_ World *w = world_new();
+        int64_t epoch;
+
+        create(w, "x", "");
+        epoch = run(w, "x");
+        for (unsigned i = 0; i < 60; i++) {
+                go_on(w, 10 * USEC_PER_SEC);
+                ASSERT_OK(workload_manager_heartbeat(w->manager, "x", epoch, NULL));
+        }
+        go_on(w, 115 * USEC_PER_SEC);
+        assert_status(w, "x", WORKLOAD_RUNNING, NULL);
+        go_on(w, 20 * USEC_PER_SEC);
+        assert_status(w, "x", WORKLOAD_FAILURE, "workload-monitor");
+        ASSERT_ERROR(workload_manager_heartbeat(w->manager, "x", epoch, NULL), ESTALE);
+        ASSERT_ERROR(workload_manager_success(w->manager, "x", epoch, "{}", NULL), ESTALE);
+        assert_string_equal(w->stopped, "x ");
+}
+
+TEST(a_daemon_that_was_away_lets_runners_renew_before_it_judges) {
+        _cleanup_world_ World *w = world_new();
+        int64_t epoch;
+
+        create(w, "x", "");
+        create(w, "y", "");
+        epoch = run(w, "x");
+        (void) run(w, "y");
+        /* Ten minutes without us. */
+        w->manager = workload_manager_free(w->manager);
+        go_on(w, 600 * USEC_PER_SEC);
+        world_restart(w);
+        assert_int_equal(workload_manager_sweep(w->manager, NULL), 0);
+        go_on(w, 10 * USEC_PER_SEC);
+        ASSERT_OK(workload_manager_heartbeat(w->manager, "x", epoch, NULL));
+        go_on(w, 60 * USEC_PER_SEC);
+        assert_status(w, "x", WORKLOAD_RUNNING, NULL);
+        assert_status(w, "y", WORKLOAD_FAILURE, "workload-monitor");
+}
+
+TEST(a_wall_clock_that_jumps_ends_no_lease) {
+        _cleanup_world_ World *w = world_new();
+        int64_t epoch;
+
+        create(w, "x", "");
+        epoch = run(w, "x");
+        go_on(w, 60 * USEC_PER_SEC);
+        w->realtime += 3600 * USEC_PER_SEC;
+        for (unsigned i = 0; i < 30; i++) {
+                go_on(w, 10 * USEC_PER_SEC);
+                ASSERT_OK(workload_manager_heartbeat(w->manager, "x", epoch, NULL));
+        }
+        assert_status(w, "x", WORKLOAD_RUNNING, NULL);
+        /* And one that is really silent is found all the same. */
+        go_on(w, 300 * USEC_PER_SEC);
+        assert_status(w, "x", WORKLOAD_FAILURE, "workload-monitor");
+}
+
+TEST(a_deadline_that_was_given_counts) {
+        _cleanup_world_ World *w = world_new();
+        char more[64];
+
+        (void) snprintf(more, sizeof(more), ",\"deadline\":%llu", (unsigned long long) (w->realtime + 60 * USEC_PER_SEC));
+        create(w, "x", more);
+        go_on(w, 50 * USEC_PER_SEC);
+        assert_status(w, "x", WORKLOAD_PENDING, NULL);
+        go_on(w, 25 * USEC_PER_SEC);
+        assert_status(w, "x", WORKLOAD_FAILURE, "workload-monitor");
+}
+
+TEST(what_was_polled_comes_back_after_five_minutes) {
+        _cleanup_world_ World *w = world_new();
+
+        create(w, "x", "");
+        create(w, "y", ",\"priority\":\"high\"");
+        for (unsigned i = 0; i < 3; i++) {
+                _cleanup_(workload_array_done) WorkloadArray got = {};
+
+                ASSERT_OK(workload_manager_poll(w->manager, -1, 10, &got, NULL));
+                if (i == 1) {
+                        assert_int_equal(got.n, 0);
+                        go_on(w, 5 * 60 * USEC_PER_SEC);
+                        continue;
+                }
+                assert_int_equal(got.n, 2);
+                assert_string_equal(got.items[0]->id, "y");
+                assert_string_equal(got.items[1]->id, "x");
+        }
+}
+
+TEST(control_messages_are_bounded_and_come_back_with_time) {
+        _cleanup_world_ World *w = world_new();
+        int64_t epoch;
+        int n = 0, r;
+
+        create(w, "x", "");
+        epoch = run(w, "x");
+        for (;; n++) {
+                _cleanup_free_ char *actor_id = NULL;
+
+                r = workload_manager_control(w->manager, "x", epoch, "source", 2, &actor_id, NULL);
+                if (r < 0)
+                        break;
+                assert_string_equal(actor_id, "a1");
+        }
+        assert_int_equal(r, -EDQUOT);
+        assert_int_equal(n, WORKLOAD_CONTROL_BURST);
+        go_on(w, WORKLOAD_CONTROL_INTERVAL_USEC);
+        for (unsigned i = 0; i < 2; i++) {
+                _cleanup_free_ char *actor_id = NULL;
+
+                r = workload_manager_control(w->manager, "x", epoch, "destination", 2, &actor_id, NULL);
+                assert_int_equal(r, i == 0 ? 0 : -EDQUOT);
+                assert_null(actor_id);
+        }
+}
+
+TEST(tokens_are_of_one_workload_and_one_key) {
+        _cleanup_(workload_caller_freep) WorkloadCaller *caller = NULL;
+        _cleanup_free_ char *dataplane_id = NULL, *token = NULL, *second = NULL, *same_id = NULL;
+        _cleanup_(workload_claim_done) WorkloadClaim c = {};
+        _cleanup_world_ World *w = world_new();
+
+        create(w, "x", "");
+        ASSERT_OK(workload_manager_register(w->manager, "local", &dataplane_id, &token, NULL));
+        ASSERT_OK(workload_manager_claim(w->manager, "x", dataplane_id, &c, NULL));
+        ASSERT_OK(workload_manager_authenticate(w->manager, c.token, &caller, NULL));
+        assert_string_equal(caller->workload_id, "x");
+        assert_int_equal(caller->lease_epoch, 1);
+        assert_null(caller->dataplane_id);
+        caller = workload_caller_free(caller);
+        ASSERT_OK(workload_manager_authenticate(w->manager, token, &caller, NULL));
+        assert_string_equal(caller->dataplane_id, dataplane_id);
+        caller = workload_caller_free(caller);
+        /* A new registration, the same dataplane, another token. */
+        ASSERT_OK(workload_manager_register(w->manager, "local", &same_id, &second, NULL));
+        assert_string_equal(same_id, dataplane_id);
+        ASSERT_ERROR(workload_manager_authenticate(w->manager, token, &caller, NULL), EKEYREJECTED);
+        for (char *p = c.token; *p; p++) {
+                char was = *p;
+
+                *p = was == 'A' ? 'B' : 'A';
+                /* The last character of base64url may carry bits that nobody reads. */
+                if (p[1])
+                        ASSERT_ERROR(workload_manager_authenticate(w->manager, c.token, &caller, NULL), EKEYREJECTED);
+                *p = was;
+        }
+}
+
+TEST(ends_are_listed_until_they_are_acknowledged_also_after_a_restart) {
+        _cleanup_(workload_array_done) WorkloadArray got = {};
+        _cleanup_world_ World *w = world_new();
+
+        create(w, "x", "");
+        ASSERT_OK(workload_manager_success(w->manager, "x", run(w, "x"), "{}", NULL));
+        assert_int_equal(w->n_ended, 1);
+        assert_true(workload_manager_is_busy(w->manager));
+        world_restart(w);
+        ASSERT_OK(workload_manager_list_ended(w->manager, &got, NULL));
+        assert_int_equal(got.n, 1);
+        workload_array_done(&got);
+        ASSERT_OK(workload_manager_acknowledge(w->manager, "x", NULL));
+        ASSERT_OK(workload_manager_list_ended(w->manager, &got, NULL));
+        assert_int_equal(got.n, 0);
+        assert_false(workload_manager_is_busy(w->manager));
+}
+
+TEST(every_change_is_announced_and_a_heartbeat_is_none) {
+        _cleanup_world_ World *w = world_new();
+        unsigned n;
+        int64_t epoch;
+
+        create(w, "x", "");
+        assert_int_equal(w->n_changed, 1);
+        epoch = run(w, "x");
+        n = w->n_changed;
+        ASSERT_OK(workload_manager_heartbeat(w->manager, "x", epoch, NULL));
+        assert_int_equal(w->n_changed, n);
+        ASSERT_OK(workload_manager_cancel(w->manager, "x", "user", "because", NULL));
+        assert_int_equal(w->n_changed, n + 1);
+        assert_string_equal(w->stopped, "x ");
+}
