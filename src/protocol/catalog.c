@@ -1,5 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* Catalogs from JSON and back. Each stream keeps, beside the members that we read, the whole object as it
+ * came (`raw`), and writing starts from that: a member of a newer protocol, the order of the members and
+ * the form of numbers survive a catalog that only passes through. A member is written again only where
+ * its value differs from what came in, so that an absent one does not turn into `false` or an empty list.
+ *
+ * What a configured stream leaves to the source (cursor, primary key) is filled in while reading.
+ * Everybody behind this file may rely on it: an incremental stream without a source-defined cursor has
+ * `cursor_field`, a deduplicated one has `primary_key`. */
+
 #include "basic/hashmap.h"
 #include "protocol/catalog.h"
 
@@ -221,6 +230,8 @@ static char *stream_label(JsonObject *o, size_t i) {
         return r < 0 ? NULL : buffer_steal_string(&b);
 }
 
+/* Members that a source must give are checked here, those that only some modes need in complete_fields().
+ */
 static int airbyte_stream_from_json(JsonObject *o, const char *what, AirbyteStream *ret,
                                     Error **reterr_error) {
         _cleanup_(airbyte_stream_done) AirbyteStream s = {};
@@ -253,6 +264,8 @@ static int airbyte_stream_from_json(JsonObject *o, const char *what, AirbyteStre
         return 0;
 }
 
+/* A mode that we do not know is an error here, unlike in `supported_sync_modes`: it was chosen, so
+ * something must be done. */
 static int get_mode(JsonObject *o, const char *key, int (*from_string)(const char *s), int *ret,
                     const char *what,
                     Error **reterr_error) {
@@ -308,6 +321,7 @@ static int complete_fields(ConfiguredStream *s, const char *what, Error **reterr
         return 0;
 }
 
+/* The three ids come together; a platform without refreshes sends none of them, or null. */
 static int get_generation(JsonObject *o, ConfiguredStream *s, const char *what, Error **reterr_error) {
         int r;
 

@@ -22,6 +22,8 @@ ConnectorSpec *connector_spec_free(ConnectorSpec *s) {
         return NULL;
 }
 
+/* A list that names only modes we do not know counts as none: the destination is then asked to do what it
+ * is told. */
 static int get_destination_modes(JsonObject *o, ConnectorSpec *s, Error **reterr_error) {
         _cleanup_strv_ char **modes = NULL;
         int r;
@@ -64,6 +66,7 @@ int connector_spec_from_json(JsonObject *o, ConnectorSpec **ret, Error **reterr_
         return 0;
 }
 
+/* One problem a line, by its place; the values themselves may be secrets and are never shown. */
 static int tell_problems(const JsonSchemaProblem *problems, Error **reterr_error) {
         _cleanup_buffer_ Buffer b = {};
 
@@ -132,6 +135,7 @@ static int walk_part(Walk *w, JsonObject *schema, const char *key, size_t index,
         return r;
 }
 
+/* Members that only "additionalProperties" or a pattern describe are walked as well. */
 static int walk_object(Walk *w, JsonObject *schema, JsonObject *value) {
         JsonObject *properties = json_member(schema, "properties"), *child;
         JsonObject *rest = json_member(schema, "additionalProperties");
@@ -194,6 +198,8 @@ static JsonObject *follow_reference(Walk *w, JsonObject *schema) {
         return tokens ? o : NULL;
 }
 
+/* Which branch was meant does not matter for an annotation: a field that one of them calls secret is
+ * treated so. */
 static int walk_branches(Walk *w, JsonObject *schema, JsonObject *value) {
         static const char *const lists[] = { "oneOf", "anyOf", "allOf" }, *const singles[] = { "if", "then", "else" };
         int r;
@@ -217,6 +223,7 @@ static int walk_branches(Walk *w, JsonObject *schema, JsonObject *value) {
         return walk(w, follow_reference(w, schema), value);
 }
 
+/* Branches that share a field would otherwise call back for it several times. */
 static int visit_once(Walk *w, JsonObject *schema, JsonObject *value) {
         int r;
 
@@ -228,6 +235,7 @@ static int visit_once(Walk *w, JsonObject *schema, JsonObject *value) {
         return w->visit(schema, buffer_bytes(&w->pointer), value, w->userdata);
 }
 
+/* Both limits are needed: "$ref" can lead in circles, and 2^n branches can lie in n lines. */
 static int walk(Walk *w, JsonObject *schema, JsonObject *value) {
         int r = 0;
 
@@ -290,6 +298,7 @@ int connector_spec_foreach_secret(const ConnectorSpec *s, JsonObject *config, Se
         return walk_config(s, config, "airbyte_secret", visit_secret, &v);
 }
 
+/* Short lines (a lone brace, "--") would mask half of every log. */
 static int add_lines(const char *text, char ***l) {
         _cleanup_strv_ char **lines = strv_split(text, "\r\n");
         int r;

@@ -34,6 +34,8 @@ unsigned schema_instance_type(JsonObject *o) {
         }
 }
 
+/* Below "not" and in the branches of "anyOf" a failure is no problem of the value, and beyond the wanted
+ * number nobody reads them. */
 static bool is_collecting(const Validation *v) {
         return v->quiet == 0 && v->n_problems < v->max;
 }
@@ -147,6 +149,8 @@ int validation_check_quietly(Validation *v, const SchemaNode *node, JsonObject *
         return r;
 }
 
+/* Lengths are in code points, as the standard has it; the text is valid UTF-8, so every byte that is no
+ * continuation begins one. */
 static size_t count_characters(const char *s, size_t n) {
         size_t count = 0;
 
@@ -211,6 +215,8 @@ static int check_format(Validation *v, const SchemaNode *node, const SchemaKeywo
         return validation_problem(v, "is not a %s", json_object_get_string(k->value));
 }
 
+/* Compared as decimal texts: 0.1 is not the double nearest to it, and 9007199254740993 not its neighbour.
+ */
 static int check_bound(Validation *v, const SchemaNode *node, const SchemaKeyword *k, JsonObject *instance) {
         const char *words;
         char buf[24];
@@ -286,6 +292,7 @@ static int check_additional_items(Validation *v, const SchemaNode *node, const S
         return result;
 }
 
+/* A match needs no place: which element it was that fits is nobody's question. */
 static int check_contains(Validation *v, const SchemaNode *node, const SchemaKeyword *k,
                           JsonObject *instance) {
         int r;
@@ -298,6 +305,7 @@ static int check_contains(Validation *v, const SchemaNode *node, const SchemaKey
         return validation_problem(v, "has no element of the kind that it must contain");
 }
 
+/* Told for each missing member at its own path, so that a form can mark the field. */
 static int check_required(Validation *v, const SchemaNode *node, const SchemaKeyword *k,
                           JsonObject *instance) {
         int r, result = 1;
@@ -339,6 +347,7 @@ static int check_properties(Validation *v, const SchemaNode *node, const SchemaK
         return result;
 }
 
+/* A key that several patterns match must satisfy the schema of each. */
 static int check_pattern_properties(Validation *v, const SchemaNode *node, const SchemaKeyword *k,
                                     JsonObject *instance) {
         int r, result = 1;
@@ -374,6 +383,7 @@ static int is_named(const SchemaNode *node, const char *key) {
         return 0;
 }
 
+/* The common `false` is told in words of its own; "is not allowed here" would leave people guessing. */
 static int check_additional_properties(Validation *v, const SchemaNode *node, const SchemaKeyword *k,
                                        JsonObject *instance) {
         bool refused = k->children[0]->boolean && !k->children[0]->value;

@@ -389,6 +389,9 @@ static void state_message_free(void *m) {
 }
 DEFINE_CLEANUP(void, state_message_free);
 
+/* A set is what a state file holds, or what is about to be stored: either one entry for each stream, or
+ * the one message that speaks for all. The two kinds never mix, since nobody could say which of them is
+ * newer. */
 StateSet *state_set_new(void) {
         _cleanup_state_set_ StateSet *s = calloc(1, sizeof(StateSet));
 
@@ -608,6 +611,8 @@ static JsonSlice unwrap(JsonSlice element) {
         return element;
 }
 
+/* The parser is the one that reads what connectors send: what it refuses there is refused in a file, too.
+ */
 static int put_payload(StateSet *s, JsonSlice payload, Error **reterr_error) {
         _cleanup_(state_message_done) StateMessage m = {};
         int r;
@@ -677,6 +682,7 @@ static bool is_state_message(JsonSlice object) {
         return false;
 }
 
+/* From the days before states had a type: the whole file is what the connector gave. */
 static int put_blob(StateSet *s, JsonSlice blob, Error **reterr_error) {
         _cleanup_buffer_ Buffer b = {};
         int r;
@@ -737,6 +743,8 @@ int state_set_parse(const char *p, size_t n, StateSet **ret, Error **reterr_erro
         return 0;
 }
 
+/* The messages go out byte for byte as they came; a state is the source's, and its numbers may be larger
+ * than ours. */
 int state_set_append(const StateSet *s, Buffer *b) {
         bool first = true;
         size_t i = 0;

@@ -1,5 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* One call of spec, check or discover: a process that answers with one message and ends.
+ *
+ *   exited   out closed   err closed
+ *      |          |            |
+ *      +----------+------------+---> judge ---> done (once)
+ *
+ * The answer counts only when all three have happened. A process may end before its last bytes are read,
+ * and it may close its output and then fail; whoever looked at one of these alone would at times believe
+ * half an answer. What went wrong first is kept as the error: a TRACE ERROR explains more than the exit
+ * code that follows it.
+ *
+ * Everything that is not the answer (LOG messages, lines that are no messages, standard error) goes to
+ * `log`, masked by the caller. The sum of all output is limited, for a connector may print for ever
+ * without ever ending a line. */
+
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -42,6 +57,7 @@ static void set_error(ConnectorOneshot *o, FailureType type, const char *format,
         o->result.failure_type = type;
 }
 
+/* Only an ERROR matters here; statuses and estimates belong to reads. */
 static void on_trace(ConnectorOneshot *o, JsonSlice payload) {
         TraceMessage m = {};
 
@@ -72,6 +88,7 @@ static int parse_payload(ConnectorOneshot *o, JsonSlice payload, JsonObject **re
         return r;
 }
 
+/* Said twice, the last one counts, as for all answers below. */
 static void on_spec(ConnectorOneshot *o, JsonSlice payload) {
         json_object_put(TAKE_PTR(o->result.spec));
         (void) parse_payload(o, payload, &o->result.spec);
@@ -103,6 +120,7 @@ static void on_status(ConnectorOneshot *o, JsonSlice payload) {
                 o->result.has_status = true;
 }
 
+/* A check may renew a token: the new configuration is handed out with the answer. */
 static void on_control(ConnectorOneshot *o, JsonSlice payload) {
         _cleanup_json_ JsonObject *config = NULL;
 
@@ -112,6 +130,7 @@ static void on_control(ConnectorOneshot *o, JsonSlice payload) {
         o->result.config = TAKE_PTR(config);
 }
 
+/* Lines that are no messages are passed on as text, cut where a person would stop reading. */
 static void on_line(ConnectorOneshot *o, JsonSlice line) {
         Envelope m;
 
@@ -170,6 +189,7 @@ static void judge(ConnectorOneshot *o) {
                 set_error(o, FAILURE_SYSTEM_ERROR, "'%s' exited without its answer", o->verb);
 }
 
+/* May be called after each of the three events. */
 static void maybe_done(ConnectorOneshot *o) {
         if (!o->exited || o->out_fd >= 0 || o->err_fd >= 0)
                 return;
@@ -185,6 +205,8 @@ static void close_stream(ConnectorOneshot *o, bool out) {
         *fd = env_close(o->env, *fd);
 }
 
+/* A line over the limit is dropped by the reader and ends nothing by itself; the answer that it may have
+ * been is missed by judge(). */
 static void drain_lines(ConnectorOneshot *o, bool out) {
         LineReader *reader = out ? &o->out : &o->err;
         JsonSlice line;

@@ -1,10 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* Packets as JSON objects, one for each message of the socket: `{"plan": …, "stdin": true}`, `{"stop":
+ * true}`, `{"started": {…}}`. JSON, because the plan is a tree, because a packet can be read in a trace,
+ * and because shim and starter may be of different versions for a moment while a package is upgraded:
+ * members that one of them does not know are passed over.
+ *
+ * The shim believes its starter, which could do all that it asks for itself. The starter does not believe
+ * the shim: by then a hostile connector may have taken it over. So numbers are checked for their range,
+ * and what is missing is an error. */
+
 #include <inttypes.h>
 
 #include "basic/json-write.h"
 #include "sandbox/shim-protocol.h"
 
+/* Which of the standard streams travel with the plan, in the order of the descriptors beside it. */
 static const char *const fd_names[3] = { "stdin", "stdout", "stderr" };
 
 void shim_request_done(ShimRequest *q) {
@@ -24,6 +34,8 @@ static int append_plan(Buffer *b, const ShimRequest *q) {
         return r;
 }
 
+/* A packet over the limit is an error here: SOCK_SEQPACKET would cut it off without a word at the other
+ * end. */
 int shim_request_append(Buffer *b, const ShimRequest *q) {
         size_t before = b->len;
         int r = buffer_append_char(b, '{');
@@ -68,6 +80,7 @@ void shim_event_done(ShimEvent *e) {
         e->step = e->message = NULL;
 }
 
+/* The layers that this machine does not give; the starter decides whether to go on without them. */
 static int append_started(Buffer *b, const ShimEvent *e) {
         int r = buffer_appendf(b, "{\"started\":{\"pid\":%" PRId64 ",\"missing\":[", e->pid);
 
@@ -124,6 +137,7 @@ int shim_event_append(Buffer *b, const ShimEvent *e) {
 
 #define WHAT "Packet of the shim"
 
+/* Absent and out of range are the same fault. */
 static int get_number(JsonObject *o, const char *key, int64_t min, int64_t max, int64_t *ret,
                       Error **reterr_error) {
         int r = json_get_i64(o, key, ret, WHAT, reterr_error);

@@ -54,6 +54,7 @@ static usec_t now_boottime(void) {
         return (usec_t) ts.tv_sec * USEC_PER_SEC + (usec_t) ts.tv_nsec / 1000;
 }
 
+/* Waits for a starter that is slow to read, but not for ever: a stuck one counts as gone. */
 static void send_event(Shim *m, const ShimEvent *e) {
         _cleanup_buffer_ Buffer b = {};
 
@@ -67,6 +68,7 @@ static void send_event(Shim *m, const ShimEvent *e) {
         }
 }
 
+/* Before there is a sandbox; later failures go through `last`. */
 static void send_failure(Shim *m, int error, const char *step, const char *message) {
         ShimEvent e = { .type = SHIM_EVENT_FAILED, .error = error };
 
@@ -154,6 +156,7 @@ static int receive_plan(Shim *m, Error **reterr_error) {
         return sort_fds(m, &q, fds, n_fds, reterr_error);
 }
 
+/* The same pipe with flags of our own; those of the descriptor itself are shared with the connector. */
 static int open_fd_again(int fd, int flags) {
         char path[64];
 
@@ -211,6 +214,7 @@ static int launch(Shim *m) {
         return 0;
 }
 
+/* Once the connector has them: ours would keep its readers from seeing the end. */
 static void close_connector_fds(Shim *m) {
         for (size_t i = 0; i < 3; i++)
                 m->fds[i] = safe_close(m->fds[i]);
@@ -218,6 +222,8 @@ static void close_connector_fds(Shim *m) {
                 m->files[i] = m->sandbox.file_fds[i] = safe_close(m->files[i]);
 }
 
+/* All that the connector has started dies with it: with a process namespace by the kernel, else one by
+ * one. */
 static void kill_all(Shim *m) {
         if (m->killed || m->init <= 0)
                 return;
@@ -231,6 +237,7 @@ static void kill_all(Shim *m) {
         reap_everything();
 }
 
+/* At most once. What comes after it is SIGKILL, when the grace time is over. */
 static void send_term(Shim *m) {
         if (m->term_sent || m->init <= 0)
                 return;
@@ -254,6 +261,7 @@ static void begin_stop(Shim *m) {
                 send_term(m);
 }
 
+/* The pipe has no writer any more; when it is also empty, the connector has taken everything. */
 static void on_stdin_ended(Shim *m) {
         int unread = 0;
 
@@ -261,6 +269,8 @@ static void on_stdin_ended(Shim *m) {
                 send_term(m);
 }
 
+/* The end of this socket is how a starter says that it has died, on purpose or not: nothing may outlive
+ * it. */
 static void on_control(Shim *m) {
         _cleanup_free_ char *buffer = malloc(SHIM_PACKET_MAX);
         ShimRequest q = {};
@@ -282,6 +292,7 @@ static void on_control(Shim *m) {
         shim_request_done(&q);
 }
 
+/* Only now is it known which layers hold. A stop that came earlier is carried out here. */
 static void on_started(Shim *m, const InitReport *rep) {
         ShimEvent e = { .type = SHIM_EVENT_STARTED, .pid = reap_first_child(m->init) ?: m->init };
 
@@ -338,6 +349,7 @@ static void on_init_gone(Shim *m) {
         m->finished = true;
 }
 
+/* The process inside speaks at most twice: that it has started or why not, and how the connector ended. */
 static void on_init(Shim *m) {
         InitReport rep = {};
         ssize_t n = recv(m->init_socket, &rep, sizeof(rep), 0);
@@ -386,6 +398,7 @@ static void on_signal(Shim *m) {
                 begin_stop(m);
 }
 
+/* Until the grace time is over, or, while the pipe is drained, until the next look at it. */
 static int poll_timeout(const Shim *m, bool draining) {
         usec_t now;
 

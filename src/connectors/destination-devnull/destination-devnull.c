@@ -12,6 +12,8 @@
 
 extern const char text_destination_devnull_spec[];
 
+/* What is to go wrong, once `after_records` have come. The frame and the platform are tested against
+ * these, so each must look like the real thing: a crash is a signal, a hang reads no more. */
 typedef enum Fault {
         FAULT_NONE,
         FAULT_ERROR,
@@ -74,6 +76,7 @@ static int devnull_open(JsonObject *config, const ConfiguredCatalog *catalog, Em
         return 0;
 }
 
+/* Returns what the frame takes for the answer to a write; 2 makes it count one record too many. */
 static int fail_now(NullDestination *d, Error **reterr_error) {
         switch (d->fault) {
         case FAULT_ERROR:

@@ -21,10 +21,12 @@ typedef struct JsonlDestination {
         RecordStamp stamp;
 } JsonlDestination;
 
+/* Lines need no heading. */
 static int jsonl_start(TargetFile *f, void *userdata, Error **reterr_error) {
         return 0;
 }
 
+/* The lines of an interrupted refresh are complete as they are. */
 static int jsonl_merge(TargetFile *f, int fd, uint64_t length, void *userdata, Error **reterr_error) {
         while (length > 0) {
                 size_t want = (size_t) MIN(length, (uint64_t) COPY_CHUNK);

@@ -105,6 +105,8 @@ static int start(Encoding *e, Error **reterr_error) {
         return 0;
 }
 
+/* U+FFFD for one byte that begins no character; reading goes on with the next. Counted, and told at the
+ * end of the file. */
 static int replace(Encoding *e, char **to, size_t *left) {
         if (*left < 3)
                 return -E2BIG;
@@ -116,6 +118,8 @@ static int replace(Encoding *e, char **to, size_t *left) {
         return 0;
 }
 
+/* Converts until there is something to give. A character may be cut by the end of what has been read:
+ * then more is read, unless that was all. */
 static ssize_t convert(Encoding *e, char *p, size_t n, Error **reterr_error) {
         char *to = p;
         size_t left = n;

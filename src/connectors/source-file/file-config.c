@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* The configuration, out of JSON that the frame has held against the specification. What the
+ * specification cannot say is checked here: two options that exclude each other, a header with a line end
+ * in it (which would become a second header), bytes that a dialect cannot use. Each refusal begins with
+ * the name of the field. */
+
 #include "connectors/source-file/file-config.h"
 #include "connectors/source-file/json-reader.h"
 
@@ -52,6 +57,7 @@ static int get_u64(JsonObject *o, const char *key, uint64_t *ret, Error **reterr
         return 1;
 }
 
+/* `path` and `more_paths` are one list from here on; a form sends empty entries, which are left out. */
 static int parse_locations(FileConfig *c, JsonObject *o, Error **reterr_error) {
         _cleanup_strv_ char **more = NULL;
         const char *path;
@@ -102,6 +108,7 @@ static int parse_byte(JsonObject *o, const char *key, char *ret, Error **reterr_
         return 1;
 }
 
+/* A delimiter of 0 is found in the file (infer.c). */
 static int parse_dialect(FileConfig *c, JsonObject *o, Error **reterr_error) {
         CsvDialect *d = &c->dialect;
         int r;
@@ -119,6 +126,7 @@ static int parse_dialect(FileConfig *c, JsonObject *o, Error **reterr_error) {
         return 0;
 }
 
+/* Two lists side by side: `typed_columns` are the names, `column_types` what they are. */
 static int parse_column_types(FileConfig *c, JsonObject *o, Error **reterr_error) {
         const char *name, *type;
         JsonObject *list;
@@ -232,6 +240,7 @@ static int parse_texts(FileConfig *c, JsonObject *o, Error **reterr_error) {
         return r;
 }
 
+/* The defaults of the specification stand here once more, for a configuration that was written by hand. */
 static int parse_numbers(FileConfig *c, JsonObject *o, Error **reterr_error) {
         uint64_t ratio = RATIO_DEFAULT;
         int r;

@@ -42,6 +42,7 @@ static int64_t days_from_date(int64_t year, unsigned month, unsigned day) {
         return era * 146097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719468;
 }
 
+/* Of digits only, which the caller knows. */
 static unsigned digits(const char *p, size_t n) {
         unsigned v = 0;
 

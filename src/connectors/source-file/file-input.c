@@ -1,5 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* The bytes of one file as UTF-8, wherever it lies and however it is packed: a chain of readers, each of
+ * which pulls from the one below it.
+ *
+ *   encoding <- decompressor <- [decompressor of the transfer] <- file or HTTP
+ *
+ * A file named .gz that a server also sends with Content-Encoding: gzip is packed twice, and unpacked
+ * twice. The position that counts for progress is the one at the bottom, since only its length is known
+ * beforehand. */
+
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -33,6 +42,7 @@ FileInput *file_input_free(FileInput *i) {
         return NULL;
 }
 
+/* The bottom of the chain. */
 static ssize_t read_raw(void *userdata, void *p, size_t n, Error **reterr_error) {
         FileInput *i = userdata;
         ssize_t got;
@@ -81,6 +91,7 @@ static int add_transfer_coding(const FileConfig *config, FileInput *i, Error **r
         return decompressor_new(FILE_COMPRESSION_GZIP, read_raw, i, config, &i->transfer);
 }
 
+/* 0 when the server says that nothing has changed since `unless`; 1 with a stream to read. */
 static int open_remote(const FileConfig *config, FileInput *i, FileEntry *entry,
                        const FileValidators *unless,
                        Error **reterr_error) {

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* source-file: the four verbs over the parts of this directory. The list of files is made anew for each
+ * verb and is the only thing that they share: a stream is a name in that list. `read` does not infer
+ * types again when the catalog has them; the configured schema says what the columns are, so that a file
+ * with surprising values changes nothing half way. */
+
 #include "connectors/source-file/file-stream.h"
 #include "connectors/source-file/row-reader.h"
 
@@ -25,6 +30,8 @@ static FailureType failure_of(int r) {
         }
 }
 
+/* Puts the failure type that fits the errno onto an error made further down, where nobody knows of types.
+ */
 static int fail(int r, Error **reterr_error) {
         _cleanup_free_ char *message = NULL;
 
@@ -59,6 +66,7 @@ static int check(JsonObject *o, Emitter *out, Error **reterr_error) {
         return r == -EBADMSG ? 0 : fail(r, reterr_error);
 }
 
+/* Files have no order among their rows, so the only cursor is the time of the file. */
 static int describe_stream(const FileConfig *config, const char *name, const Columns *columns,
                            AirbyteStream *ret) {
         int r;
@@ -78,6 +86,7 @@ static int describe_stream(const FileConfig *config, const char *name, const Col
         return r;
 }
 
+/* A directory of 10,000 files costs a pass over each: `infer` is left out where names are enough. */
 static int make_catalog(const FileConfig *config, const FileList *files, bool infer, Emitter *out,
                         Catalog **ret,
                         Error **reterr_error) {

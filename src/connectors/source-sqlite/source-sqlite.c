@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* source-sqlite: the four verbs over the parts of this directory. A read takes one transaction for all
+ * tables, so that they show one moment (scenario S29). Where that is impossible, in a WAL database whose
+ * directory cannot be written, the file is opened as if it were immutable, and the read fails afterwards
+ * when the file has changed under it: rather no data than a mix. */
+
 #include <sys/stat.h>
 
 #include "connectors/source-sqlite/sqlite-read.h"
@@ -43,6 +48,7 @@ static int parse_config(JsonObject *o, SqliteConfig *ret, Error **reterr_error) 
         return r;
 }
 
+/* What a person can mend is the configuration's; a lock that was held too long passes by itself. */
 static FailureType failure_of(int r) {
         switch (-r) {
         case EBUSY:
@@ -79,6 +85,7 @@ static int open_database(const SqliteConfig *config, Emitter *out, sqlite3 **ret
         return r;
 }
 
+/* A view has neither rowid nor key: nothing to go on from, so full refreshes only. */
 static int describe_table(const SqliteTable *t, AirbyteStream *ret) {
         const char *cursor = sqlite_table_default_cursor(t);
         size_t n = strv_length(t->key);
@@ -105,6 +112,7 @@ static int describe_table(const SqliteTable *t, AirbyteStream *ret) {
         return r;
 }
 
+/* Looking at values finds what declared types do not say; `scan` is left out where names are enough. */
 static int make_catalog(JsonObject *o, bool scan, Emitter *out, Catalog **ret, Error **reterr_error) {
         _cleanup_(config_done) SqliteConfig config = {};
         _cleanup_(sqlite_tables_done) SqliteTables tables = {};

@@ -51,6 +51,7 @@ static int append_column(Buffer *b, const char *name) {
         return r < 0 ? r : sqlite_append_name(b, name);
 }
 
+/* Separated by commas, each qualified. */
 static int append_list(Buffer *b, char *const *names) {
         int r = 0;
 
@@ -109,6 +110,8 @@ static int prepare_cursor(const TableReader *r, const char *format, bool ordered
         return q;
 }
 
+/* Row values compare by the whole key in one go, which an index on the key serves; that is why a state
+ * holds the values of all its columns. */
 static int prepare_full(const TableReader *r, char *const *key, sqlite3_stmt **ret, Error **reterr_error) {
         size_t n = r->state.resume_after ? json_object_array_length(r->state.resume_after) : 0;
         _cleanup_buffer_ Buffer b = {};
