@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* A connector may announce a new configuration while it runs (CONTROL), mostly because a token was
+ * renewed that can be used once. It is hostile until proven otherwise, so of that configuration only what
+ * the specification calls secret is taken over, into the file that the configuration came from,
+ * atomically and with the file's mode. A changed host stays unwritten and is told: it would let the
+ * connector choose where the secrets go next time. */
+
 #include <sys/stat.h>
 
 #include "basic/file-util.h"

@@ -1,5 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* One end of a sync: which connector, with which configuration, and what of the machine it may see.
+ * Opening it goes from text to certainty step by step:
+ *
+ *   reference --> connector --> specification --> configuration (merged, coerced, resolved, checked) --> paths
+ *
+ * The specification says which fields are paths (`gantry_path`), and only those are shown in the sandbox,
+ * with the directory around them where a file will be written or a database has a journal beside it. It
+ * says which fields are secret, too; these are known before the connector says its first word. */
+
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -20,6 +29,7 @@ static const char *role_name(ConnectorRole role) {
         return role == CONNECTOR_SOURCE ? "source" : "destination";
 }
 
+/* Kept by reference and version, since starting a Python connector to ask takes seconds. */
 static int fetch_spec(Endpoint *e, bool verbose, Error **reterr_error) {
         OneshotJob job = { .endpoint = e, .verb = "spec" };
         const OneshotResult *result;
@@ -76,6 +86,7 @@ static char *visible_directory(const char *path, bool write) {
         return path_dirname(head);
 }
 
+/* A URL needs the network and no path. */
 static bool is_remote(const char *path) {
         return strstr(path, "://") && strncmp(path, "file://", 7) != 0;
 }
@@ -114,6 +125,8 @@ static int on_relative_path(const char *pointer, const char *path, bool write, v
         return 0;
 }
 
+/* Two walks, because one may not change what it walks: the first collects, the second makes the paths
+ * absolute. */
 static int grant_paths(Endpoint *e, const EndpointRequest *q, Error **reterr_error) {
         _cleanup_json_ JsonObject *walked = json_clone(e->config);
         int r = 0;
@@ -185,6 +198,7 @@ static int merge_config(Endpoint *e, const char *reference, JsonObject *loaded, 
         return 0;
 }
 
+/* The reference's own settings come first; a file is laid over them later. */
 static int load_config(Endpoint *e, const char *file, JsonObject **ret, Error **reterr_error) {
         int r;
 
@@ -215,6 +229,8 @@ static int spec_from_manifest(Endpoint *e, JsonObject *config) {
         return r < 0 ? r : connector_spec_from_json(spec, &e->spec, NULL);
 }
 
+/* Secrets are resolved before the check, since the specification describes the values, not our references
+ * to them. */
 static int check_config(Endpoint *e, bool unchecked, Error **reterr_error) {
         int r;
 
@@ -296,6 +312,7 @@ Endpoint *endpoint_free(Endpoint *e) {
         return NULL;
 }
 
+/* `spec` gets neither paths nor network: it needs none, and it is asked before anything is known. */
 ConnectorStart endpoint_start(const Endpoint *e, const char *verb, const char *config, const char *catalog,
                               const char *state) {
         bool spec = streq(verb, "spec");
@@ -328,6 +345,8 @@ char *endpoint_mask(const Endpoint *e, const char *text) {
         return masker_apply(m, text);
 }
 
+/* Changes with everything that may change what the connector answers, a rebuilt program of the user's
+ * included. */
 uint64_t endpoint_fingerprint(const Endpoint *e) {
         _cleanup_free_ char *config = e->config ? json_to_string(e->config) : NULL;
         uint64_t h = hash64(HASH64_START, e->connector->reference, strlen(e->connector->reference));
@@ -345,6 +364,7 @@ static int on_secret(const char *pointer, JsonObject *value, void *userdata) {
         return json_pointer_set(&config, pointer, NULL) < 0 ? -errno : 0;
 }
 
+/* What stays the same when a secret is renewed or the connector is upgraded: the state goes by it. */
 uint64_t endpoint_identity(const Endpoint *e) {
         _cleanup_json_ JsonObject *config = json_clone(e->config);
         _cleanup_free_ char *text = NULL;

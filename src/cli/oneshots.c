@@ -22,6 +22,7 @@ void oneshot_jobs_done(OneshotJob *jobs, size_t n) {
         }
 }
 
+/* The last one ends the loop. */
 static void on_done(ConnectorOneshot *o, const OneshotResult *result, void *userdata) {
         Waiter *w = userdata;
 
@@ -53,6 +54,7 @@ static int on_signal(EnvSource *s, int signo, void *userdata) {
         return 0;
 }
 
+/* All at once; each may take seconds to start. */
 static int start_all(Waiter *w, OneshotJob *jobs, size_t n, Error **reterr_error) {
         int r;
 

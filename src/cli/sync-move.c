@@ -9,6 +9,8 @@
 #include "cli/sync-move.h"
 #include "cli/sync-prepare.h"
 
+/* Called once the destination has made the records of these states durable; returning 0 promises the same
+ * of the states. */
 static int flush_state(const StateSet *changed, void *userdata, Error **reterr_error) {
         SyncRun *run = userdata;
 
@@ -47,6 +49,7 @@ static int on_control(FailureOrigin from, JsonObject *config, void *userdata, Er
         return 0;
 }
 
+/* Connectors talk a lot; without --verbose only their complaints are shown. */
 static void on_log(FailureOrigin from, const char *level, const char *message, void *userdata) {
         SyncRun *run = userdata;
         bool loud = streq(level, "ERROR") || streq(level, "FATAL") || streq(level, "WARN");
@@ -81,6 +84,7 @@ static int kill_process(void *userdata) {
         return *p ? connector_process_kill(*p) : 0;
 }
 
+/* What the sandbox lacks is the machine's, so it is told for the first of the two only. */
 static int on_started(ConnectorProcess *p, char *const *missing, void *userdata) {
         SyncRun *run = userdata;
         _cleanup_free_ char *list = NULL;
@@ -108,6 +112,7 @@ static int on_destination_exited(ConnectorProcess *p, const ConnectorUsage *usag
         return replication_destination_exited(run->replication, usage ? &usage->exit : NULL, error);
 }
 
+/* The first asks the replication to end in order; the second does not wait for anybody. */
 static int on_signal(EnvSource *s, int signo, void *userdata) {
         SyncRun *run = userdata;
 
@@ -203,6 +208,7 @@ static int make_replication(SyncRun *run, Error **reterr_error) {
         return replication_new(run->env, &o, &sink, &run->replication, reterr_error);
 }
 
+/* For the time of the move; before it, signals end the oneshots. */
 static int watch_signals(SyncRun *run) {
         struct sigaction hangup = {};
         int r = run->env->ops->signal_add(run->env, SIGINT, on_signal, run, &run->interrupt);
@@ -215,6 +221,7 @@ static int watch_signals(SyncRun *run) {
         return r;
 }
 
+/* All that can fail for a reason of ours is done before a connector starts. */
 static int begin(SyncRun *run, Error **reterr_error) {
         ReplicationEndpoint source = { .stdin_fd = -EBADF, .stop = stop_process, .kill = kill_process,
                                        .userdata = &run->source_process };

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* The command line of `gantry sync`. Values are kept as they were written, and what they mean is decided
+ * where it is known: a stream's name by the catalog, a mapper by its parser. Here only the form is
+ * checked, and what excludes each other. Each mistake gets one sentence on standard error and exit code
+ * 2, never the help text. */
+
 #include <getopt.h>
 #include <stdio.h>
 
@@ -122,6 +127,7 @@ static int parse_progress(const char *s, ProgressMode *ret) {
                                s), -EINVAL;
 }
 
+/* Any other word is a format with ${SOURCE_NAMESPACE} in it, as Airbyte has it. */
 static void parse_namespace(SyncOptions *o, const char *s) {
         if (streq(s, "source"))
                 o->namespace_definition = NAMESPACE_SOURCE;
@@ -140,6 +146,7 @@ static int parse_limit(const char *s, uint64_t *ret) {
         return 0;
 }
 
+/* Against the directory that we were started in: connectors have another one. */
 static int extend_path(char ***l, const char *path) {
         return strv_consume(l, path_absolute(path));
 }
@@ -168,6 +175,7 @@ static int apply_list_option(SyncOptions *o, int option, const char *value) {
         }
 }
 
+/* Texts and flags differ only in where they go; the rest has a form of its own. */
 static int apply_option(SyncOptions *o, int option, const char *value) {
         const char **text = option == OPT_MODE         ? &o->mode
                 : option == OPT_CURSOR                 ? &o->cursor
@@ -201,6 +209,7 @@ static int apply_option(SyncOptions *o, int option, const char *value) {
         return 0;
 }
 
+/* A name becomes a directory, so it may not be one that leads elsewhere. */
 static int check_together(const SyncOptions *o) {
         if (o->mode && public_sync_mode_from_string(o->mode) < 0)
                 return cli_usage_error("gantry sync",

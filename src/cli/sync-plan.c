@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* From what the source offers and what the person asked for to what both sides are told. Nothing here
+ * touches a file or a process: the same options and catalog give the same plan, which is what --dry-run
+ * prints.
+ *
+ * What was asked for must exist. A --stream that matches nothing is an error, because a sync that
+ * silently moves less than was wanted looks like one that worked. */
+
 #include <fnmatch.h>
 #include <stdio.h>
 
@@ -46,6 +53,7 @@ static bool stream_matches(const AirbyteStream *s, const char *pattern) {
         return streq(full, pattern) || fnmatch(pattern, full, 0) == 0;
 }
 
+/* With the name that is nearest to it. */
 static int unknown_stream(const Catalog *c, const char *option, const char *name, Error **reterr_error) {
         _cleanup_strv_ char **names = NULL;
         const char *near;
@@ -61,6 +69,7 @@ static int unknown_stream(const Catalog *c, const char *option, const char *name
         return error_set(reterr_error, -EINVAL, "%s: the source has no stream '%s'", option, name);
 }
 
+/* Each pattern must match something. */
 static int check_patterns(const Catalog *c, const char *option, char *const *patterns,
                           Error **reterr_error) {
         STRV_FOREACH(p, patterns) {
@@ -74,6 +83,7 @@ static int check_patterns(const Catalog *c, const char *option, char *const *pat
         return 0;
 }
 
+/* What is excluded is out whatever else names it. */
 static bool is_wanted(const AirbyteStream *s, const SyncOptions *o) {
         STRV_FOREACH(p, o->excludes)
                 if (stream_matches(s, *p))
@@ -122,6 +132,7 @@ static void wish_done(SyncModeWish *w) {
         field_paths_free(w->primary_key);
 }
 
+/* The reason for each choice is kept for the person to read. */
 static int add_stream(SyncPlan *p, const AirbyteStream *s, const SyncOptions *o,
                       const ConnectorSpec *destination,
                       Error **reterr_error) {
@@ -163,6 +174,7 @@ static int find_option_stream(const SyncPlan *p, const char *option, const char 
         return found;
 }
 
+/* Said twice for a stream, the last one counts. */
 static int apply_selects(SyncPlan *p, const SyncOptions *o, Error **reterr_error) {
         STRV_FOREACH(s, o->selects) {
                 const char *rest;
@@ -178,6 +190,7 @@ static int apply_selects(SyncPlan *p, const SyncOptions *o, Error **reterr_error
         return 0;
 }
 
+/* Said twice for a stream, the mappers follow one another. */
 static int apply_mappers(SyncPlan *p, const SyncOptions *o, Error **reterr_error) {
         STRV_FOREACH(s, o->mappers) {
                 const char *rest;

@@ -8,12 +8,14 @@
 #include "cli/sync-prepare.h"
 #include "runtime/spec-cache.h"
 
+/* Notes whose fault it is, for the report; returns `r`. */
 static int blame(SyncRun *run, FailureOrigin origin, FailureType type, int r) {
         run->failure_origin = origin;
         run->failure_type = type;
         return r;
 }
 
+/* The secrets of both are known before either gets a configuration. */
 static int open_endpoints(SyncRun *run, Error **reterr_error) {
         const SyncOptions *o = run->options;
         EndpointRequest source = { .role = CONNECTOR_SOURCE, .reference = o->source, .config_file = o->source_config,
@@ -38,6 +40,7 @@ static int open_endpoints(SyncRun *run, Error **reterr_error) {
         return 0;
 }
 
+/* Here the sync becomes one that exists: its directory is made and locked. */
 static int open_store(SyncRun *run, Error **reterr_error) {
         const SyncOptions *o = run->options;
         _cleanup_free_ char *name = NULL;
@@ -68,6 +71,7 @@ static int open_store(SyncRun *run, Error **reterr_error) {
         return 0;
 }
 
+/* An error of the call itself is told before what it may have answered. */
 static int judge_oneshot(SyncRun *run, const OneshotJob *job, Error **reterr_error) {
         const OneshotResult *result = connector_oneshot_result(job->oneshot);
         bool source = job->endpoint->role == CONNECTOR_SOURCE;
@@ -210,6 +214,8 @@ static int restart_refreshes(SyncRun *run, StreamRefresh *refresh) {
         return 0;
 }
 
+/* Which streams begin anew, and under which number; where states were dropped for it, the shared part is
+ * looked at. */
 static int assign_generations(SyncRun *run, Error **reterr_error) {
         ConfiguredCatalog *c = run->plan->source;
         _cleanup_free_ StreamRefresh *refresh = calloc(c->n_streams, sizeof(*refresh));

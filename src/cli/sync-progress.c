@@ -64,6 +64,7 @@ static double share_done(const Replication *r, const StreamStats *total) {
         return estimate > 0 ? (double) total->records_emitted / estimate : -1;
 }
 
+/* The line is drawn over itself; whoever logs clears it first. */
 static void print_bar(SyncProgress *p, const StreamStats *total, double share, double seconds) {
         char bytes[FORMAT_BYTES_MAX], rate[FORMAT_BYTES_MAX], left[FORMAT_SPAN_MAX];
 
@@ -100,6 +101,7 @@ static void print_plain(const StreamStats *total, double share, double seconds) 
         (void) fputc('\n', stderr);
 }
 
+/* One object a line, for programs that show progress of their own. */
 static void print_json(const StreamStats *total, double share, double seconds) {
         _cleanup_buffer_ Buffer b = {};
 

@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* What a sync says when it ends: one JSON object on standard output for programs, lines on standard error
+ * for people, an exit code for scripts. All three are made from the same numbers, those of the
+ * replication, or from the one failure of a run that ended before there was a replication.
+ *
+ * "partial" is a failure after which something was committed: the next run goes on from there, and a
+ * script may want to know. */
+
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -10,6 +17,7 @@
 #include "shared/exit-codes.h"
 #include "worker/sync-mode.h"
 
+/* Of the replication where there is one, else what the preparing steps said. */
 static const FailureReason *report_failures(const SyncReport *r, size_t *ret_n) {
         if (r->replication)
                 return replication_failures(r->replication, ret_n);
@@ -17,6 +25,7 @@ static const FailureReason *report_failures(const SyncReport *r, size_t *ret_n) 
         return r->failures;
 }
 
+/* All zero before anything moved. */
 static void report_totals(const SyncReport *r, StreamStats *ret) {
         *ret = (StreamStats) {};
         if (r->replication)
@@ -42,6 +51,7 @@ const char *sync_report_status(const SyncReport *r) {
         return is_partial(r) ? "partial" : replication_status_to_string(report_raw_status(r));
 }
 
+/* The first failure decides: later ones are mostly its consequences. */
 int sync_report_exit_code(const SyncReport *r) {
         const FailureReason *f;
         size_t n;
@@ -76,6 +86,7 @@ static int write_counts(Buffer *b, const StreamStats *s) {
         return r;
 }
 
+/* In a failed sync a stream may be whole, or have something committed, or nothing. */
 static const char *stream_status(const SyncReport *report, const StreamStats *s) {
         ReplicationStatus status = report_raw_status(report);
 
@@ -118,6 +129,7 @@ static int write_streams(Buffer *b, const SyncReport *r) {
         return q < 0 ? q : buffer_append_char(b, ']');
 }
 
+/* The members and their names are those of Airbyte's failure reasons. */
 static int write_failure(Buffer *b, const FailureReason *f) {
         int r;
 
@@ -179,6 +191,7 @@ int sync_report_print_json(const SyncReport *report) {
         return fwrite(buffer_bytes(&b), 1, b.len, stdout) == b.len && fflush(stdout) == 0 ? 0 : -EIO;
 }
 
+/* Names are the source's and may hold anything, escape sequences too (threat T31). */
 static void print_name(const char *namespace, const char *name) {
         _cleanup_buffer_ Buffer b = {};
 

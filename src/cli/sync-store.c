@@ -1,5 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* What a sync remembers between its runs, in a directory named after it:
+ *
+ *   lock        held while a run lasts
+ *   state.json  the state, written whole and atomically at each flush; --state puts it elsewhere
+ *   sync.json   source and destination, generations, the catalog, and what the last good run was known by
+ *
+ * The state is a file of its own because it is the one thing that people copy, edit and give to `read
+ * --state`. It must never speak for records that are not there; so when both files change, it is written
+ * first (see remember() in sync-prepare.c). */
+
 #include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -14,6 +24,7 @@
 #define STATE_FILE_MAX (1024U * 1024U * 1024U)
 #define SYNC_FILE_MAX (256U * 1024U * 1024U)
 
+/* Held by the open descriptor: it goes with the process, however that ends. */
 static int take_lock(Env *env, const char *path, const char *what, int *ret_fd, Error **reterr_error) {
         int r = env->ops->file_lock(env, path, ret_fd);
 
@@ -24,6 +35,8 @@ static int take_lock(Env *env, const char *path, const char *what, int *ret_fd, 
         return 0;
 }
 
+/* A state that cannot be read is an error and never an empty one: that would read everything again, or
+ * duplicate it. */
 static int load_state(SyncStore *s, Error **reterr_error) {
         _cleanup_free_ char *text = NULL;
         size_t n;
@@ -44,6 +57,7 @@ static int load_state(SyncStore *s, Error **reterr_error) {
         return 0;
 }
 
+/* 0 is unknown, which is never equal to a key. */
 static uint64_t get_key(JsonObject *o, const char *name) {
         const char *text;
         uint64_t v;
@@ -53,6 +67,7 @@ static uint64_t get_key(JsonObject *o, const char *name) {
         return v;
 }
 
+/* A name that is used for two pairs would mix their states. */
 static int check_owner(JsonObject *o, const char *name, const char *key, const char *expected,
                        Error **reterr_error) {
         const char *stored;
@@ -64,6 +79,7 @@ static int check_owner(JsonObject *o, const char *name, const char *key, const c
                          expected);
 }
 
+/* A first run has no such file, which is the same as one without members. */
 static int load_sync(SyncStore *s, const char *name, Error **reterr_error) {
         _cleanup_free_ char *path = path_join(s->directory, "sync.json");
         _cleanup_json_ JsonObject *o = NULL;
@@ -114,6 +130,7 @@ static int prepare_paths(SyncStore *s, const char *name, const char *state_path,
         return s->state_path ? 0 : -ENOMEM;
 }
 
+/* A state file of the person's own may be shared by two names, so it has a lock of its own. */
 static int take_locks(SyncStore *s, const char *name, bool own_state_file, Error **reterr_error) {
         _cleanup_free_ char *lock = path_join(s->directory, "lock"), *what = NULL, *state_lock = NULL;
         int r;
@@ -256,6 +273,7 @@ static int append_short(Buffer *b, const char *reference) {
         return r;
 }
 
+/* Readable for people, and different for different configurations by its key. */
 int sync_store_default_name(const char *source, const char *destination, uint64_t key, char **ret) {
         _cleanup_buffer_ Buffer b = {};
         int r;

@@ -64,6 +64,7 @@ static bool is_required(JsonObject *schema, const char *name) {
         return false;
 }
 
+/* One line a field, for a person who is about to write a configuration. */
 static void print_field(JsonObject *schema, const char *name, JsonObject *field) {
         JsonObject *type = json_member(field, "type");
         const char *description = NULL, *title = NULL;
@@ -94,6 +95,7 @@ static void print_connector(const Endpoint *e) {
         }
 }
 
+/* Asks the connector, in its sandbox, where its specification is not known yet. */
 static int show(const Options *o, Error **reterr_error) {
         _cleanup_(endpoint_freep) Endpoint *e = NULL;
         EndpointRequest q = { .role = CONNECTOR_ANY_ROLE, .reference = o->reference, .verbose = o->verbose };

@@ -127,6 +127,7 @@ static int on_started(ConnectorProcess *p, char *const *missing, void *userdata)
         return 0;
 }
 
+/* Our exit code is the connector's own: callers know its meaning from elsewhere. */
 static int on_exited(ConnectorProcess *p, const ConnectorUsage *usage, const Error *error, void *userdata) {
         Run *run = userdata;
 
@@ -145,6 +146,7 @@ static int on_signal(EnvSource *s, int signo, void *userdata) {
         return connector_process_stop(run->process);
 }
 
+/* From the cache where it is known; the connector need not run for it. */
 static int print_spec(const Endpoint *e) {
         _cleanup_free_ char *text = json_to_string(e->spec->raw);
         _cleanup_buffer_ Buffer b = {};
@@ -154,6 +156,7 @@ static int print_spec(const Endpoint *e) {
         return fwrite(buffer_bytes(&b), 1, b.len, stdout) == b.len && fflush(stdout) == 0 ? 0 : -EIO;
 }
 
+/* Our standard streams are the connector's; nothing of ours may be written to standard output. */
 static int run_process(Run *run, const ConnectorStart *start, Error **reterr_error) {
         ConnectorEvents events = { .started = on_started, .exited = on_exited, .userdata = run };
         EnvSource *interrupt = NULL, *terminate = NULL;

@@ -1,5 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* What is done to a configuration between the person's text and the connector: texts become the types
+ * that the specification wants (only for references, where all is text), and references to secrets become
+ * the secrets.
+ *
+ * Both walk the tree with a worklist instead of recursion, because its depth is the person's choice.
+ * Secrets are resolved as late as possible and into this copy only: what is stored, hashed or shown is
+ * the reference. */
+
 #include <stdio.h>
 
 #include "basic/file-util.h"
@@ -26,12 +34,14 @@ typedef struct Worklist {
         size_t n, allocated;
 } Worklist;
 
+/* The values are borrowed from the configuration. */
 static void worklist_done(Worklist *w) {
         for (size_t i = 0; i < w->n; i++)
                 free(w->items[i].pointer);
         free(w->items);
 }
 
+/* Takes `pointer` over, even on failure; NULL for it is a failed allocation of the caller's. */
 static int worklist_push(Worklist *w, JsonObject *value, JsonObject *schema, char *pointer) {
         if (!pointer || w->n >= CONFIG_VALUES_MAX) {
                 free(pointer);
@@ -58,6 +68,7 @@ static bool is_container(JsonObject *o) {
 
 /* ---- Coercion ---- */
 
+/* "type" is a word or a list of words. */
 static bool schema_wants(JsonObject *schema, const char *type) {
         JsonObject *t = json_member(schema, "type");
 
@@ -110,6 +121,7 @@ static JsonObject *member_schema(JsonObject *schema, JsonObject *value, const ch
         return NULL;
 }
 
+/* Through the one JSON parser, so that a number here is what a number is in a file. */
 static JsonObject *parse_as(const char *s, json_type type) {
         _cleanup_json_ JsonObject *o = NULL;
 
@@ -213,6 +225,7 @@ int connector_config_coerce(const ConnectorSpec *spec, JsonObject *config) {
 
 /* ---- References to secrets ---- */
 
+/* A file made with an editor ends in a newline that is not part of the secret; more than one is. */
 static int text_object(const char *p, size_t n, const char *where, JsonObject **ret, Error **reterr_error) {
         if (n > 0 && p[n - 1] == '\n')
                 n--;
@@ -222,6 +235,7 @@ static int text_object(const char *p, size_t n, const char *where, JsonObject **
         return *ret ? 0 : -ENOMEM;
 }
 
+/* An empty variable is a value; one that is not set is a mistake. */
 static int resolve_env(const char *name, const char *where, JsonObject **ret, Error **reterr_error) {
         const char *value = getenv(name);
 
@@ -231,6 +245,7 @@ static int resolve_env(const char *name, const char *where, JsonObject **ret, Er
         return text_object(value, strlen(value), where, ret, reterr_error);
 }
 
+/* The copy on the heap is wiped; that of the tree lives as long as the connector's configuration. */
 static int resolve_file(const char *path, const char *where, JsonObject **ret, Error **reterr_error) {
         _cleanup_free_ char *text = NULL;
         size_t n;
@@ -244,6 +259,7 @@ static int resolve_file(const char *path, const char *where, JsonObject **ret, E
         return r;
 }
 
+/* systemd's credentials: files in a directory that only this unit can read. */
 static int resolve_credential(const char *name, const char *where, JsonObject **ret, Error **reterr_error) {
         const char *dir = getenv("CREDENTIALS_DIRECTORY");
         _cleanup_free_ char *path = NULL;
@@ -286,6 +302,7 @@ static int resolve_one(JsonObject *o, const char *where, JsonObject **ret, Error
         return 0;
 }
 
+/* What a reference gave is not looked into again: a secret that reads {"$file": …} is a text. */
 static int resolve_child(Worklist *w, const Item *at, const char *key, size_t index, JsonObject *child,
                          Error **reterr_error) {
         JsonObject *parent = at->value, *text = NULL;

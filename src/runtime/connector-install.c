@@ -1,5 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* Installing a package, whatever its kind: choose a version, take the lock of the package, build in the
+ * final place, write the marker, ask for the specification. Building in the final place is forced upon
+ * us, since a virtual environment cannot be moved; the marker makes it atomic all the same
+ * (connector-marker.c).
+ *
+ * The package managers run outside of the connector's sandbox, with an environment of their own and
+ * wheels preferred, so that the code of a stranger runs in the sandbox before it runs anywhere else where
+ * that can be had. */
+
 #include <stdio.h>
 #include <unistd.h>
 
@@ -25,6 +34,7 @@ void install_say(const char *format, ...) {
         fputc('\n', stderr);
 }
 
+/* Airbyte's convention; it is how a connector is told from the tools that it brings along. */
 static bool is_connector_name(const char *s) {
         return strncmp(s, "source-", 7) == 0 || strncmp(s, "destination-", 12) == 0;
 }
@@ -61,6 +71,7 @@ typedef struct SpecWait {
         const InstalledConnector *connector;
 } SpecWait;
 
+/* A connector without a specification is installed all the same. */
 static void on_spec(_unused_ ConnectorOneshot *o, const OneshotResult *result, void *userdata) {
         SpecWait *w = userdata;
         int r = -EIO;
@@ -125,6 +136,7 @@ static int take_lock(Env *env, const InstallJob *job, int *ret_fd, Error **reter
         return r < 0 ? error_set_errno(reterr_error, r, "Failed to lock '%s'", path) : 0;
 }
 
+/* HOME of the package managers lies in our cache: no settings of the user, no credentials of theirs. */
 static int prepare_job(InstallJob *job, Error **reterr_error) {
         _cleanup_free_ char *cache = NULL, *home = NULL;
         int r;
@@ -158,6 +170,7 @@ static int clear_directory(const InstallJob *job, Error **reterr_error) {
         return r < 0 ? error_set_errno(reterr_error, r, "Failed to make '%s'", job->directory) : 0;
 }
 
+/* From here to the marker, whatever fails leaves a directory that counts as nothing. */
 static int build(Env *env, InstallJob *job, InstalledConnector **ret, Error **reterr_error) {
         _cleanup_(installed_connector_freep) InstalledConnector *c = calloc(1, sizeof(*c));
         const ConnectorRef exact = { .kind = job->kind, .name = (char *) job->name, .version = job->version };
@@ -215,6 +228,7 @@ static int install_locked(Env *env, InstallJob *job, InstalledConnector **ret, E
         return r;
 }
 
+/* The lock is held over the choice of the version, too: two installations at once end with one. */
 static int install_package(Env *env, const ConnectorRef *ref, bool verbose, InstalledConnector **ret,
                            Error **reterr_error) {
         _cleanup_(job_done) InstallJob job = { .kind = ref->kind, .name = ref->name, .verbose = verbose };

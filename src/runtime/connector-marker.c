@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* The file that makes an installation real. It is written last, atomically, and removed first; a
+ * directory without it is the rest of something that was interrupted, and the next installation clears it
+ * away. It holds what starting the connector takes, so that nothing has to look into a virtual
+ * environment or a package.json again. */
+
 #include <stdio.h>
 #include <unistd.h>
 
@@ -10,6 +15,8 @@
 
 #define MARKER_MAX (256U * 1024U)
 
+/* npm's scoped names hold a slash: "@scope/name" becomes one directory, "@scope+name". No package name
+ * has a plus. */
 int connector_store_name_dir(ConnectorKind kind, const char *name, char **ret) {
         _cleanup_free_ char *data = NULL, *flat = strdup(name);
         const char *own = getenv("GANTRY_CONNECTOR_DIR");
@@ -43,6 +50,7 @@ static int copy_string(JsonObject *o, const char *key, const char *path, char **
         return *ret ? 0 : -ENOMEM;
 }
 
+/* What an older Gantry wrote must be read by a newer one: only members that starting needs are required. */
 static int read_members(JsonObject *o, const char *path, InstalledConnector *c, Error **reterr_error) {
         _cleanup_free_ char *kind = NULL;
         int r;

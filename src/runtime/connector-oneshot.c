@@ -205,8 +205,7 @@ static void close_stream(ConnectorOneshot *o, bool out) {
         *fd = env_close(o->env, *fd);
 }
 
-/* A line over the limit is dropped by the reader and ends nothing by itself; the answer that it may have
- * been is missed by judge(). */
+/* A line over the limit fails the call: it may have been the answer. */
 static void drain_lines(ConnectorOneshot *o, bool out) {
         LineReader *reader = out ? &o->out : &o->err;
         JsonSlice line;

@@ -1,5 +1,24 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* A connector that runs, seen from the side that started it.
+ *
+ *   start --> shim is spawned --> files are written --> plan is sent
+ *                                                          |
+ *                   started <------------------------------+
+ *                      |
+ *            stop / kill / its own end
+ *                      |
+ *                   exited (once, whatever happens)
+ *
+ * The order of the first line matters: a shim exists before there is a secret on a file system, so that
+ * somebody removes the files if we are killed in between. From the plan on, all that happens comes back
+ * as a packet on the control socket. The end of the shim itself is only looked at when the socket has
+ * nothing more to say; without a last packet it is a failure of ours, not an exit code of the
+ * connector's.
+ *
+ * Any callback may free the process. Functions that go on after one has run look at `gone`, which
+ * connector_process_free() sets. */
+
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <stdio.h>
@@ -33,6 +52,7 @@ struct ConnectorProcess {
         char *buffer;  /* of SHIM_PACKET_MAX */
 };
 
+/* Whether what is written there stays in memory; swap is the administrator's to encrypt. */
 static bool is_memory(const char *path) {
         struct statfs st;
 
@@ -72,6 +92,7 @@ static int make_scratch(char **ret) {
         return r;
 }
 
+/* The directory is new and ours alone, so a file that is there already would be somebody's trick. */
 static int write_private(const char *dir, const char *name, const char *text, mode_t mode,
                          Error **reterr_error) {
         _cleanup_free_ char *path = NULL;
@@ -88,6 +109,7 @@ static int write_private(const char *dir, const char *name, const char *text, mo
         return r < 0 ? error_set_errno(reterr_error, r, "Failed to write '%s'", path) : 0;
 }
 
+/* The configuration may be rewritten by the connector (Airbyte's Python CDK does so); the rest may not. */
 static int write_files(ConnectorProcess *p, const ConnectorStart *start, Error **reterr_error) {
         int r;
 
@@ -166,6 +188,7 @@ static int receive_event(ConnectorProcess *p) {
         return handle_event(p, &e);
 }
 
+/* One packet a call; the loop calls again while there are more. */
 static int on_control(EnvSource *s, int fd, uint32_t events, void *userdata) {
         ConnectorProcess *p = userdata;
         int r = receive_event(p);
@@ -178,6 +201,7 @@ static int on_control(EnvSource *s, int fd, uint32_t events, void *userdata) {
         return r < 0 ? r : 0;
 }
 
+/* The shim has ended. */
 static int on_child(EnvSource *source, pid_t pid, const EnvExit *status, void *userdata) {
         ConnectorProcess *p = userdata;
         bool gone = false;
@@ -203,6 +227,8 @@ static int on_child(EnvSource *source, pid_t pid, const EnvExit *status, void *u
         return tell_failure(p, -EIO, what);
 }
 
+/* Its argument is the directory to remove should we die before it has a plan. It gets no environment:
+ * what the connector is to have stands in the plan. */
 static int spawn_shim(ConnectorProcess *p, int *socket, Error **reterr_error) {
         _cleanup_free_ char *shim = NULL;
         char *nothing[] = { NULL };
@@ -255,6 +281,7 @@ static int make_pipes(ConnectorProcess *p, bool want_stdin, int theirs[3], Error
         return 0;
 }
 
+/* Only those descriptors travel that there are; the packet says which. */
 static int send_plan(ConnectorProcess *p, const ConnectorStart *start, Error **reterr_error) {
         _cleanup_(sandbox_plan_freep) SandboxPlan *plan = NULL;
         int theirs[3] = { -EBADF, -EBADF, -EBADF }, send[3];
@@ -378,6 +405,7 @@ int connector_process_take_fd(ConnectorProcess *p, int fd) {
         return TAKE_FD(p->fds[fd]);
 }
 
+/* To a connector that has ended already this is no error: its end and our wish have crossed. */
 static int request(ConnectorProcess *p, ShimRequestType type) {
         ShimRequest q = { .type = type };
         int r = p->done ? 0 : send_request(p, &q, NULL, 0);

@@ -1,11 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* Settings inside a reference: `CONNECTOR?key=value&list=a&list=b&object.member=c`, decoded like the
+ * query of a URL, with dots for members of objects. All values are texts here. What they mean (a number,
+ * a boolean) is decided when the specification is known, in connector_config_coerce(). */
+
 #include "basic/utf8.h"
 #include "runtime/connector-query.h"
 
 #define QUERY_MEMBERS_MAX 256U
 #define QUERY_DEPTH_MAX 16U
 
+/* A question mark alone may be part of a shell pattern; with an equals sign behind it, it begins
+ * settings. */
 const char *connector_query_find(const char *s) {
         const char *q = strchr(s, '?');
 
@@ -19,6 +25,7 @@ static int hex_digit(char c) {
         return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
+/* A plus stays a plus: this is no form of a browser, and paths hold them. */
 static int percent_decode(const char *s, char **ret, Error **reterr_error) {
         _cleanup_buffer_ Buffer b = {};
         int r;
@@ -98,6 +105,7 @@ static int descend(JsonObject *config, char **parts, size_t n, const char *whole
         return 0;
 }
 
+/* The dots are looked for before decoding, so that %2E is a dot inside a name. */
 static int apply_member(const char *member, JsonObject *config, Error **reterr_error) {
         const char *equals = strchr(member, '=');
         _cleanup_free_ char *key = NULL, *value = NULL;

@@ -1,5 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* References to connectors. Everything that a person may write on a command line comes through here, so
+ * the order in which meanings are tried is part of the interface:
+ *
+ *   FILE.yaml            a file with `connector:` and `config:`
+ *   scheme:…             a shorthand (sqlite:, csv:, https:), then a kind (pypi:, npm:, exec:, native:)
+ *   word                 a short name (faker), then a file name by its extension, then an installed connector
+ *
+ * A query (`?key=value`) may follow all but URLs, whose own it is. What matches nothing is an error that
+ * says what was probably meant; nothing is guessed that could start a program. */
+
 #include <ctype.h>
 #include <strings.h>
 
@@ -55,6 +65,7 @@ bool connector_version_is_valid(const char *s) {
         return strlen(s) <= VERSION_MAX && is_name(s, ".+!-_");
 }
 
+/* Scoped names are two of the plain kind. */
 static bool is_npm_name(const char *s) {
         _cleanup_free_ char *scope = NULL;
         const char *slash;
@@ -121,6 +132,7 @@ static int parse_npm(ConnectorRef *ref, Error **reterr_error) {
         return 0;
 }
 
+/* Whether the program exists is looked at when it is wanted; a reference is only text. */
 static int parse_exec(ConnectorRef *ref, Error **reterr_error) {
         if (ref->name[0] == 0)
                 return error_set(reterr_error, -EINVAL, "'exec:' must be followed by the path of a program");
@@ -149,6 +161,7 @@ static int parse_installed(ConnectorRef *ref, const char *whole, Error **reterr_
         return 0;
 }
 
+/* Kinds that Airbyte has and we do not yet are told apart from slips of the fingers. */
 static int refuse_scheme(const char *scheme, const char *whole, Error **reterr_error) {
         const char *near = suggest_nearest(scheme, connector_schemes);
 
@@ -225,6 +238,7 @@ static int parse_text(const char *s, ConnectorRole role, ConnectorRef **ret, Err
         return 0;
 }
 
+/* By its name alone: reading a file to find out what it is would be a surprise. */
 static bool is_connector_file(const char *s) {
         size_t n = strlen(s);
 
@@ -232,6 +246,7 @@ static bool is_connector_file(const char *s) {
                 ".yml") == 0);
 }
 
+/* A misspelt `confg:` would otherwise start the connector with no configuration at all. */
 static int check_members(const char *path, JsonObject *o, Error **reterr_error) {
         static char *const known[] = { (char *) "connector", (char *) "config", NULL };
 

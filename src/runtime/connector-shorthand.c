@@ -67,6 +67,7 @@ char *const connector_schemes[] = {
         (char *) "tsv", (char *) "json", (char *) "jsonl", (char *) "file", (char *) "http", (char *) "https", NULL,
 };
 
+/* NULL with errno 0: there is no scheme; with ENOMEM it could not be told. */
 char *connector_scheme(const char *s) {
         size_t n = strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-.");
 
@@ -78,6 +79,7 @@ static bool role_fits(ConnectorRole wanted, ConnectorRole have) {
         return wanted == CONNECTOR_ANY_ROLE || wanted == have;
 }
 
+/* One scheme can stand for two connectors, by the side that it is written on. */
 static const Shorthand *find_shorthand(const char *scheme, ConnectorRole role) {
         for (size_t i = 0; i < ELEMENTSOF(shorthands); i++)
                 if (strcasecmp(scheme, shorthands[i].scheme) == 0 && role_fits(role, shorthands[i].role))
@@ -105,6 +107,8 @@ static int make_ref(const Shorthand *s, const char *path, ConnectorRef **ret) {
         return 1;
 }
 
+/* 1 found, 0 not a shorthand; known schemes on the wrong side or of a later version are errors with a
+ * hint. */
 static int with_scheme(const char *scheme, const char *head, ConnectorRole role, ConnectorRef **ret,
                        Error **reterr_error) {
         const char *path = head + strlen(scheme) + 1;
@@ -135,6 +139,7 @@ static bool ends_with(const char *s, size_t n, const char *tail) {
         return n > m && strncasecmp(s + n - m, tail, m) == 0;
 }
 
+/* Only where no scheme stands before it: `exec:./make.csv` is a program. */
 static int by_extension(const char *head, ConnectorRole role, ConnectorRef **ret, Error **reterr_error) {
         size_t n = strlen(head), bare = n;
 
@@ -158,6 +163,7 @@ static int by_extension(const char *head, ConnectorRole role, ConnectorRef **ret
         return 0;
 }
 
+/* No configuration is made: what is missing is told by the specification. */
 static int by_short_name(const char *head, ConnectorRole role, ConnectorRef **ret) {
         for (size_t i = 0; i < ELEMENTSOF(short_names); i++) {
                 _cleanup_(connector_ref_freep) ConnectorRef *ref = NULL;

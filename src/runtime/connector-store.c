@@ -1,5 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* Which connectors there are, from four places: programs that are part of Gantry, packages that were
+ * installed, programs of the user's own, and bare names, which may mean any of the first two. Nothing is
+ * remembered between calls and there is no index: a connector exists when its file or the marker of its
+ * installation does, so that removing a directory is enough to remove it.
+ *
+ * `read_paths` is what the sandbox will show of the machine beside the system's own directories. It is
+ * made here, where it is known what kind of program this is; the plan takes it over as it is. */
+
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -61,6 +69,7 @@ static bool native_needs_network(const char *name) {
         return streq(name, "source-file");
 }
 
+/* Its version is Gantry's own: both come from one build. */
 static int find_native(const char *name, InstalledConnector **ret, Error **reterr_error) {
         _cleanup_(installed_connector_freep) InstalledConnector *c = calloc(1, sizeof(*c));
         _cleanup_free_ char *below = path_join("connectors", name), *program = NULL;
@@ -92,6 +101,7 @@ static int find_native(const char *name, InstalledConnector **ret, Error **reter
 
 /* ---- Programs of the user ---- */
 
+/* Says beforehand what execve() would say less clearly, and too late for a good message. */
 static int check_program(const char *path, Error **reterr_error) {
         struct stat st;
 
@@ -114,6 +124,7 @@ static int add_own_directory(const char *path, char ***paths) {
         return streq(dir, "/") || strv_contains(*paths, dir) ? 0 : strv_extend(paths, dir);
 }
 
+/* Assumed to need the network, since nobody says that it does not. */
 static int find_exec(const char *name, InstalledConnector **ret, Error **reterr_error) {
         _cleanup_(installed_connector_freep) InstalledConnector *c = calloc(1, sizeof(*c));
         _cleanup_free_ char *path = path_absolute(name), *real = NULL;
@@ -184,6 +195,7 @@ static int find_package(ConnectorKind kind, const char *name, const char *versio
         return 0;
 }
 
+/* The sentence names the command that helps. */
 static int missing_package(const ConnectorRef *ref, Error **reterr_error) {
         _cleanup_free_ char *s = connector_ref_to_string(ref);
 
@@ -195,6 +207,7 @@ static int missing_package(const ConnectorRef *ref, Error **reterr_error) {
 
 /* ---- Bare names ---- */
 
+/* A name close to one that exists was probably meant. */
 static int missing_name(const char *name, Error **reterr_error) {
         _cleanup_(connector_list_freep) InstalledConnector **list = NULL;
         _cleanup_strv_ char **names = NULL;
@@ -262,6 +275,7 @@ typedef struct List {
 } List;
 
 /* Takes `c` over. */
+/* The list is always one that ends with NULL, so that an error half way can free it. */
 static int list_add(List *l, InstalledConnector *c) {
         InstalledConnector **items = reallocarray(l->items, l->n + 2, sizeof(*items));
 
@@ -279,6 +293,7 @@ static void list_done(List *l) {
         connector_list_free(l->items);
 }
 
+/* By what lies in the directory: a connector that was left out of a package is not offered. */
 static int list_native(List *l) {
         _cleanup_free_ char *dir = NULL;
         _cleanup_strv_ char **names = NULL;
@@ -367,6 +382,7 @@ int connector_store_list(InstalledConnector ***ret, _unused_ Error **reterr_erro
 
 /* ---- Removal ---- */
 
+/* The directory of the package goes with its last version. */
 static int remove_installation(const InstalledConnector *c, Error **reterr_error) {
         _cleanup_free_ char *marker = path_join(c->directory,
                                                 CONNECTOR_MARKER), *parent = path_dirname(c->directory);

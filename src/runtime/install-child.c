@@ -24,6 +24,7 @@ extern char **environ;
 
 /* ---- Environment ---- */
 
+/* Without regard to case: pip and npm read their variables either way. */
 static bool has_prefix(const char *s, const char *prefix) {
         return strncasecmp(s, prefix, strlen(prefix)) == 0;
 }
@@ -34,6 +35,7 @@ static bool names(const char *variable, const char *name) {
         return strncasecmp(variable, name, n) == 0 && variable[n] == '=';
 }
 
+/* A list of what is let through: the environment of whoever calls us holds their secrets. */
 static bool is_kept(const char *variable) {
         static const char *const whole[] = { "PATH", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE",
                                              "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "http_proxy", "https_proxy",
@@ -61,6 +63,7 @@ static int add_default(char ***env, const char *name, const char *value) {
         return strv_extendf(env, "%s=%s", name, value);
 }
 
+/* The user may have pointed a cache elsewhere; then that stays. */
 static int add_cache(char ***env, const char *name, const char *cache, const char *tail) {
         _cleanup_free_ char *path = path_join(cache, tail);
 
@@ -154,6 +157,7 @@ static int start_child(char *const *argv, char *const *environment, const int fd
         return -r;
 }
 
+/* The exit code, or 128 and the signal, as a shell says it. */
 static int wait_child(pid_t pid) {
         int status;
 
@@ -163,6 +167,7 @@ static int wait_child(pid_t pid) {
         return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
+/* In memory, and a file rather than a pipe: nobody has to read while the child writes. */
 static int make_output(void) {
         return RET_NERRNO(memfd_create("output", MFD_CLOEXEC));
 }

@@ -52,6 +52,7 @@ static int list_programs(JsonObject *bin, const char *name, char ***ret) {
         return r;
 }
 
+/* package.json is the package's own, so a path that it names must lie inside of the package. */
 static int find_program(const InstallJob *job, char **ret, Error **reterr_error) {
         _cleanup_free_ char *package = NULL, *path = NULL;
         _cleanup_json_ JsonObject *o = NULL;

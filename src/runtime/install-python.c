@@ -27,6 +27,7 @@ static int check_python(Error **reterr_error) {
         return 0;
 }
 
+/* Debian splits the module off into a package of its own, which is what is missing nearly always. */
 static int make_venv(InstallJob *job, const char *dir, Error **reterr_error) {
         int r;
 
@@ -87,6 +88,7 @@ static int version_of_report(const char *text, InstallJob *job, Error **reterr_e
         return job->version ? 0 : -ENOMEM;
 }
 
+/* pip has no command that only names a version; a dry run in an environment that is thrown away does. */
 static int pip_resolve(InstallJob *job, Error **reterr_error) {
         _cleanup_free_ char *venv = NULL, *python = NULL, *text = NULL;
         int r;
@@ -148,6 +150,7 @@ static int add_packages(InstallJob *job, const char *uv, const char *requirement
         return r < 0 ? r : run(job, argv, NULL, reterr_error);
 }
 
+/* Relocatable, since otherwise its scripts would carry the path of the interpreter in their first line. */
 static int make_environment(InstallJob *job, const char *uv, Error **reterr_error) {
         if (!uv)
                 return make_venv(job, job->directory, reterr_error);
@@ -158,6 +161,8 @@ static int make_environment(InstallJob *job, const char *uv, Error **reterr_erro
                                           job->directory, NULL }, NULL, reterr_error);
 }
 
+/* Wheels alone first. Some packages exist only as sources, whose setup then runs here: that is said
+ * before it is done. */
 static int fill_environment(InstallJob *job, const char *uv, Error **reterr_error) {
         _cleanup_free_ char *requirement = NULL;
         _cleanup_error_ Error *error = NULL;
@@ -236,6 +241,7 @@ static int console_scripts(const char *text, char ***ret) {
         return 0;
 }
 
+/* The package's own metadata name its programs; bin/ holds those of its dependencies as well. */
 static int find_script(const InstallJob *job, char **ret, Error **reterr_error) {
         _cleanup_free_ char *lib = path_join(job->directory,
                                              "lib"), *python = NULL, *site = NULL, *info = NULL,

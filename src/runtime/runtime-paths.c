@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* Where things lie. A program that runs from a build tree finds its helpers beside itself, an installed
+ * one in the directory that was configured; the environment overrides both for tests. The directories of
+ * the user follow the XDG rules. */
+
 #include <stdio.h>
 #include <unistd.h>
 
@@ -10,6 +14,7 @@
  * unknown. */
 #define EXE_PATH_MAX 4096U
 
+/* The directory of the running program, through all links. NULL when it cannot be told. */
 static char *own_directory(void) {
         _cleanup_free_ char *path = malloc(EXE_PATH_MAX);
         ssize_t n;

@@ -1,5 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* YAML as JSON, and no more YAML than that: one document, mappings with plain keys, sequences, scalars,
+ * anchors. Tags are refused (they name types of some language), and so are duplicate keys (parsers differ
+ * in which one counts). Aliases are followed, and each use counts against the limit of values, so that a
+ * few lines cannot stand for billions of them.
+ *
+ * Only true and false are booleans, and only what JSON calls a number is one: YAML 1.1's `no` for a
+ * country and 012 for a postal code stay texts. */
+
 #include <yaml.h>
 
 #include "basic/json-scan.h"
@@ -25,6 +33,7 @@ typedef struct Converter {
         size_t n_nodes;
 } Converter;
 
+/* With the place, since a person wrote this. */
 static int refuse(const Converter *c, const yaml_node_t *node, Error **reterr_error, const char *why) {
         return error_set(reterr_error, -EINVAL, "%s, line %zu, column %zu: %s", c->what,
                          node->start_mark.line + 1,
@@ -41,6 +50,7 @@ static bool is_json_number(const char *s, size_t n) {
         return (s[0] == '-' || (s[0] >= '0' && s[0] <= '9')) && json_validate(s, n, NULL) >= 0;
 }
 
+/* Quoted scalars are texts whatever stands in them. */
 static int scalar_to_json(const Converter *c, const yaml_node_t *node, JsonObject **ret,
                           Error **reterr_error) {
         const char *s = (const char *) node->data.scalar.value;
@@ -91,6 +101,7 @@ static int open_node(Converter *c, const yaml_node_t *node, JsonObject **ret, Er
         return 0;
 }
 
+/* The value is put into its parent before it is filled, so that one owner frees all on failure. */
 static int add_element(Converter *c, Level *level, Error **reterr_error) {
         const yaml_node_item_t *item = level->node->data.sequence.items.start + level->next++;
         JsonObject *array = level->object, *value = NULL;
@@ -126,6 +137,7 @@ static int add_member(Converter *c, Level *level, Error **reterr_error) {
         return json_add(object, name, value);
 }
 
+/* Of the node, not of what has been made from it. */
 static size_t level_size(const Level *level) {
         const yaml_node_t *n = level->node;
 
@@ -134,6 +146,7 @@ static size_t level_size(const Level *level) {
                 : (size_t) (n->data.mapping.pairs.top - n->data.mapping.pairs.start);
 }
 
+/* Level by level, without recursion. */
 static int convert(yaml_document_t *document, const char *what, JsonObject **ret, Error **reterr_error) {
         _cleanup_json_ JsonObject *root = NULL;
         Converter c = { .document = document, .what = what };

@@ -1,5 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* Records of one stream as lines of a CSV file. The header is the file's and only grows: columns keep
+ * their place, new ones are added behind them, and those that a schema lost stay, empty. When a column
+ * comes to a file that is there, its old records are padded once, in a rewrite that is atomic, since a
+ * file whose lines have different lengths is no table for most readers.
+ *
+ * A record is gathered cell by cell into an arena before a byte of it is written: its members come in the
+ * order of the record, the file wants that of the header. */
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <sys/mman.h>
@@ -44,6 +52,7 @@ static void unmap(Mapping *m) {
                 (void) munmap(m->p, m->n);
 }
 
+/* Private: what another program writes to it meanwhile is not seen half way through. */
 static int map_file(int fd, uint64_t length, const char *name, Mapping *ret, Error **reterr_error) {
         void *p = mmap(NULL, (size_t) length, PROT_READ, MAP_PRIVATE, fd, 0);
 
@@ -61,6 +70,7 @@ static int read_row(CsvRow *row, const char **p, const char *end, const char *na
                                               "quote isn't closed", name) : r;
 }
 
+/* As they were before quoting. */
 static int header_names(const CsvRow *row, char ***ret) {
         _cleanup_strv_ char **names = NULL;
 
@@ -119,6 +129,7 @@ static int extend_header(CsvStream *s) {
         return 0;
 }
 
+/* Never neutralized here: column_name() has done it, so that names are found again. */
 static int append_header(const CsvStream *s, Buffer *b) {
         int r = 0;
 
@@ -191,6 +202,7 @@ static int header_changed(CsvStream *s) {
         return s->cells ? 0 : -ENOMEM;
 }
 
+/* Only the first record is looked at; the rest is somebody's data. */
 static int read_header(TargetFile *f, CsvStream *s, Error **reterr_error) {
         _cleanup_(unmap) Mapping m = {};
         _cleanup_(csv_row_done) CsvRow row = {};
@@ -205,6 +217,7 @@ static int read_header(TargetFile *f, CsvStream *s, Error **reterr_error) {
         return r < 0 ? r : header_names(&row, &s->header);
 }
 
+/* Either the file is new and begins with our header, or it has one that ours is added to. */
 static int csv_start(TargetFile *f, void *userdata, Error **reterr_error) {
         CsvStream *s = userdata;
         size_t before;
@@ -252,6 +265,7 @@ static int join_header(TargetFile *f, CsvStream *s, char *const *names, size_t *
         return 0;
 }
 
+/* The unfinished file may have other columns in another order; each field finds its place by name. */
 static int csv_merge(TargetFile *f, int fd, uint64_t length, void *userdata, Error **reterr_error) {
         _cleanup_(unmap) Mapping m = {};
         _cleanup_(csv_row_done) CsvRow row = {};
@@ -287,6 +301,7 @@ const TargetFormat csv_format = { .extension = ".csv", .start = csv_start, .merg
 
 /* --- records --- */
 
+/* Nothing is remembered but where it lies: the arena may move while it grows. */
 static int put_text(CsvStream *s, size_t at, const char *p, size_t n) {
         size_t start = s->arena.len;
         int r = csv_append_field(&s->arena, p, n, s->neutralize);
@@ -301,6 +316,7 @@ static int put_raw(CsvStream *s, size_t at, const char *p, size_t n) {
         return buffer_append(&s->arena, p, n);
 }
 
+/* Objects and arrays are stored as their JSON text. */
 static int put_value(CsvStream *s, size_t at, JsonSlice value) {
         JsonSlice inner;
         int r;
@@ -324,6 +340,7 @@ static int put_value(CsvStream *s, size_t at, JsonSlice value) {
         }
 }
 
+/* Members that the schema does not name are left out, as in a table. */
 static int put_columns(CsvStream *s, JsonSlice data) {
         JsonSlice key, value;
         JsonIter it;

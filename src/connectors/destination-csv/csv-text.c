@@ -2,10 +2,12 @@
 
 #include "connectors/destination-csv/csv-text.h"
 
+/* What spreadsheets take for one (threat T36). */
 static bool is_formula(const char *p, size_t n) {
         return n > 0 && (*p == '=' || *p == '+' || *p == '-' || *p == '@' || *p == '\t' || *p == '\r');
 }
 
+/* An empty text is quoted, so that it differs from null. */
 static bool must_quote(const char *p, size_t n) {
         if (n == 0)
                 return true;

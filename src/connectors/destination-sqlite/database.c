@@ -153,6 +153,7 @@ void database_close(Database *d) {
         *d = DATABASE_INIT;
 }
 
+/* The turn comes first and is fair; SQLite's own lock is not, and a bulk loader would starve all others. */
 int database_begin(Database *d, Error **reterr_error) {
         int r;
 
@@ -170,6 +171,7 @@ int database_begin(Database *d, Error **reterr_error) {
         return 0;
 }
 
+/* A commit that failed leaves nothing behind, so that whoever tries again starts from what is known. */
 int database_commit(Database *d, Error **reterr_error) {
         int r;
 

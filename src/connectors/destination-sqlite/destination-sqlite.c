@@ -103,6 +103,7 @@ static int sqlite_open(JsonObject *config, const ConfiguredCatalog *catalog, Emi
         return 0;
 }
 
+/* With `release`, what the writers gathered memory for is given back as well. */
 static int flush_all(SqliteDestination *s, bool release, Error **reterr_error) {
         int r = 0;
 
@@ -116,6 +117,7 @@ static int flush_all(SqliteDestination *s, bool release, Error **reterr_error) {
         return r;
 }
 
+/* Rows are gathered without a transaction: another sync may write until ours are worth one. */
 static int sqlite_write(void *destination, size_t stream, const DestinationRecord *record,
                         Error **reterr_error) {
         SqliteDestination *s = destination;
@@ -139,6 +141,7 @@ static int sqlite_write(void *destination, size_t stream, const DestinationRecor
         return r < 0 ? r : 1;
 }
 
+/* A transaction that is begun for nothing would take the lock from others for nothing. */
 static bool has_rows(const SqliteDestination *s) {
         for (size_t i = 0; i < s->n_writers; i++)
                 if (s->writers[i].n_rows > 0)
@@ -146,6 +149,7 @@ static bool has_rows(const SqliteDestination *s) {
         return false;
 }
 
+/* Everything that came before is durable when this returns; what is deleted at its source goes with it. */
 static int sqlite_commit(void *destination, Error **reterr_error) {
         SqliteDestination *s = destination;
         int r = 0;
@@ -169,6 +173,7 @@ static int sqlite_finish_stream(void *destination, size_t stream, Error **reterr
         return r < 0 ? r : stream_writer_finish(s->writers + stream, &s->database, reterr_error);
 }
 
+/* What was not committed is dropped: no state speaks for it. */
 static int sqlite_close(void *destination, bool clean, Error **reterr_error) {
         _cleanup_(destination_freep) SqliteDestination *s = destination;
         int r = 0;

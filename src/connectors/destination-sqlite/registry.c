@@ -1,5 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* The table `_gantry_streams` of the destination: which tables are ours, and what of a stream each of
+ * them holds. Names are chosen once and kept, since renaming a table because another stream came would
+ * break every query that people have on it. A table that carries a stream's name but is in no row of ours
+ * belongs to somebody else, and is refused rather than written to.
+ *
+ * It lives in the same database as the data and changes in the same transactions, so that after a crash
+ * both tell the same story. */
+
 #include <strings.h>
 
 #include "connectors/destination-sqlite/registry.h"
@@ -36,6 +44,7 @@ static JsonObject *strv_to_json(char *const *l) {
         return a;
 }
 
+/* A column of JSON: what a table is made of is read and written whole, never searched. */
 static int table_to_text(const Table *t, char **ret) {
         _cleanup_json_ JsonObject *o = NULL;
         int r;
@@ -64,6 +73,7 @@ static int table_to_text(const Table *t, char **ret) {
         return *ret ? 0 : -ENOMEM;
 }
 
+/* The registry is a table like any other, so people can damage it. */
 static int read_members(Table *t, JsonObject *o, Error **reterr_error) {
         static const char what[] = "_gantry_streams";
         const char *name = NULL, *key = NULL, *index = NULL;
@@ -142,6 +152,8 @@ static int name_taken(Database *d, const char *name, Error **reterr_error) {
         return database_error(d, r, "read the registry", reterr_error);
 }
 
+/* FNV-1a; the separator keeps "a" + "bc" and "ab" + "c" apart. The names that it makes are in databases:
+ * it may not change. */
 static uint32_t stream_hash(const char *namespace, const char *stream) {
         uint32_t h = 0x811c9dc5;
 
@@ -153,6 +165,7 @@ static uint32_t stream_hash(const char *namespace, const char *stream) {
         return h;
 }
 
+/* SQLite keeps names with its own prefix for itself, and so do we. */
 static int plain_name(const char *separator, const char *namespace, const char *stream, Buffer *b) {
         bool has = namespace && *namespace;
         const char *first = has ? namespace : stream;
@@ -164,6 +177,7 @@ static int plain_name(const char *separator, const char *namespace, const char *
         return r < 0 ? r : buffer_appendf(b, "%s%s%s", has ? namespace : "", has ? separator : "", stream);
 }
 
+/* Counting up from the hash ends, since each round is another name. */
 static int choose_name(Database *d, const char *separator, StreamTables *s, Error **reterr_error) {
         _cleanup_buffer_ Buffer b = {};
         size_t n;

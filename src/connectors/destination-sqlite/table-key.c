@@ -1,5 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* What makes a deduplicated stream one row a key. The work is SQLite's: a unique index over the key and
+ * an ON CONFLICT clause that keeps the newer row, so that a batch of records needs no reading beforehand
+ * and the same record twice changes nothing.
+ *
+ * NULLs would defeat a unique index, which holds each for different from all others; so parts that may be
+ * null are indexed as an empty blob instead. Rows that are deleted at their source (`_ab_cdc_deleted_at`)
+ * are written like others and swept at the commit: an older version that comes later in the same batch
+ * then meets the newer one, deleted or not. */
+
 #include <strings.h>
 #include <sys/random.h>
 
@@ -147,6 +156,7 @@ static int upsert_sql(TableKey *k, const StreamColumns *columns, const Table *t,
         return r < 0 ? r : buffer_appendf(b, " WHERE %s", where);
 }
 
+/* Appending streams have no key, whatever the source says of one. */
 static bool is_dedup(const ConfiguredStream *s) {
         return s->destination_sync_mode == DESTINATION_SYNC_MODE_APPEND_DEDUP ||
                s->destination_sync_mode == DESTINATION_SYNC_MODE_OVERWRITE_DEDUP;
@@ -197,6 +207,8 @@ static const char *rowid_name(const Table *t) {
         return NULL;
 }
 
+/* For a stream that is deduplicated from now on: of each key the row stays that the clause would have
+ * kept. */
 static int drop_doubles(Database *d, const Table *t, const TableKey *k, Error **reterr_error) {
         const char *rowid = rowid_name(t);
 
@@ -211,6 +223,7 @@ static int drop_doubles(Database *d, const Table *t, const TableKey *k, Error **
                              rowid, k->key, k->order, rowid, t->name);
 }
 
+/* Both of them; the index on deletions has the name of the other and a suffix. */
 static int drop_index(Database *d, Table *t, Error **reterr_error) {
         int r;
 

@@ -48,6 +48,7 @@ static const char *declared_type(ColumnKind k) {
         }
 }
 
+/* Without regard to case, as SQLite compares names of columns (ASCII only). */
 static bool has_name(char *const *columns, const char *name) {
         static const char *const meta[META_COLUMNS] = { COLUMN_RAW_ID, COLUMN_EXTRACTED_AT, COLUMN_META,
                                                         COLUMN_GENERATION_ID };
@@ -61,6 +62,7 @@ static bool has_name(char *const *columns, const char *name) {
         return false;
 }
 
+/* FNV-1a, as in the registry; it may not change either. */
 static uint32_t name_hash(const char *s) {
         uint32_t h = 0x811c9dc5;
 
@@ -100,6 +102,7 @@ static int check_width(const char *name, size_t n, Error **reterr_error) {
                               "takes %u. Select fewer fields", name, n + META_COLUMNS, COLUMNS_MAX);
 }
 
+/* With "%w" for names, the one way in which they get into SQL. */
 static int append_sql(Buffer *b, const char *format, ...) {
         _cleanup_sqlite_str_ char *text = NULL;
         va_list ap;
@@ -209,6 +212,7 @@ static int loosen(Database *d, const Table *t, size_t i, ColumnKind kind, const 
         return undeclare(d, t, i, type, reterr_error);
 }
 
+/* Told once, when it happens: rows of two types lie in one column from then on. */
 static int note_kind(Database *d, Table *t, size_t i, const StreamColumn *c, const ConfiguredStream *s,
                      Emitter *out,
                      Error **reterr_error) {

@@ -1,5 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* Reading one table. A full refresh goes along the key and says in each state how far it came. An
+ * incremental read goes along the cursor, and has to decide first what of the old ground it must cover
+ * again:
+ *
+ *   rows without a cursor   changed since?  read them all : read none
+ *   rows at the last value  changed since?  read from there : read behind it
+ *
+ * "Changed" is found by counting and hashing these rows once more, since another row with the same cursor
+ * value may have been written after we read the last one (scenario S28). A row that changed below the
+ * cursor is not found; that is what a cursor means. */
+
 #include <strings.h>
 
 #include "connectors/source-sqlite/sqlite-read.h"
@@ -28,6 +39,7 @@ typedef struct TableReader {
         size_t misfit_column;
 } TableReader;
 
+/* The statement, the database and the table are not the reader's. */
 static void reader_done(TableReader *r) {
         emitter_stream_free(r->stream);
         free(r->columns);
@@ -148,6 +160,8 @@ static int prepare_full(const TableReader *r, char *const *key, sqlite3_stmt **r
 
 /* ---- rows ---- */
 
+/* A value that is not of its column's type is written as what it is, and counted for one warning at the
+ * end. */
 static int write_row(TableReader *r, sqlite3_stmt *s, Buffer *b) {
         int q;
 
@@ -197,6 +211,7 @@ static int emit_text(TableReader *r, Buffer *b) {
         return text ? emitter_stream_state(r->stream, text) : -ENOMEM;
 }
 
+/* Speaks for all rows so far, since they come in the order of the cursor. */
 static int emit_cursor_state(TableReader *r) {
         _cleanup_buffer_ Buffer b = {};
         int q;
@@ -239,6 +254,7 @@ static int follow_cursor(TableReader *r, sqlite3_stmt *s, RowGroup **ret) {
         return 0;
 }
 
+/* Also the end of a read without rows: an empty stream has a state (S22). */
 static int run_cursor_query(TableReader *r, sqlite3_stmt *s, Error **reterr_error) {
         RowGroup *group;
         int q;
@@ -279,6 +295,7 @@ static int measure_group(TableReader *r, const char *where, RowGroup *ret, Error
         return q;
 }
 
+/* Before the first row, the cursor is the state's. */
 static int keep_cursor(TableReader *r) {
         return r->state.cursor ? json_append(&r->cursor_json, r->state.cursor) : 0;
 }
@@ -317,6 +334,7 @@ static int read_incremental(TableReader *r, Error **reterr_error) {
         return q < 0 ? q : run_cursor_query(r, s, reterr_error);
 }
 
+/* The key values of the last row, all of them: with a part of the key, rows would be skipped. */
 static int emit_resume_state(TableReader *r, sqlite3_stmt *s, size_t n_key) {
         _cleanup_buffer_ Buffer b = {};
         int q;
@@ -337,6 +355,7 @@ static int emit_complete_state(TableReader *r) {
         return emitter_stream_state(r->stream, "{\"__ab_full_refresh_sync_complete\":true}");
 }
 
+/* SQLite counts by walking an index, which is far cheaper than reading. */
 static int estimate_rows(TableReader *r, Error **reterr_error) {
         _cleanup_stmt_ sqlite3_stmt *s = NULL;
         _cleanup_buffer_ Buffer b = {};
@@ -355,6 +374,7 @@ static int estimate_rows(TableReader *r, Error **reterr_error) {
         return q <= 0 ? q : emitter_stream_estimate(r->stream, sqlite3_column_int64(s, 0), -1);
 }
 
+/* A view has no key: it is read in one go, and a state in the middle could not be gone on from. */
 static int read_full(TableReader *r, Error **reterr_error) {
         char *rowid[] = { (char *) r->table->rowid, NULL };
         char *const *key = r->table->kind != SQLITE_TABLE ? NULL : r->table->rowid ? rowid : r->table->key;
@@ -385,6 +405,7 @@ static int read_full(TableReader *r, Error **reterr_error) {
 
 /* ---- set-up ---- */
 
+/* The configured schema selects; an empty one means all, as people write it by hand. */
 static int choose_columns(TableReader *r, const ConfiguredStream *configured) {
         JsonObject *properties = json_member(configured->stream.json_schema, "properties");
         bool all = !json_object_is_type(properties, json_type_object) ||

@@ -25,6 +25,7 @@ static uint64_t hash_bytes(const char *p, size_t n) {
         return h;
 }
 
+/* A sum: the same rows in any order give the same value. */
 void row_group_add(RowGroup *g, const char *p, size_t n) {
         g->rows++;
         g->hash += hash_bytes(p, n);
@@ -47,6 +48,7 @@ static int parse_group(JsonObject *o, const char *key, RowGroup *ret, Error **re
         return *hash && !*end ? 0 : error_set(reterr_error, -EINVAL, "the state's '%s' has no hash", key);
 }
 
+/* The cursor of another field is not taken over; the rest of the state then begins anew. */
 static int parse_members(JsonObject *o, const char *cursor_field, SqliteState *s, Error **reterr_error) {
         _cleanup_strv_ char **field = NULL;
         JsonObject *resume;

@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* What tables there are and of what type their columns are. SQLite does not hold anybody to a declared
+ * type, so the declaration is where we begin and the values that are there have the last word: a column
+ * declared INTEGER that holds texts is a text column, or its records would not fit their schema. Looking
+ * costs a pass over the table, which is why `scan_rows` bounds it; a value of another type that comes
+ * later is emitted as what it is, and reported. */
+
 #include <math.h>
 #include <strings.h>
 
@@ -74,6 +80,7 @@ static const char *text_of(sqlite3_stmt *s, int i) {
         return (const char *) sqlite3_column_text(s, i) ?: "";
 }
 
+/* Hidden columns of virtual tables are left out, generated ones are not. */
 static int load_columns(sqlite3 *db, SqliteTable *t, bool *ret_integer_key, Error **reterr_error) {
         _cleanup_stmt_ sqlite3_stmt *s = NULL;
         int r;
@@ -98,6 +105,7 @@ static int load_columns(sqlite3 *db, SqliteTable *t, bool *ret_integer_key, Erro
         return r;
 }
 
+/* The columns of the primary key in its own order, which need not be theirs in the table. */
 static int find_key(SqliteTable *t) {
         int r;
 
@@ -129,6 +137,8 @@ static const char *free_rowid_name(const SqliteTable *t) {
         return NULL;
 }
 
+/* A table whose key is no rowid gets the rowid as a column: something to go on from, for tables without
+ * any key. */
 static int load_table(sqlite3 *db, const SqliteConfig *config, SqliteTable *t, bool without_rowid,
                       Error **reterr_error) {
         bool integer_key;
@@ -157,6 +167,7 @@ enum {
         SEEN_OTHER_INTEGER = 16, /* not 0 or 1 */
 };
 
+/* The narrowest type that holds all classes that were seen. Nothing seen says nothing. */
 static SqliteType widen(SqliteType declared, unsigned seen) {
         unsigned classes = seen & (SEEN_INTEGER | SEEN_REAL | SEEN_TEXT | SEEN_BLOB);
 
@@ -192,6 +203,7 @@ static unsigned class_of(sqlite3_stmt *s, int i) {
         }
 }
 
+/* The first rows in storage order, since a random sample would read the whole file for it. */
 static int scan_types(sqlite3 *db, const SqliteConfig *config, SqliteTable *t, Error **reterr_error) {
         _cleanup_free_ unsigned *seen = calloc(t->n_columns + 1, sizeof(unsigned));
         _cleanup_stmt_ sqlite3_stmt *s = NULL;
@@ -218,6 +230,7 @@ static int scan_types(sqlite3 *db, const SqliteConfig *config, SqliteTable *t, E
         return r;
 }
 
+/* Shadow tables are the insides of virtual ones. */
 static bool is_wanted(const SqliteConfig *config, const char *name, const char *kind) {
         if (strncasecmp(name, "sqlite_", 7) == 0 || streq(kind, "shadow"))
                 return false;
@@ -256,6 +269,7 @@ static int add_table(sqlite3 *db, const SqliteConfig *config, bool scan, sqlite3
         return r < 0 ? error_prefix(reterr_error, r, "table '%s'", t->name) : 0;
 }
 
+/* A table that was named and is not there would be a stream that silently stays empty. */
 static int check_names(const SqliteConfig *config, const SqliteTables *tables, Error **reterr_error) {
         STRV_FOREACH(name, config->tables) {
                 size_t i = 0;
@@ -325,6 +339,8 @@ int sqlite_table_schema(const SqliteTable *t, JsonObject **ret) {
         return r < 0 ? r : json_parse(buffer_bytes(&b), b.len, ret, NULL);
 }
 
+/* Of the configured catalog, which may come from elsewhere: what we would not have written ourselves
+ * takes any value. */
 SqliteType sqlite_type_from_schema(JsonObject *property) {
         _cleanup_free_ char *text = json_to_string(json_member(property, "type"));
         bool base64 = streq(strempty(json_object_get_string(json_member(property, "contentEncoding"))),

@@ -10,6 +10,7 @@
 /* Pages kept in memory, in KiB: rows are read once, in order. */
 #define CACHE_SQL "PRAGMA cache_size = -4096"
 
+/* Errnos by which the caller tells what passes by itself from what a person must mend. */
 int sqlite_fail(sqlite3 *db, Error **reterr_error, const char *what) {
         int code = db ? sqlite3_errcode(db) & 0xff : SQLITE_NOMEM, r;
 
@@ -62,6 +63,7 @@ int sqlite_append_name(Buffer *b, const char *name) {
         return r < 0 ? r : buffer_append_char(b, '"');
 }
 
+/* A transaction for the whole run: all tables show the moment of its first read. */
 static int exec_all(sqlite3 *db, Error **reterr_error) {
         static const char *const sql[] = { CACHE_SQL, "PRAGMA trusted_schema = OFF", "BEGIN",
                                            "SELECT 1 FROM sqlite_schema LIMIT 1" /* the snapshot is taken here */ };
@@ -72,6 +74,8 @@ static int exec_all(sqlite3 *db, Error **reterr_error) {
         return 0;
 }
 
+/* Defensive, without trusted schema: the file may come from a stranger, and its triggers and views run
+ * code. */
 static int try_open(const char *name, int flags, sqlite3 **ret, Error **reterr_error) {
         _cleanup_db_ sqlite3 *db = NULL;
         int r;
@@ -89,6 +93,7 @@ static int try_open(const char *name, int flags, sqlite3 **ret, Error **reterr_e
         return 0;
 }
 
+/* A log holds commits that the file itself does not. */
 static bool has_log(const char *path) {
         _cleanup_free_ char *log = NULL;
         struct stat st;
@@ -100,6 +105,8 @@ static bool has_log(const char *path) {
         return stat(log, &st) >= 0 && st.st_size > 0;
 }
 
+/* Without locks and without looking for a log; the name goes into a URI, so its special characters are
+ * escaped. */
 static int open_immutable(const char *path, sqlite3 **ret, Error **reterr_error) {
         _cleanup_buffer_ Buffer uri = {};
         int r;

@@ -66,6 +66,7 @@ int base64_decode(const char *p, size_t n, Buffer *b) {
         return 0;
 }
 
+/* The shortest text that reads back as the same double, with a point, so that it stays a real. */
 size_t real_format(double v, char buf[static REAL_TEXT_MAX]) {
         int n = 0;
 
@@ -81,6 +82,7 @@ size_t real_format(double v, char buf[static REAL_TEXT_MAX]) {
         return (size_t) n;
 }
 
+/* By hand: this runs for each number of each row. */
 static int write_integer(Buffer *b, int64_t v) {
         char text[24], *p = text + sizeof(text);
         uint64_t u = v < 0 ? -(uint64_t) v : (uint64_t) v;
@@ -94,6 +96,7 @@ static int write_integer(Buffer *b, int64_t v) {
         return buffer_append(b, p, (size_t) (text + sizeof(text) - p));
 }
 
+/* NaN does not occur: SQLite stores it as NULL. */
 static int write_real(Buffer *b, double v) {
         char text[REAL_TEXT_MAX];
 
@@ -119,6 +122,7 @@ static int quoted(Buffer *b, int64_t integer, double real, bool is_real) {
         return r < 0 ? r : buffer_append_char(b, '"');
 }
 
+/* 1 when the value is of the type that the catalog says, 0 when it is written as what it is. */
 static int write_integer_as(Buffer *b, SqliteType t, int64_t v) {
         int r;
 
@@ -197,6 +201,8 @@ int sqlite_value_write_state(Buffer *b, sqlite3_stmt *s, int i) {
         return r < 0 ? r : buffer_append_char(b, '}');
 }
 
+/* The forms that sqlite_value_write_state() gives to what JSON cannot hold: reals, texts that are not
+ * UTF-8, blobs. */
 static int bind_object(sqlite3_stmt *s, int i, JsonObject *value) {
         const char *text = NULL;
         _cleanup_buffer_ Buffer bytes = {};
