@@ -22,6 +22,7 @@ DEFINE_MODEL(Generation, generation,
         FIELD_TEXT_OF(Generation, stream_name),
         FIELD_I64_OF(Generation, generation_id),
         FIELD_I64_OPTIONAL_OF(Generation, job_id),
+        FIELD_BOOL_OF(Generation, refreshing),
         FIELD_TIME_OF(Generation, updated_at));
 
 DEFINE_MODEL(StateRow, state_row,

@@ -22,6 +22,7 @@ typedef struct Generation {
         char *stream_name;
         int64_t generation_id;  /* from 0 */
         int64_t job_id;         /* the job that began it; 0 = none */
+        bool refreshing;        /* older rows were to go, and the sync that was to replace them has not completed */
         usec_t updated_at;
 } Generation;
 DECLARE_MODEL(Generation, generation);

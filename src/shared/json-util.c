@@ -320,9 +320,9 @@ int json_add(JsonObject *o, const char *key, JsonObject *value) {
 }
 
 int json_add_string(JsonObject *o, const char *key, const char *value) {
-        JsonObject *v = json_object_new_string(value);
+        JsonObject *v = value ? json_object_new_string(value) : NULL;
 
-        return v ? json_add(o, key, v) : -ENOMEM;
+        return v || !value ? json_add(o, key, v) : -ENOMEM;
 }
 
 /* By value and exactly: doubles would make neighbours beyond 2^53 equal. */

@@ -49,6 +49,7 @@ JsonObject *json_member(JsonObject *o, const char *key);
 
 /* Adds a member, taking `value` over even on failure (NULL value = JSON null). */
 int json_add(JsonObject *o, const char *key, JsonObject *value);
+/* A value of NULL is JSON null. */
 int json_add_string(JsonObject *o, const char *key, const char *value);
 
 /* Deep equality that ignores the order of members and compares numbers by value, exactly. */

@@ -26,7 +26,8 @@ typedef struct HistoryStore {
                       Error **reterr_error);
         /* What it waits for now, for people and for the next start: its earliest timer (USEC_INFINITY:
          * none). */
-        int (*wait)(void *userdata, const char *id, usec_t next_timer, usec_t now, Error **reterr_error);
+        int (*wait)(void *userdata, const char *id, size_t n_events, usec_t next_timer, usec_t now,
+                    Error **reterr_error);
         /* The workflow has ended; `payload`: that of its last event, the result or the reason. */
         int (*close)(void *userdata, const char *id, bool failed, const char *payload, usec_t now,
                      Error **reterr_error);

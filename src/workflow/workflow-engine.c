@@ -282,7 +282,7 @@ static int run_code(WorkflowEngine *e, const OpenWorkflow *w, History *h, Error 
                 return c.error;
         }
         if (r == -EINPROGRESS)
-                return e->store->wait(e->store->userdata, w->id, next_timer(h), c.now, reterr_error);
+                return e->store->wait(e->store->userdata, w->id, h->n, next_timer(h), c.now, reterr_error);
         if (r < 0)
                 return error_set_errno(reterr_error, r, "The workflow's code failed");
         return close_as(e, w, h, HISTORY_COMPLETED, c.result, reterr_error);
@@ -540,6 +540,17 @@ static OpenWorkflow *find_by_activity(const WorkflowEngine *e, const char *activ
         return NULL;
 }
 
+static int make_digest(WorkflowEngine *e, const HistoryEvent *scheduled, JsonObject *result, JsonObject **ret,
+                       Error **reterr_error) {
+        _cleanup_json_ JsonObject *input = NULL;
+        int r;
+
+        r = history_event_payload(scheduled, &input);
+        if (r < 0)
+                return r;
+        return e->host->digest(scheduled->name, input, result, ret, e->host->userdata, reterr_error);
+}
+
 static int complete(WorkflowEngine *e, OpenWorkflow *w, const char *activity_id, JsonObject *result,
                     Error **reterr_error) {
         _cleanup_history_ History h = {};
@@ -553,7 +564,7 @@ static int complete(WorkflowEngine *e, OpenWorkflow *w, const char *activity_id,
         if (i < 0 || history_is_closed(&h) || !is_open(&h, i, HISTORY_ACTIVITY_COMPLETED))
                 return rollback(e, 0);
         if (e->host->digest) {
-                r = e->host->digest(h.events[i].name, result, &digest, e->host->userdata, reterr_error);
+                r = make_digest(e, h.events + i, result, &digest, reterr_error);
                 if (r < 0)
                         return rollback(e, r);
         }

@@ -28,7 +28,7 @@ typedef struct WorkflowHost {
         void (*cancel_activity)(const char *id, const char *reason, void *userdata);
         /* Makes of an activity's result what the history keeps, in the transaction that completes it. May
          * be NULL. */
-        int (*digest)(const char *name, JsonObject *result, JsonObject **ret, void *userdata,
+        int (*digest)(const char *name, JsonObject *input, JsonObject *result, JsonObject **ret, void *userdata,
                       Error **reterr_error);
         /* It is over: `result` of a completed one, `reason` of a failed one. */
         void (*closed)(const char *id, const char *type, JsonObject *result, const char *reason, void *userdata);

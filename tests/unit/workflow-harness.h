@@ -205,7 +205,8 @@ static int store_append(void *userdata, const char *id, size_t seq, const Histor
         return world_return(w, 0);
 }
 
-static int store_wait(void *userdata, const char *id, usec_t next_timer, usec_t now, Error **reterr_error) {
+static int store_wait(void *userdata, const char *id, size_t n_events, usec_t next_timer, usec_t now,
+                      Error **reterr_error) {
         World *w = userdata;
         int r = world_call(w);
 

@@ -296,6 +296,7 @@ CREATE TABLE generation (
         stream_name TEXT NOT NULL,
         generation_id @I64@ NOT NULL,
         job_id @I64@,
+        refreshing @I64@ NOT NULL CHECK (refreshing IN (0, 1)),
         updated_at @I64@ NOT NULL,
         PRIMARY KEY (connection_id, stream_namespace, stream_name)
 ) @STRICT@;

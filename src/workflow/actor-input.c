@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "basic/strv.h"
+#include "db/actor-store.h"
+#include "db/definition-store.h"
+#include "protocol/connector-spec.h"
+#include "workflow/actor-input.h"
+
+void actor_input_done(ActorInput *a) {
+        actor_free(a->actor);
+        definition_free(a->definition);
+        json_putp(&a->configuration);
+        *a = (ActorInput) {};
+}
+
+static int parse(const char *text, JsonObject **ret, Error **reterr_error) {
+        return text ? json_parse(text, strlen(text), ret, reterr_error) : 0;
+}
+
+/* The definition's reference with the version that this actor is pinned to. */
+static int reference_of(const ActorInput *a, char **ret) {
+        const char *reference = a->definition->reference, *pin = a->actor ? a->actor->version_pin : NULL;
+        const char *separator = !pin                                   ? NULL :
+                                strncmp(reference, "pypi:", 5) == 0  ? "==" :
+                                strncmp(reference, "image:", 6) == 0 ? ":" : NULL;
+        const char *end = separator ? strstr(reference + STRLEN("image:"), separator) : NULL;
+        _cleanup_buffer_ Buffer b = {};
+        int r;
+
+        r = buffer_append(&b, reference, end ? (size_t) (end - reference) : strlen(reference));
+        if (r >= 0 && separator)
+                r = buffer_appendf(&b, "%s%s", separator, pin);
+        if (r < 0)
+                return r;
+        *ret = buffer_steal_string(&b);
+        return *ret ? 0 : -ENOMEM;
+}
+
+static int make_hash(ActorInput *a) {
+        _cleanup_free_ char *text = json_to_string(a->configuration), *reference = NULL;
+        _cleanup_buffer_ Buffer b = {};
+        int r;
+
+        r = reference_of(a, &reference);
+        if (r >= 0)
+                r = text ? buffer_appendf(&b, "%s\n%s", reference, text) : -ENOMEM;
+        return r >= 0 ? catalog_store_hash(buffer_bytes(&b), b.len, a->hash) : r;
+}
+
+int actor_input_load_definition(Db *db, const char *definition_id, ActorInput *ret, Error **reterr_error) {
+        _cleanup_actor_input_ ActorInput a = {};
+        int r;
+
+        r = definition_store_get(db, definition_id, &a.definition, reterr_error);
+        if (r >= 0)
+                r = make_hash(&a);
+        if (r < 0)
+                return r;
+        *ret = a;
+        a = (ActorInput) {};
+        return 0;
+}
+
+int actor_input_load(Db *db, const char *actor_id, ActorInput *ret, Error **reterr_error) {
+        _cleanup_actor_input_ ActorInput a = {};
+        int r;
+
+        r = actor_store_get(db, actor_id, &a.actor, reterr_error);
+        if (r < 0)
+                return r;
+        if (a.actor->tombstone)
+                return error_set(reterr_error, -ENOENT, "The %s '%s' was deleted",
+                                 actor_role_to_string(a.actor->role), a.actor->name);
+        r = definition_store_get(db, a.actor->definition_id, &a.definition, reterr_error);
+        if (r >= 0)
+                r = parse(a.actor->configuration, &a.configuration, reterr_error);
+        if (r >= 0)
+                r = make_hash(&a);
+        if (r < 0)
+                return r;
+        *ret = a;
+        a = (ActorInput) {};
+        return 0;
+}
+
+/* --- sealing --- */
+
+typedef struct Sealing {
+        const SealingKeys *keys;
+        SealingPlace place;
+        bool all;            /* every string */
+        JsonObject *secrets; /* an array of the values that are secret: compared by identity */
+} Sealing;
+
+static int on_secret(const char *pointer, JsonObject *value, void *userdata) {
+        Sealing *s = userdata;
+
+        return json_object_array_add(s->secrets, json_object_get(value)) < 0 ? -ENOMEM : 0;
+}
+
+static bool is_secret(const Sealing *s, JsonObject *value) {
+        if (s->all && json_object_is_type(value, json_type_string))
+                return true;
+        for (size_t i = 0; i < json_object_array_length(s->secrets); i++)
+                if (json_object_array_get_idx(s->secrets, i) == value)
+                        return true;
+        return false;
+}
+
+static int seal(const Sealing *s, JsonObject *value, JsonObject **ret) {
+        _cleanup_json_ JsonObject *o = json_object_new_object();
+        bool is_string = json_object_is_type(value, json_type_string);
+        _cleanup_wipe_ char *text = is_string ? NULL : json_to_string(value);
+        _cleanup_free_ char *sealed = NULL;
+        int r;
+
+        if (!o || (!is_string && !text))
+                return -ENOMEM;
+        r = sealing_seal_text(s->keys, &s->place, text ?: json_object_get_string(value), &sealed);
+        if (r >= 0)
+                r = json_add_string(o, "_sealed", sealed);
+        if (r >= 0)
+                *ret = TAKE_PTR(o);
+        return r;
+}
+
+static int seal_children(const Sealing *s, JsonObject *o);
+
+static int seal_child(const Sealing *s, JsonObject *value, JsonObject **ret) {
+        /* One that is stored already is named, not given. */
+        if (!value || json_member(value, "_secret") || json_member(value, "_sealed"))
+                return 0;
+        return is_secret(s, value) ? seal(s, value, ret) : seal_children(s, value);
+}
+
+static int seal_members(const Sealing *s, JsonObject *o) {
+        json_object_object_foreach(o, key, value) {
+                JsonObject *sealed = NULL;
+                int r = seal_child(s, value, &sealed);
+
+                /* Replacing a value leaves the member in its place: the walk may go on. */
+                if (r >= 0 && sealed)
+                        r = json_add(o, key, sealed);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int seal_children(const Sealing *s, JsonObject *o) {
+        if (json_object_is_type(o, json_type_object))
+                return seal_members(s, o);
+        if (!json_object_is_type(o, json_type_array))
+                return 0;
+        for (size_t i = 0; i < json_object_array_length(o); i++) {
+                JsonObject *sealed = NULL;
+                int r = seal_child(s, json_object_array_get_idx(o, i), &sealed);
+
+                if (r >= 0 && sealed && json_object_array_put_idx(o, i, sealed) < 0) {
+                        json_object_put(sealed);
+                        r = -ENOMEM;
+                }
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int load_spec(const ActorInput *a, ConnectorSpec **ret, Error **reterr_error) {
+        _cleanup_json_ JsonObject *o = NULL;
+        int r;
+
+        r = parse(a->definition->spec, &o, reterr_error);
+        return r >= 0 && o ? connector_spec_from_json(o, ret, reterr_error) : r;
+}
+
+int actor_input_override(ActorInput *a, const char *text, size_t n, const SealingKeys *keys,
+                         const char *workload_id, Error **reterr_error) {
+        _cleanup_(connector_spec_freep) ConnectorSpec *spec = NULL;
+        _cleanup_json_ JsonObject *config = NULL, *secrets = json_object_new_array();
+        Sealing s = { .keys = keys, .place = { "workload", workload_id, "" }, .secrets = secrets };
+        int r;
+
+        if (!secrets)
+                return -ENOMEM;
+        r = json_parse(text, n, &config, reterr_error);
+        if (r >= 0 && !json_object_is_type(config, json_type_object))
+                r = error_set(reterr_error, -EINVAL, "The configuration is not an object");
+        if (r >= 0)
+                r = load_spec(a, &spec, reterr_error);
+        if (r < 0)
+                return r;
+        s.all = !spec;
+        if (spec)
+                r = connector_spec_foreach_secret(spec, config, on_secret, &s);
+        if (r >= 0)
+                r = seal_children(&s, config);
+        if (r < 0)
+                return r;
+        json_object_put(a->configuration);
+        a->configuration = TAKE_PTR(config);
+        return make_hash(a);
+}
+
+/* --- JSON --- */
+
+static int on_path(const char *pointer, const char *path, bool write, void *userdata) {
+        JsonObject *array = userdata, *o = json_object_new_object();
+        int r = o ? json_add_string(o, "path", path) : -ENOMEM;
+
+        if (r >= 0)
+                r = json_add(o, "write", json_object_new_boolean(write));
+        if (r >= 0 && json_object_array_add(array, o) >= 0)
+                return 0;
+        json_object_put(o);
+        return -ENOMEM;
+}
+
+static int add_paths(const ActorInput *a, JsonObject *o, Error **reterr_error) {
+        _cleanup_(connector_spec_freep) ConnectorSpec *spec = NULL;
+        _cleanup_json_ JsonObject *array = json_object_new_array();
+        int r;
+
+        if (!array)
+                return -ENOMEM;
+        r = load_spec(a, &spec, reterr_error);
+        if (r >= 0 && spec && a->configuration)
+                r = connector_spec_foreach_path(spec, a->configuration, on_path, array);
+        return r >= 0 ? json_add(o, "paths", TAKE_PTR(array)) : r;
+}
+
+/* "${host}" in an allowed host is the configuration's member of that name. */
+static int fill_host(const char *template, JsonObject *config, Buffer *b) {
+        const char *start = strstr(template, "${"), *end = start ? strchr(start, '}') : NULL;
+        _cleanup_free_ char *key = NULL;
+        int r;
+
+        if (!end)
+                return buffer_append_string(b, template);
+        key = strndup(start + 2, (size_t) (end - start - 2));
+        if (!key)
+                return -ENOMEM;
+        r = buffer_append(b, template, (size_t) (start - template));
+        if (r >= 0)
+                r = buffer_append_string(b, strempty(json_object_get_string(json_member(config, key))));
+        return r >= 0 ? fill_host(end + 1, config, b) : r;
+}
+
+static int add_hosts(const ActorInput *a, JsonObject *o, Error **reterr_error) {
+        _cleanup_json_ JsonObject *templates = NULL, *hosts = json_object_new_array();
+        size_t n;
+        int r;
+
+        r = parse(a->definition->allowed_hosts, &templates, reterr_error);
+        if (r < 0 || !hosts)
+                return r < 0 ? r : -ENOMEM;
+        n = json_object_is_type(templates, json_type_array) ? json_object_array_length(templates) : 0;
+        for (size_t i = 0; i < n; i++) {
+                _cleanup_buffer_ Buffer b = {};
+                JsonObject *host;
+
+                r = fill_host(strempty(json_object_get_string(json_object_array_get_idx(templates, i))),
+                              a->configuration, &b);
+                if (r < 0)
+                        return r;
+                host = json_object_new_string(strempty(buffer_string(&b)));
+                if (!host || json_object_array_add(hosts, host) < 0) {
+                        json_object_put(host);
+                        return -ENOMEM;
+                }
+        }
+        return json_add(o, "allowedHosts", TAKE_PTR(hosts));
+}
+
+static int add_limits(const ActorInput *a, JsonObject *o, Error **reterr_error) {
+        _cleanup_json_ JsonObject *limits = NULL;
+        int r;
+
+        r = parse(a->definition->limits, &limits, reterr_error);
+        if (r >= 0 && !limits)
+                limits = json_object_new_object();
+        return r >= 0 ? json_add(o, "limits", TAKE_PTR(limits)) : r;
+}
+
+static int add_connector(const ActorInput *a, JsonObject *o) {
+        const Definition *d = a->definition;
+        _cleanup_free_ char *reference = NULL;
+        int r;
+
+        r = reference_of(a, &reference);
+        if (r >= 0)
+                r = json_add_string(o, "definitionId", d->id);
+        if (r >= 0)
+                r = json_add_string(o, "role", actor_role_to_string(d->role));
+        if (r >= 0)
+                r = json_add_string(o, "reference", reference);
+        if (r >= 0)
+                r = json_add_string(o, "executor", executor_to_string(d->executor));
+        if (r >= 0)
+                r = json_add_string(o, "network", network_class_to_string(d->network));
+        return r;
+}
+
+int actor_input_to_json(const ActorInput *a, JsonObject **ret, Error **reterr_error) {
+        _cleanup_json_ JsonObject *o = json_object_new_object();
+        int r;
+
+        if (!o)
+                return -ENOMEM;
+        r = json_add_string(o, "id", a->actor ? a->actor->id : NULL);
+        if (r >= 0)
+                r = add_connector(a, o);
+        if (r >= 0)
+                r = add_hosts(a, o, reterr_error);
+        if (r >= 0)
+                r = add_limits(a, o, reterr_error);
+        if (r >= 0)
+                r = json_add(o, "configuration", a->configuration ? json_object_get(a->configuration)
+                                                                  : json_object_new_object());
+        if (r >= 0)
+                r = add_paths(a, o, reterr_error);
+        if (r >= 0)
+                *ret = TAKE_PTR(o);
+        return r;
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* When a connection is to run next. Pure. */
+
+#include "basic/error.h"
+#include "basic/time-util.h"
+#include "model/connection.h"
+
+/* `last_job`: when its newest job was created, 0 = it never had one. 0: never by itself. A time in the
+ * past means now: however many runs were missed, one is made up for. -EINVAL: the schedule can't be read;
+ * -ENOTSUP: a cron expression, which is kept but not yet followed. */
+int schedule_next_run(const Connection *c, usec_t last_job, usec_t now, usec_t *ret, Error **reterr_error);

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The way of an activity to gantry-workload and back. Create until it is acknowledged; then wait to be told
+ * that it has ended, or find that it had ended already; get the result; hand it to the engine until that is
+ * stored. Each step may be repeated. */
+
+#include "basic/log.h"
+#include "workflow/workflow-manager-internal.h"
+#include "workflow/workload-request.h"
+
+#define RETRY_MIN_USEC (USEC_PER_SEC / 2)
+#define RETRY_MAX_USEC (30 * USEC_PER_SEC)
+
+void dispatch_free(void *p) {
+        Dispatch *d = p;
+
+        free(d->id);
+        free(d->name);
+        free(d->cancel);
+        json_putp(&d->request);
+        free(d);
+}
+
+static Dispatch *find(WorkflowManager *m, const char *id) {
+        return hashmap_get_string(m->dispatches, id);
+}
+
+static void forget(WorkflowManager *m, Dispatch *d) {
+        dispatch_free(hashmap_remove(m->dispatches, d->id, strlen(d->id)));
+}
+
+static void retry_later(WorkflowManager *m, Dispatch *d) {
+        usec_t delay = RETRY_MIN_USEC;
+
+        for (unsigned i = 0; i < d->n_retries && delay < RETRY_MAX_USEC; i++)
+                delay = MIN(delay * 2, RETRY_MAX_USEC);
+        d->n_retries++;
+        d->retry_at = env_now(m->options.env, ENV_CLOCK_MONOTONIC) + delay;
+        workflow_manager_arm(m);
+}
+
+void dispatch_start(const char *name, const char *id, JsonObject *request, void *userdata) {
+        WorkflowManager *m = userdata;
+        Dispatch *d;
+
+        if (find(m, id))
+                return;
+        d = calloc(1, sizeof(*d));
+        if (d) {
+                d->id = strdup(id);
+                d->name = strdup(name);
+                d->request = json_object_get(request);
+        }
+        if (!d || !d->id || !d->name || hashmap_put_string(m->dispatches, id, d) < 0) {
+                if (d)
+                        dispatch_free(d);
+                /* The next start of the daemon asks for it again. */
+                log_oom();
+                return;
+        }
+        d->retry_at = env_now(m->options.env, ENV_CLOCK_MONOTONIC);
+        workflow_manager_arm(m);
+}
+
+void dispatch_cancel(const char *id, const char *reason, void *userdata) {
+        WorkflowManager *m = userdata;
+        Dispatch *d = find(m, id);
+
+        if (!d || d->cancel)
+                return;
+        d->cancel = strdup(strempty(reason));
+        d->retry_at = env_now(m->options.env, ENV_CLOCK_MONOTONIC);
+        workflow_manager_arm(m);
+}
+
+static bool has_work(const Dispatch *d) {
+        return !d->exists || d->ended || (d->cancel && !d->cancel_sent);
+}
+
+static void send(WorkflowManager *m, Dispatch *d) {
+        const WorkflowPort *port = &m->options.port;
+
+        d->retry_at = 0;
+        if (!d->exists) {
+                d->in_flight = true;
+                port->create(d->id, d->request, port->userdata);
+        } else if (d->ended) {
+                d->in_flight = true;
+                port->get(d->id, port->userdata);
+        } else if (d->cancel && !d->cancel_sent) {
+                d->cancel_sent = true;
+                port->cancel(d->id, d->cancel, port->userdata);
+        }
+}
+
+usec_t dispatch_process(WorkflowManager *m) {
+        usec_t now = env_now(m->options.env, ENV_CLOCK_MONOTONIC), next = USEC_INFINITY;
+        void *value;
+        size_t i = 0;
+
+        while (hashmap_iterate(m->dispatches, &i, NULL, NULL, &value)) {
+                Dispatch *d = value;
+
+                if (d->in_flight || !has_work(d))
+                        continue;
+                if (d->retry_at <= now)
+                        send(m, d);
+                else
+                        next = MIN(next, d->retry_at);
+        }
+        return next;
+}
+
+/* Hands a result to the engine. What can't be stored now is asked for again. */
+static void complete(WorkflowManager *m, Dispatch *d, JsonObject *workload) {
+        _cleanup_error_ Error *error = NULL;
+        int r;
+
+        r = workflow_engine_complete(m->engine, d->id, workload, &error);
+        if (r >= 0 || r == -ENOENT) {
+                forget(m, d);
+                return;
+        }
+        log_warning("The end of workload '%s' can't be stored: %s", d->id, error_message(error, r));
+        d->ended = true;
+        retry_later(m, d);
+}
+
+/* A workload that can't be made is one that has failed; the reason reaches the attempt. */
+static void complete_as_refused(WorkflowManager *m, Dispatch *d, const char *message) {
+        _cleanup_json_ JsonObject *workload = json_object_new_object(), *failure = json_object_new_object();
+
+        if (!workload || !failure || json_add_string(workload, "status", "failure") < 0 ||
+            json_add_string(failure, "source", "airbyte_platform") < 0 ||
+            json_add_string(failure, "reason", message) < 0 ||
+            json_add(workload, "failure", TAKE_PTR(failure)) < 0) {
+                retry_later(m, d);
+                return;
+        }
+        complete(m, d, workload);
+}
+
+void workflow_manager_created(WorkflowManager *m, const char *id, int r, bool created, const char *message) {
+        Dispatch *d = find(m, id);
+
+        if (!d)
+                return;
+        d->in_flight = false;
+        if (r == -EINVAL || r == -EEXIST || r == -ENOENT || r == -EACCES) {
+                log_error("Workload '%s' was refused: %s", id, strempty(message));
+                complete_as_refused(m, d, strempty(message));
+        } else if (r < 0) {
+                log_warning("Workload '%s' can't be created now, trying again: %s", id, strempty(message));
+                retry_later(m, d);
+        } else {
+                d->exists = true;
+                d->n_retries = 0;
+                /* One that was there may have ended while nobody listened. */
+                d->ended |= !created;
+        }
+        workflow_manager_arm(m);
+}
+
+void workflow_manager_got(WorkflowManager *m, const char *id, int r, JsonObject *workload) {
+        const char *status = json_object_get_string(json_member(workload, "status"));
+        Dispatch *d = find(m, id);
+
+        if (!d)
+                return;
+        d->in_flight = false;
+        if (r == -ENOENT) {
+                /* Pruned, or the database was restored: ask for it anew. */
+                d->exists = d->ended = d->cancel_sent = false;
+                retry_later(m, d);
+        } else if (r < 0)
+                retry_later(m, d);
+        else if (workload_status_text_is_terminal(status))
+                complete(m, d, workload);
+        else {
+                d->ended = false;
+                d->n_retries = 0;
+        }
+        workflow_manager_arm(m);
+}
+
+void workflow_manager_cancelled(WorkflowManager *m, const char *id, int r) {
+        Dispatch *d = find(m, id);
+
+        if (!d)
+                return;
+        if (r == -ENOENT) {
+                d->exists = d->cancel_sent = false;
+                retry_later(m, d);
+        } else if (r == -EAGAIN || r == -EIO || r == -EBUSY) {
+                d->cancel_sent = false;
+                retry_later(m, d);
+        } else
+                /* Done, or it had ended by itself: either way there is a result. */
+                d->ended = true;
+        workflow_manager_arm(m);
+}
+
+int workflow_manager_finished(WorkflowManager *m, const char *id, Error **reterr_error) {
+        Dispatch *d = find(m, id);
+
+        if (!d)
+                return workflow_engine_complete(m->engine, id, NULL, reterr_error);
+        d->exists = d->ended = true;
+        d->retry_at = 0;
+        workflow_manager_arm(m);
+        return 1;
+}
+
+bool workflow_manager_is_waiting_for(WorkflowManager *m, const char *id) {
+        return find(m, id);
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What is kept of a workload's result beside the history: the last check of an actor, and catalogs. */
+
+#include "basic/uuid.h"
+#include "db/actor-store.h"
+#include "db/catalog-store.h"
+#include "protocol/catalog.h"
+#include "workflow/workflow-world.h"
+#include "workflow/workload-request.h"
+
+static const char *label(JsonObject *request, const char *name) {
+        return json_object_get_string(json_member(json_member(request, "labels"), name));
+}
+
+/* Only of the stored configuration: a check of another one says nothing of it. */
+static int digest_check(WorkflowWorld *w, JsonObject *request, JsonObject *result, usec_t now,
+                        Error **reterr_error) {
+        JsonObject *output = json_member(result, "output");
+        const char *actor_id = label(request, "actorId"), *hash = label(request, "configHash");
+        const char *status = json_object_get_string(json_member(output, "status"));
+        const char *message = json_object_get_string(json_member(output, "message"));
+        int r;
+
+        if (!actor_id || !hash || !status)
+                return 0;
+        r = actor_store_set_check(w->db, actor_id, streq(status, "succeeded") ? CHECK_SUCCEEDED : CHECK_FAILED,
+                                  message, hash, now, NULL);
+        /* It may have been deleted meanwhile. */
+        return r == -ENOENT ? 0 : r;
+}
+
+static int store_catalog(WorkflowWorld *w, JsonObject *request, JsonObject *catalog, usec_t now,
+                         JsonObject *result, Error **reterr_error) {
+        _cleanup_free_ char *text = json_to_string(catalog);
+        char hash[CATALOG_HASH_MAX], id[UUID_STRING_MAX];
+        CatalogFetch f = { .id = id, .catalog_hash = hash, .actor_id = (char *) label(request, "actorId"),
+                           .config_hash = (char *) label(request, "configHash"),
+                           .connector_version = (char *) json_object_get_string(json_member(
+                                   json_member(json_member(request, "input"), "actor"), "reference")) };
+        int r;
+
+        if (!text)
+                return -ENOMEM;
+        r = uuid7_new(w->env, id);
+        if (r >= 0)
+                r = catalog_store_put(w->db, text, strlen(text), now, hash, reterr_error);
+        if (r >= 0)
+                r = catalog_fetch_store_insert(w->db, &f, now, reterr_error);
+        if (r >= 0)
+                r = json_add_string(result, "catalogId", id);
+        if (r >= 0)
+                r = json_add_string(result, "catalogHash", hash);
+        return r >= 0 ? json_add(result, "discoveredAt", json_object_new_int64((int64_t) now)) : r;
+}
+
+/* The history keeps where the catalog is, not the catalog. */
+static int digest_discover(WorkflowWorld *w, JsonObject *request, JsonObject **result, usec_t now,
+                           Error **reterr_error) {
+        _cleanup_json_ JsonObject *catalog = json_object_get(json_member(json_member(*result, "output"), "catalog")),
+                                  *failed = NULL;
+        _cleanup_catalog_ Catalog *parsed = NULL;
+        _cleanup_error_ Error *error = NULL;
+        int r;
+
+        if (!streq_ptr(json_object_get_string(json_member(*result, "status")), "success"))
+                return 0;
+        r = catalog_from_json(catalog, &parsed, &error);
+        if (r >= 0) {
+                r = json_add(*result, "output", NULL);
+                if (r >= 0)
+                        r = store_catalog(w, request, catalog, now, *result, &error);
+        }
+        if (r >= 0 || workflow_error_is_transient(r))
+                return r >= 0 ? 0 : error_set(reterr_error, r, "%s", error_message(error, r));
+        r = workload_result_failed("source", "system_error", error_message(error, r), now, &failed);
+        if (r < 0)
+                return r;
+        json_object_put(*result);
+        *result = TAKE_PTR(failed);
+        return 0;
+}
+
+int workload_digest(WorkflowWorld *w, const char *name, JsonObject *request, JsonObject *workload,
+                    JsonObject **ret, Error **reterr_error) {
+        usec_t now = env_now(w->env, ENV_CLOCK_REALTIME);
+        _cleanup_json_ JsonObject *result = NULL;
+        int r;
+
+        r = workload_result_make(workload, now, &result);
+        if (r >= 0 && streq(name, "check"))
+                r = digest_check(w, request, result, now, reterr_error);
+        if (r >= 0 && streq(name, "discover"))
+                r = digest_discover(w, request, &result, now, reterr_error);
+        if (r >= 0)
+                *ret = TAKE_PTR(result);
+        return r;
+}

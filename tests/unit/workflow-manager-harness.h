@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The whole core of gantry-workflow on a real database, in a world whose clock only moves when told: workloads end as the
+ * test's script says, and the process may die after any commit and before any word to the world. */
+
+#include <unistd.h>
+
+#include "db/attempt-store.h"
+#include "db/catalog-store.h"
+#include "db/definition-store.h"
+#include "db/generation-store.h"
+#include "db/job-store.h"
+#include "db/timeline-store.h"
+#include "db/workflow-store.h"
+#include "unit/db-harness.h"
+#include "workflow/workflow-manager.h"
+
+#define TIMERS_MAX 4
+#define WORKLOADS_MAX 64
+#define REPLIES_MAX 64
+
+typedef struct FakeWorkload {
+        char *id, *type;
+        JsonObject *request;
+        const char *status; /* "pending" until it has ended */
+        const char *output; /* JSON */
+        const char *reason;
+        bool notified;
+        int attempt;
+} FakeWorkload;
+
+typedef struct Reply {
+        enum { REPLY_CREATED, REPLY_GOT, REPLY_CANCELLED } kind;
+        char *id;
+        bool created;
+} Reply;
+
+struct EnvSource {
+        struct World *world;
+        bool used;
+        usec_t at;
+        EnvTimerHandler handler;
+        void *userdata;
+};
+
+typedef struct World World;
+/* How a workload ends: sets status, output, reason. */
+typedef void (*WorldScript)(World *w, FakeWorkload *workload);
+
+struct World {
+        Env env;
+        TestDb db;
+        SealingKeys *keys;
+        WorkflowManager *manager;
+        usec_t now;
+        uint64_t random;
+        struct EnvSource timers[TIMERS_MAX];
+        FakeWorkload workloads[WORKLOADS_MAX]; /* outside: survive a crash */
+        size_t n_workloads;
+        Reply replies[REPLIES_MAX];
+        size_t n_replies;
+        WorldScript script;
+        bool hold; /* workloads don't end */
+        unsigned n_points, crash_at; /* commits and words to the world */
+        bool crashed, hit;
+        usec_t wake_at;
+};
+
+static bool world_point(World *w) {
+        if (w->crashed)
+                return false;
+        if (++w->n_points == w->crash_at) {
+                w->hit = w->crashed = true;
+                return false;
+        }
+        return true;
+}
+
+static void add_reply(World *w, int kind, const char *id, bool created) {
+        assert_in_range(w->n_replies, 0, REPLIES_MAX - 1);
+        w->replies[w->n_replies++] = (Reply) { .kind = kind, .id = strdup(id), .created = created };
+}
+
+static FakeWorkload *world_workload(World *w, const char *id) {
+        for (size_t i = 0; i < w->n_workloads; i++)
+                if (streq(w->workloads[i].id, id))
+                        return w->workloads + i;
+        return NULL;
+}
+
+/* The last one of that type, or NULL. */
+static _unused_ FakeWorkload *world_last(World *w, const char *type) {
+        for (size_t i = w->n_workloads; i-- > 0;)
+                if (streq(w->workloads[i].type, type))
+                        return w->workloads + i;
+        return NULL;
+}
+
+static void port_create(const char *id, JsonObject *request, void *userdata) {
+        World *w = userdata;
+        FakeWorkload *known = world_workload(w, id);
+
+        if (!world_point(w))
+                return;
+        if (!known) {
+                assert_in_range(w->n_workloads, 0, WORKLOADS_MAX - 1);
+                w->workloads[w->n_workloads++] = (FakeWorkload) {
+                        .id = strdup(id), .request = json_object_get(request), .status = "pending",
+                        .type = strdup(json_object_get_string(json_member(request, "type"))),
+                        .attempt = json_object_get_int(json_member(request, "attempt")),
+                };
+        }
+        add_reply(w, REPLY_CREATED, id, !known);
+        /* Done, but the process doesn't live to hear it. */
+        (void) world_point(w);
+}
+
+static void port_get(const char *id, void *userdata) {
+        if (world_point(userdata))
+                add_reply(userdata, REPLY_GOT, id, false);
+}
+
+static void port_cancel(const char *id, const char *reason, void *userdata) {
+        World *w = userdata;
+        FakeWorkload *workload = world_workload(w, id);
+
+        if (!world_point(w))
+                return;
+        if (workload && streq(workload->status, "pending")) {
+                workload->status = "cancelled";
+                workload->reason = "somebody";
+        }
+        add_reply(w, REPLY_CANCELLED, id, false);
+        (void) world_point(w);
+}
+
+static void port_changed(int64_t seq, void *userdata) {
+        (void) world_point(userdata);
+}
+
+static void port_wake_at(usec_t at, void *userdata) {
+        ((World *) userdata)->wake_at = at;
+}
+
+static usec_t world_now(Env *e, EnvClock clock) {
+        return ((World *) e)->now;
+}
+
+static int world_random(Env *e, void *p, size_t n) {
+        World *w = (World *) e;
+
+        for (size_t i = 0; i < n; i++) {
+                w->random = w->random * 6364136223846793005ULL + 1442695040888963407ULL;
+                ((uint8_t *) p)[i] = (uint8_t) (w->random >> 56);
+        }
+        return 0;
+}
+
+static int world_timer_add(Env *e, usec_t at, EnvTimerHandler handler, void *userdata, EnvSource **ret) {
+        World *w = (World *) e;
+
+        for (size_t i = 0; i < TIMERS_MAX; i++)
+                if (!w->timers[i].used) {
+                        w->timers[i] = (struct EnvSource) { w, true, at, handler, userdata };
+                        *ret = w->timers + i;
+                        return 0;
+                }
+        return -ENOSPC;
+}
+
+static int world_timer_set(EnvSource *s, usec_t at) {
+        s->at = at;
+        return 0;
+}
+
+static EnvSource *world_source_free(EnvSource *s) {
+        s->used = false;
+        return NULL;
+}
+
+static const EnvOps world_ops = {
+        .now = world_now,
+        .random_bytes = world_random,
+        .timer_add = world_timer_add,
+        .timer_set = world_timer_set,
+        .source_free = world_source_free,
+};
+
+static void world_boot(World *w) {
+        const WorkflowManagerOptions options = {
+                .env = &w->env, .db = w->db.db, .keys = w->keys,
+                .port = { port_create, port_get, port_cancel, port_changed, port_wake_at, w },
+        };
+
+        ASSERT_OK(workflow_manager_new(&options, &w->manager));
+        ASSERT_OK(workflow_manager_start(w->manager, NULL));
+}
+
+/* The process is gone; a new one opens the database. */
+static void world_reboot(World *w) {
+        workflow_manager_free(w->manager);
+        db_free(w->db.db);
+        w->crashed = false;
+        for (size_t i = 0; i < w->n_replies; i++)
+                free(w->replies[i].id);
+        w->n_replies = 0;
+        ASSERT_OK(db_open(w->db.path, DB_READ_WRITE, &w->db.db, NULL));
+        world_boot(w);
+}
+
+static void world_init(World *w, WorldScript script) {
+        static const uint8_t key[SEALING_KEY_SIZE] = { 1, 2, 3 };
+
+        *w = (World) { .env = { .ops = &world_ops }, .now = NOW, .script = script, .random = 1,
+                       .wake_at = USEC_INFINITY };
+        test_db_new(&w->db);
+        ASSERT_OK(sealing_keys_new(key, NULL, &w->keys));
+        world_boot(w);
+}
+
+static void world_done(World *w) {
+        workflow_manager_free(w->manager);
+        sealing_keys_free(w->keys);
+        test_db_done(&w->db);
+        for (size_t i = 0; i < w->n_workloads; i++) {
+                free(w->workloads[i].id);
+                free(w->workloads[i].type);
+                json_object_put(w->workloads[i].request);
+        }
+        for (size_t i = 0; i < w->n_replies; i++)
+                free(w->replies[i].id);
+}
+#define _cleanup_world_ _cleanup_(world_done)
+
+static JsonObject *workload_json(const FakeWorkload *workload) {
+        _cleanup_json_ JsonObject *o = json_object_new_object();
+        JsonObject *output = NULL, *failure;
+
+        ASSERT_OK(json_add_string(o, "status", workload->status));
+        if (workload->output)
+                ASSERT_OK(json_parse(workload->output, strlen(workload->output), &output, NULL));
+        ASSERT_OK(json_add(o, "output", output));
+        if (!streq(workload->status, "success") && !streq(workload->status, "pending")) {
+                failure = json_object_new_object();
+                ASSERT_OK(json_add_string(failure, "source", "airbyte_platform"));
+                ASSERT_OK(json_add_string(failure, "reason", workload->reason));
+                ASSERT_OK(json_add(o, "failure", failure));
+        }
+        return TAKE_PTR(o);
+}
+
+static void deliver(World *w) {
+        Reply reply = w->replies[0];
+
+        memmove(w->replies, w->replies + 1, --w->n_replies * sizeof(Reply));
+        if (reply.kind == REPLY_CREATED)
+                workflow_manager_created(w->manager, reply.id, 0, reply.created, NULL);
+        else if (reply.kind == REPLY_CANCELLED)
+                workflow_manager_cancelled(w->manager, reply.id, 0);
+        else {
+                const FakeWorkload *workload = world_workload(w, reply.id);
+                _cleanup_json_ JsonObject *o = workload ? workload_json(workload) : NULL;
+
+                workflow_manager_got(w->manager, reply.id, workload ? 0 : -ENOENT, o);
+        }
+        free(reply.id);
+}
+
+static bool fire_timers(World *w) {
+        for (size_t i = 0; i < TIMERS_MAX; i++)
+                if (w->timers[i].used && w->timers[i].at <= w->now) {
+                        w->timers[i].at = USEC_INFINITY;
+                        ASSERT_OK(w->timers[i].handler(w->timers + i, w->now, w->timers[i].userdata));
+                        return true;
+                }
+        return false;
+}
+
+/* What gantry-workload does: ends workloads, and tells of each until it is heard. */
+static bool workloads_step(World *w) {
+        for (size_t i = 0; i < w->n_workloads; i++) {
+                FakeWorkload *workload = w->workloads + i;
+                int r;
+
+                if (streq(workload->status, "pending") && !w->hold) {
+                        w->script(w, workload);
+                        return true;
+                }
+                if (streq(workload->status, "pending") || workload->notified)
+                        continue;
+                r = workflow_manager_finished(w->manager, workload->id, NULL);
+                workload->notified = r == 0 || r == -ENOENT;
+                if (!workload->notified && w->n_replies == 0 && !fire_timers(w))
+                        continue;
+                return true;
+        }
+        return false;
+}
+
+static bool advance(World *w, usec_t until) {
+        usec_t next = USEC_INFINITY;
+
+        for (size_t i = 0; i < TIMERS_MAX; i++)
+                if (w->timers[i].used)
+                        next = MIN(next, w->timers[i].at);
+        if (next == USEC_INFINITY || next > until)
+                return false;
+        w->now = MAX(w->now, next);
+        return true;
+}
+
+/* One thing happens; time passes, but not beyond `until`. */
+static bool world_step(World *w, usec_t until) {
+        if (w->crashed)
+                world_reboot(w);
+        if (w->n_replies > 0) {
+                deliver(w);
+                return true;
+        }
+        return fire_timers(w) || workloads_step(w) || advance(w, until) || w->crashed;
+}
+
+static void world_run(World *w, usec_t until) {
+        for (unsigned i = 0; world_step(w, until); i++)
+                assert_in_range(i, 0, 20000);
+        w->now = MAX(w->now, until == USEC_INFINITY ? 0 : until);
+}
