@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* How an attempt begins: its row, what is due before it, its plan and its workloads' requests. */
-
 #include "basic/strv.h"
 #include "db/actor-store.h"
 #include "db/attempt-store.h"
@@ -10,7 +8,7 @@
 #include "db/job-store.h"
 #include "workflow/actor-input.h"
 #include "workflow/history-db.h"
-#include "workflow/sync-workflow.h"
+#include "workflow/sync-attempt.h"
 #include "workflow/workload-request.h"
 
 static Db *db_of(WorkflowContext *c) {

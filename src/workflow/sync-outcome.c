@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* How an attempt ended, what that means for its job, and what is written down of both. */
-
 #include <stdio.h>
 #include "db/attempt-store.h"
 #include "db/job-store.h"
 #include "db/timeline-store.h"
 #include "workflow/retry-rules.h"
-#include "workflow/sync-workflow.h"
+#include "workflow/sync-outcome.h"
 #include "workflow/workload-request.h"
 
 typedef struct Outcome {

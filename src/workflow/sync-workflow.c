@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "workflow/sync-outcome.h"
 #include "workflow/sync-workflow.h"
 #include "workflow/workload-request.h"
 

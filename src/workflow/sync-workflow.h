@@ -3,43 +3,7 @@
 
 /* A job from its first attempt to its end: sync, refresh, clear. Input: {"jobId","connectionId"}. */
 
-#include "workflow/job-plan.h"
-#include "workflow/workflow-world.h"
+#include "workflow/workflow-context.h"
 
 int sync_workflow(WorkflowContext *c);
 int sync_workflow_failed(WorkflowContext *c, const char *reason, Error **reterr_error);
-
-/* Ends a job that has no workflow (any more): running attempts and the job fail with `reason`. In the
- * caller's transaction. */
-int job_end_as_failed(Db *db, int64_t job_id, const char *reason, usec_t now, Error **reterr_error);
-
-/* Inside: one run of the workflow's code at one attempt. */
-typedef struct SyncRun {
-        WorkflowContext *context;
-        WorkflowWorld *world;
-        int64_t job_id;
-        const char *connection_id;
-        int attempt;          /* as the code counts */
-        JsonObject *start;    /* what the attempt's first step recorded */
-        JsonObject *failure;  /* why it can't go on to the workload; NULL: it can */
-        JsonObject *result;   /* of the sync workload */
-        JobPlan plan;         /* in the run that made it */
-        bool cancelled;
-} SyncRun;
-
-/* Steps; `userdata` is the SyncRun. */
-int sync_step_start(WorkflowContext *c, void *userdata, JsonObject **ret, Error **reterr_error);
-int sync_step_plan(WorkflowContext *c, void *userdata, JsonObject **ret, Error **reterr_error);
-int sync_step_finish(WorkflowContext *c, void *userdata, JsonObject **ret, Error **reterr_error);
-int sync_step_cancel_waiting(WorkflowContext *c, void *userdata, JsonObject **ret, Error **reterr_error);
-
-/* Requests of the attempt's workloads. */
-int sync_request_source_check(WorkflowContext *c, void *userdata, JsonObject **ret, Error **reterr_error);
-int sync_request_destination_check(WorkflowContext *c, void *userdata, JsonObject **ret, Error **reterr_error);
-int sync_request_discover(WorkflowContext *c, void *userdata, JsonObject **ret, Error **reterr_error);
-int sync_request_sync(WorkflowContext *c, void *userdata, JsonObject **ret, Error **reterr_error);
-
-/* Generations as worker/sync-generation.h's text. Only entries that differ from `before` are stored. */
-int sync_generations_load(Db *db, const char *connection_id, JsonObject **ret, Error **reterr_error);
-int sync_generations_store(Db *db, const char *connection_id, JsonObject *before, JsonObject *after,
-                           int64_t job_id, usec_t now, Error **reterr_error);

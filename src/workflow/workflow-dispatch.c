@@ -5,7 +5,7 @@
  * stored. Each step may be repeated. */
 
 #include "basic/log.h"
-#include "workflow/workflow-manager-internal.h"
+#include "workflow/workflow-dispatch.h"
 #include "workflow/workload-request.h"
 
 #define RETRY_MIN_USEC (USEC_PER_SEC / 2)
@@ -26,6 +26,7 @@ static Dispatch *find(WorkflowManager *m, const char *id) {
 }
 
 static void forget(WorkflowManager *m, Dispatch *d) {
+        m->options.port.settled(d->id, /* stored= */ true, m->options.port.userdata);
         dispatch_free(hashmap_remove(m->dispatches, d->id, strlen(d->id)));
 }
 
@@ -179,6 +180,7 @@ void workflow_manager_got(WorkflowManager *m, const char *id, int r, JsonObject 
         else {
                 d->ended = false;
                 d->n_retries = 0;
+                m->options.port.settled(id, /* stored= */ false, m->options.port.userdata);
         }
         workflow_manager_arm(m);
 }
@@ -209,8 +211,4 @@ int workflow_manager_finished(WorkflowManager *m, const char *id, Error **reterr
         d->retry_at = 0;
         workflow_manager_arm(m);
         return 1;
-}
-
-bool workflow_manager_is_waiting_for(WorkflowManager *m, const char *id) {
-        return find(m, id);
 }

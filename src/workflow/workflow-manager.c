@@ -6,8 +6,9 @@
 #include "db/connection-store.h"
 #include "db/job-store.h"
 #include "workflow/actor-input.h"
-#include "workflow/sync-workflow.h"
-#include "workflow/workflow-manager-internal.h"
+#include "workflow/sync-outcome.h"
+#include "workflow/workflow-dispatch.h"
+#include "workflow/workload-digest.h"
 #include "workflow/workload-request.h"
 
 static usec_t wall(const WorkflowManager *m) {

@@ -17,6 +17,9 @@ typedef struct WorkflowPort {
         void (*create)(const char *id, JsonObject *request, void *userdata);
         void (*get)(const char *id, void *userdata);
         void (*cancel)(const char *id, const char *reason, void *userdata);
+        /* What workflow_manager_finished() promised: the end is stored, or could not be got. May be called
+         * without such a promise. */
+        void (*settled)(const char *id, bool stored, void *userdata);
         void (*changed)(int64_t seq, void *userdata);  /* rows of `change` up to seq exist */
         void (*wake_at)(usec_t at, void *userdata);    /* the next wake-up, wall clock; USEC_INFINITY: none */
         void *userdata;
@@ -64,8 +67,6 @@ void workflow_manager_created(WorkflowManager *m, const char *id, int r, bool cr
 void workflow_manager_got(WorkflowManager *m, const char *id, int r, JsonObject *workload);
 void workflow_manager_cancelled(WorkflowManager *m, const char *id, int r);
 
-/* gantry-workload says that it has ended: 1, its result will be asked for; 0, that is known; -ENOENT, it is
- * nobody's. */
+/* gantry-workload says that it has ended: 1, its result will be asked for, and port.settled() called; 0,
+ * that is known; -ENOENT, it is nobody's. */
 int workflow_manager_finished(WorkflowManager *m, const char *id, Error **reterr_error);
-/* Whether the end of this workload is stored: what gantry-workload is to be told. */
-bool workflow_manager_is_waiting_for(WorkflowManager *m, const char *id);

@@ -26,10 +26,6 @@ extern const WorkflowCode workflow_codes[];
 int workflow_await(WorkflowContext *c, const char *name, const char *id, usec_t limit, bool cancellable,
                    WorkflowStep make_input, void *userdata, JsonObject **ret_result);
 
-/* The host's `digest`: stores what a check or discover found out. */
-int workload_digest(WorkflowWorld *w, const char *name, JsonObject *request, JsonObject *workload,
-                    JsonObject **ret, Error **reterr_error);
-
 /* Sets the connection's next_run from its schedule and its newest job, in the caller's transaction. No
  * error where it is gone or its schedule can't be followed: that is logged, and nothing is due. */
 int connection_schedule(Db *db, const char *connection_id, usec_t now, Error **reterr_error);

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What is kept of a workload's result beside the history: the last check of an actor, and catalogs. */
-
 #include "basic/uuid.h"
 #include "db/actor-store.h"
 #include "db/catalog-store.h"
 #include "protocol/catalog.h"
-#include "workflow/workflow-world.h"
+#include "workflow/workload-digest.h"
 #include "workflow/workload-request.h"
 
 static const char *label(JsonObject *request, const char *name) {

@@ -135,6 +135,13 @@ static void port_cancel(const char *id, const char *reason, void *userdata) {
         (void) world_point(w);
 }
 
+static void port_settled(const char *id, bool stored, void *userdata) {
+        FakeWorkload *workload = world_workload(userdata, id);
+
+        if (workload && stored && !((World *) userdata)->crashed)
+                workload->notified = true;
+}
+
 static void port_changed(int64_t seq, void *userdata) {
         (void) world_point(userdata);
 }
@@ -190,7 +197,7 @@ static const EnvOps world_ops = {
 static void world_boot(World *w) {
         const WorkflowManagerOptions options = {
                 .env = &w->env, .db = w->db.db, .keys = w->keys,
-                .port = { port_create, port_get, port_cancel, port_changed, port_wake_at, w },
+                .port = { port_create, port_get, port_cancel, port_settled, port_changed, port_wake_at, w },
         };
 
         ASSERT_OK(workflow_manager_new(&options, &w->manager));

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* gantry-workflow: jobs and their attempts, retries and schedules; checks, discovers and specs that somebody
+ * waits for. */
+
+#include <getopt.h>
+#include <stdio.h>
+
+#include "basic/log.h"
+#include "shared/daemon.h"
+#include "workflow/workflow-bus.h"
+
+typedef struct Service {
+        const char *database;
+        usec_t idle;
+        Daemon *daemon;
+        Db *db;
+        SealingKeys *keys;
+        WorkflowBus *bus;
+        WorkflowManager *manager;
+} Service;
+
+static void service_done(Service *s) {
+        workflow_manager_free(s->manager);
+        workflow_bus_free(s->bus);
+        daemon_free(s->daemon);
+        sealing_keys_free(s->keys);
+        db_free(s->db);
+}
+
+static bool is_busy(void *userdata) {
+        Service *s = userdata;
+
+        return workflow_manager_is_busy(s->manager) || workflow_bus_is_busy(s->bus);
+}
+
+static void on_touch(void *userdata) {
+        daemon_touch(((Service *) userdata)->daemon);
+}
+
+static int open_stores(Service *s) {
+        _cleanup_error_ Error *error = NULL;
+        int r;
+
+        r = db_open(s->database ?: db_path(), DB_READ_WRITE, &s->db, &error);
+        if (r >= 0)
+                r = sealing_keys_load(&s->keys, &error);
+        if (r < 0)
+                log_error("%s", error_message(error, r));
+        return r;
+}
+
+static int start_manager(Service *s) {
+        _cleanup_error_ Error *error = NULL;
+        WorkflowManagerOptions options = { .env = daemon_env(s->daemon), .db = s->db, .keys = s->keys };
+        int r;
+
+        r = workflow_bus_new(daemon_bus(s->daemon), on_touch, s, &s->bus);
+        if (r < 0)
+                return log_error_errno(r, "Failed to start");
+        options.port = workflow_bus_port(s->bus);
+        r = workflow_manager_new(&options, &s->manager);
+        if (r >= 0)
+                r = workflow_bus_add(s->bus, s->manager);
+        if (r < 0)
+                return log_error_errno(r, "Failed to start");
+        r = workflow_manager_start(s->manager, &error);
+        if (r < 0)
+                log_error("Failed to take up the workflows: %s", error_message(error, r));
+        return r;
+}
+
+static int run(Service *s) {
+        DaemonOptions options = { .bus_name = WORKFLOW_BUS_NAME, .busy = is_busy, .idle = s->idle, .userdata = s };
+        int r;
+
+        if ((r = open_stores(s)) < 0 || (r = daemon_new(&options, &s->daemon)) < 0 || (r = start_manager(s)) < 0)
+                return r;
+        return daemon_run(s->daemon);
+}
+
+static void help(void) {
+        puts("gantry-workflow [OPTION…]\n\n"
+             "The durable workflows of the Gantry suite.\n\n"
+             "     --database=PATH  the database, instead of /var/lib/gantry/gantry.db\n"
+             "     --debug          log more\n"
+             "  -h --help           show this help\n"
+             "     --version        show the version");
+}
+
+enum { OPTION_DATABASE = 256, OPTION_DEBUG, OPTION_VERSION };
+
+/* 1: go on; 0: all is said; negative: a usage error. */
+static int parse_options(int argc, char **argv, Service *s) {
+        static const struct option options[] = {
+                { "database", required_argument, NULL, OPTION_DATABASE },
+                { "debug", no_argument, NULL, OPTION_DEBUG },
+                { "help", no_argument, NULL, 'h' },
+                { "version", no_argument, NULL, OPTION_VERSION },
+                {},
+        };
+        int c;
+
+        while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
+                switch (c) {
+                case OPTION_DATABASE:
+                        s->database = optarg;
+                        break;
+                case OPTION_DEBUG:
+                        log_set_level(LOG_LEVEL_DEBUG);
+                        break;
+                case 'h':
+                        help();
+                        return 0;
+                case OPTION_VERSION:
+                        puts("gantry-workflow " PACKAGE_VERSION);
+                        return 0;
+                default:
+                        return -EINVAL;
+                }
+        if (optind < argc) {
+                log_error("Unexpected argument '%s'", argv[optind]);
+                return -EINVAL;
+        }
+        return 1;
+}
+
+int main(int argc, char **argv) {
+        _cleanup_(service_done) Service s = {};
+        int r;
+
+        r = parse_options(argc, argv, &s);
+        if (r <= 0)
+                return r < 0 ? 2 : 0;
+        return run(&s) < 0 ? 1 : 0;
+}
