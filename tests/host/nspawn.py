@@ -33,7 +33,7 @@ MASKED = """podman.service podman.socket podman-auto-update.service podman-auto-
 
 # Without packages, documentation is no use; the rule is removed again, so that ours are installed whole.
 HOOKS = [
-    "rm -f $1/etc/dpkg/dpkg.cfg.d/99mmdebstrap",
+    "rm -f $1/etc/dpkg/dpkg.cfg.d/99mmdebstrap; sed -i /Proxy/d $1/etc/apt/apt.conf.d/99mmdebstrap",
     *(f"ln -sf /dev/null $1/etc/systemd/system/{unit}" for unit in MASKED),
     "ln -sf /lib/systemd/system/multi-user.target $1/etc/systemd/system/default.target",
     ": >$1/etc/machine-id; mkdir -p $1/var/log/journal; rm -f $1/etc/resolv.conf; rm -rf $1/var/lib/apt/lists/*_*",
@@ -80,6 +80,18 @@ def locked(path, wait=True):
                     return
 
 
+def unused(path):
+    """Whether no host was booted from a root for a month."""
+    return time.time() - path.stat().st_mtime > 30 * 86400
+
+
+def proxy_options():
+    """The proxies that this machine's apt uses: mmdebstrap reads no apt.conf."""
+    done = subprocess.run(["apt-config", "shell", "http", "Acquire::http::Proxy", "https", "Acquire::https::Proxy"],
+                          capture_output=True, text=True, check=False)
+    return [f'--aptopt=Acquire::{kind}::Proxy "{url}"' for kind, url in re.findall(r"^(https?)='(.*)'$", done.stdout, re.M)]
+
+
 class Base:
     """The root below all hosts."""
 
@@ -97,15 +109,16 @@ class Base:
         CACHE.mkdir(parents=True, exist_ok=True, mode=0o700)
         with locked(CACHE / "lock"):
             if self.path.is_dir():
+                os.utime(self.path)
                 return
             start = time.monotonic()
             print("host: making the root of the test hosts (once; some minutes)", file=sys.stderr, flush=True)
-            for stale in CACHE.glob("base-*.partial"):
+            for stale in [*CACHE.glob("base-*.partial"), *(p for p in CACHE.glob("base-*") if unused(p))]:
                 shutil.rmtree(stale)
             partial = CACHE / f"{self.path.name}.partial"
             log = CACHE / "mmdebstrap.log"
             with log.open("wb") as out:
-                done = subprocess.run(["mmdebstrap", *self.options, "bookworm", partial], stdin=subprocess.DEVNULL,
+                done = subprocess.run(["mmdebstrap", *self.options, *proxy_options(), "bookworm", partial], stdin=subprocess.DEVNULL,
                                       stdout=out, stderr=subprocess.STDOUT, check=False)
             if done.returncode != 0:
                 errors = [line for line in log.read_text(errors="replace").splitlines() if line.startswith("E:")]
@@ -238,8 +251,7 @@ class Host:
         self.close()
 
     def start(self):
-        """Boots; returns when all units that start at boot have."""
-        start = time.monotonic()
+        """Makes the host's directories and boots it."""
         shutil.rmtree(self.run_dir, ignore_errors=True)
         for part in ("tree", "upper", "work", "containers"):
             (self.run_dir / part).mkdir(parents=True)
@@ -247,10 +259,15 @@ class Host:
         (self.run_dir / "init").chmod(0o755)
         (self.run_dir / "upper/etc").mkdir()
         (self.run_dir / "upper/etc/hostname").write_text(f"gantry-{self.name}\n")
+        self.boot()
+
+    def boot(self):
+        """Boots; returns when all units that start at boot have."""
+        start = time.monotonic()
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ready:
             ready.bind("")
             environment = dict(os.environ, NOTIFY_SOCKET="@" + ready.getsockname()[1:].decode())
-            with (self.run_dir / "console").open("wb") as console:
+            with (self.run_dir / "console").open("ab") as console:
                 self.process = subprocess.Popen(self.command(), env=environment, stdin=subprocess.DEVNULL, stdout=console,
                                                 stderr=subprocess.STDOUT, start_new_session=True)
             self.leader = self.wait_ready(ready)
@@ -345,8 +362,27 @@ class Host:
         os.kill(self.leader, signal.SIGRTMIN + 4)
         self.process.wait(timeout=BOOT_SECONDS)
 
+    def reboot(self):
+        """Shuts down in order and boots again, with the disk as it was left."""
+        self.power_off()
+        self.boot()
+
+    def reset(self):
+        """Ends everything at once and boots again. What was written but not synced is still there: the kernel lives on."""
+        self.kill()
+        self.boot()
+
     def close(self):
         """Ends the host at once and removes it. Its mounts vanish with its last process."""
+        self.kill()
+        remove_cgroups(self.cgroup)
+        shutil.rmtree(self.run_dir, ignore_errors=True)
+        with contextlib.suppress(FileNotFoundError):
+            (CACHE / "locks" / self.name).unlink()
+        self.exits.close()
+
+    def kill(self):
+        """Ends all processes of the host."""
         if self.process is not None and self.process.poll() is None:
             if self.leader:
                 with contextlib.suppress(ProcessLookupError):
@@ -358,11 +394,6 @@ class Host:
             if self.process.poll() is None:
                 self.process.kill()
                 self.process.wait()
-        remove_cgroups(self.cgroup)
-        shutil.rmtree(self.run_dir, ignore_errors=True)
-        with contextlib.suppress(FileNotFoundError):
-            (CACHE / "locks" / self.name).unlink()
-        self.exits.close()
 
 
 def main(program, function):

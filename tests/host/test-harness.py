@@ -5,6 +5,7 @@
 
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -58,5 +59,23 @@ def main():
     print("ok exit status")
 
 
+def test_reboot():
+    """A host that boots again is the same host: its disk stays, its processes and its run-time files don't."""
+    base = nspawn.Base()
+    base.make()
+    with nspawn.Host(f"reboot-{os.getpid()}", base) as host:
+        for again in (host.reboot, host.reset):
+            host.call(["sh", "-c", "echo kept >/var/lib/kept; sync; echo gone >/run/gone"])
+            before = host.call(["cat", "/proc/sys/kernel/random/boot_id"]).stdout
+            again()
+            assert host.call(["cat", "/var/lib/kept"]).stdout == "kept\n"
+            assert host.call(["cat", "/run/gone"], check=False).returncode != 0
+            assert host.call(["cat", "/proc/sys/kernel/random/boot_id"]).stdout != before
+        boots = host.call(["journalctl", "--list-boots", "--no-pager"]).stdout
+        assert len(re.findall(r"\b[0-9a-f]{32}\b", boots)) == 3, boots
+    print("ok reboot and reset")
+
+
 if __name__ == "__main__":
     main()
+    test_reboot()
