@@ -26,6 +26,11 @@ static void arm_timer(HttpServer *s) {
                 (void) sd_event_source_set_enabled(s->timer, SD_EVENT_OFF);
                 return;
         }
+        /* More lies ready than one round reads. A timer would be late by its accuracy each time. */
+        if (msec == 0) {
+                (void) sd_event_source_set_enabled(s->kick, SD_EVENT_ONESHOT);
+                return;
+        }
         (void) sd_event_source_set_time_relative(s->timer, msec * USEC_PER_MSEC);
         (void) sd_event_source_set_enabled(s->timer, SD_EVENT_ONESHOT);
 }
