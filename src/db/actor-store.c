@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include "basic/strv.h"
 #include "db/actor-store.h"
 #include "db/db-internal.h"
 #include "db/secret-store.h"
@@ -20,9 +21,10 @@ int actor_store_get(Db *db, const char *id, Actor **ret, Error **reterr_error) {
         return r == -ENOENT ? error_set(reterr_error, r, "There is no source or destination '%s'", id) : r;
 }
 
-static int list_part(Db *db, const char *workspace_id, const ListOptions *options, const void *filter,
-                     void *array, Error **reterr_error) {
+static int list_part(Db *db, size_t part, const ListOptions *options, const void *filter, void *array,
+                     Error **reterr_error) {
         const ActorFilter *f = filter;
+        const char *workspace_id = f->workspace_ids ? f->workspace_ids[part] : NULL;
         const char *role = actor_role_to_string(f->role);
         const Bind *binds =
                 BINDS(B_PAGE(options), B_TEXT("workspace_id", workspace_id), B_TEXT("role", role),
@@ -47,8 +49,10 @@ static int compare_ids(const void *a, const void *b) {
 
 int actor_store_list(Db *db, const ActorFilter *filter, const ListOptions *options, ActorArray *ret,
                      Error **reterr_error) {
-        return db_list_merged(db, filter->workspace_ids, options, filter, list_part, compare_ids,
-                              &actor_model, ret, reterr_error);
+        const ListUnion u = { MAX(strv_length(filter->workspace_ids), (size_t) 1), list_part, compare_ids,
+                              &actor_model };
+
+        return db_list_union(db, &u, options, filter, ret, reterr_error);
 }
 
 /* An update that found no row of that revision: was there a row? */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include "basic/strv.h"
 #include "db/catalog-store.h"
 #include "db/change-store.h"
 #include "db/connection-store.h"
@@ -70,49 +71,23 @@ static int compare_ids(const void *a, const void *b) {
         return strcmp((*(const Connection *const *) a)->id, (*(const Connection *const *) b)->id);
 }
 
-/* One page of each tag's connections; a connection that carries several of the tags comes once. */
-static int list_of_tags(Db *db, char *const *tag_ids, const Bind *binds, void *array, Error **reterr_error) {
-        ConnectionArray *all = array;
-        size_t n = all->n, kept;
-
-        for (char *const *t = tag_ids; *t; t++) {
-                Bind with_tag[16] = {};
-                size_t n_binds = 0;
-                int r;
-
-                for (const Bind *b = binds; b->name; b++)
-                        with_tag[n_binds++] = *b;
-                assert(n_binds < ELEMENTSOF(with_tag) - 1);
-                with_tag[n_binds] = (Bind) B_TEXT("tag_id", *t);
-                r = db_list(db, SQL_CONNECTION_LIST_OF_TAG, with_tag, &connection_model, all, reterr_error);
-                if (r < 0)
-                        return r;
-        }
-        if (!tag_ids[1] || all->n - n < 2)
-                return 0;
-        qsort(all->items + n, all->n - n, sizeof(*all->items), compare_ids);
-        kept = n + 1;
-        for (size_t i = n + 1; i < all->n; i++)
-                if (streq(all->items[i]->id, all->items[kept - 1]->id))
-                        connection_free(all->items[i]);
-                else
-                        all->items[kept++] = all->items[i];
-        all->n = kept;
-        return 0;
+static size_t count_or_one(char *const *l) {
+        return MAX(strv_length(l), (size_t) 1);
 }
 
-static int list_part(Db *db, const char *workspace_id, const ListOptions *options, const void *filter,
-                     void *array, Error **reterr_error) {
+/* A part is one of the workspaces with one of the tags. */
+static int list_part(Db *db, size_t part, const ListOptions *options, const void *filter, void *array,
+                     Error **reterr_error) {
         const ConnectionFilter *f = filter;
+        size_t n_tags = count_or_one(f->tag_ids);
+        const char *workspace_id = f->workspace_ids ? f->workspace_ids[part / n_tags] : NULL;
+        const char *tag_id = f->tag_ids ? f->tag_ids[part % n_tags] : NULL;
         bool all = list_deleted(options) || f->status == CONNECTION_DEPRECATED;
-        const Bind *binds =
-                BINDS(B_PAGE(options), B_TEXT("workspace_id", workspace_id), B_TEXT("actor_id", f->actor_id),
-                      B_I64("deleted", all), B_TEXT("status", connection_status_to_string(f->status)));
         SqlId id;
 
-        if (f->tag_ids && f->tag_ids[0])
-                return list_of_tags(db, f->tag_ids, binds, array, reterr_error);
-        if (f->actor_id)
+        if (tag_id)
+                id = SQL_CONNECTION_LIST_OF_TAG;
+        else if (f->actor_id)
                 id = SQL_CONNECTION_LIST_OF_ACTOR;
         else if (f->status >= 0)
                 id = SQL_CONNECTION_LIST_FILTERED;
@@ -120,16 +95,21 @@ static int list_part(Db *db, const char *workspace_id, const ListOptions *option
                 id = all ? SQL_CONNECTION_LIST_ALL_OF_WORKSPACE : SQL_CONNECTION_LIST_OF_WORKSPACE;
         else
                 id = all ? SQL_CONNECTION_LIST_ALL : SQL_CONNECTION_LIST;
-        return db_list(db, id, binds, &connection_model, array, reterr_error);
+        return db_list(db, id,
+                       BINDS(B_PAGE(options), B_TEXT("workspace_id", workspace_id), B_TEXT("tag_id", tag_id),
+                             B_TEXT("actor_id", f->actor_id), B_I64("deleted", all),
+                             B_TEXT("status", connection_status_to_string(f->status))),
+                       &connection_model, array, reterr_error);
 }
 
 int connection_store_list(Db *db, const ConnectionFilter *filter, const ListOptions *options,
                           ConnectionArray *ret, Error **reterr_error) {
+        const ListUnion u = { count_or_one(filter->workspace_ids) * count_or_one(filter->tag_ids), list_part,
+                              compare_ids, &connection_model };
         _cleanup_(connection_array_done) ConnectionArray found = {};
         int r;
 
-        r = db_list_merged(db, filter->workspace_ids, options, filter, list_part, compare_ids,
-                           &connection_model, &found, reterr_error);
+        r = db_list_union(db, &u, options, filter, &found, reterr_error);
         if (r < 0)
                 return r;
         for (size_t i = 0; filter->with_catalog && i < found.n; i++) {

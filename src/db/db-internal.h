@@ -81,7 +81,9 @@ int db_refuse_in_use(Db *db, SqlId query, const char *id, const char *what, Erro
 
 /* The limit of a list, as bound. */
 static inline int64_t list_limit(const ListOptions *o) {
-        return !o || o->limit == 0 || o->limit > LIST_LIMIT_MAX ? LIST_LIMIT_MAX : (int64_t) o->limit;
+        if (!o || o->limit == 0 || (o->limit > LIST_LIMIT_MAX && !o->unbounded))
+                return LIST_LIMIT_MAX;
+        return (int64_t) o->limit;
 }
 static inline int64_t list_offset(const ListOptions *o) {
         return !o || o->offset > INT64_MAX / 2 ? 0 : (int64_t) o->offset;
@@ -104,10 +106,15 @@ static inline void no_namespace(char **namespace) {
         }
 }
 
-/* A list over several workspaces: each is asked for its rows up to the end of the page, then merged by
- * `compare`, and cut. */
-typedef int (*ListPart)(Db *db, const char *workspace_id, const ListOptions *options, const void *filter,
-             void *array, Error **reterr_error);
-int db_list_merged(Db *db, char *const *workspace_ids, const ListOptions *options, const void *filter,
-                   ListPart part, int (*compare)(const void *a, const void *b), const Model *model,
-                   void *array, Error **reterr_error);
+/* A list that is the union of several, each in the same order: all of them are asked for their rows up to the
+ * end of the page, which are merged, freed of doubles and cut. With one part the page is read directly. */
+#define LIST_MERGED_MAX (100U * LIST_LIMIT_MAX)
+typedef struct ListUnion {
+        size_t n_parts;
+        int (*list_part)(Db *db, size_t part, const ListOptions *options, const void *filter, void *array,
+                         Error **reterr_error);
+        int (*compare)(const void *a, const void *b); /* of two elements of the array; 0: the same row */
+        const Model *model;
+} ListUnion;
+int db_list_union(Db *db, const ListUnion *u, const ListOptions *options, const void *filter, void *array,
+                  Error **reterr_error);

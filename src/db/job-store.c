@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "basic/strv.h"
 #include "db/change-store.h"
 #include "db/db-internal.h"
 #include "db/job-store.h"
@@ -106,9 +107,10 @@ static int64_t until(usec_t t) {
         return t == 0 || t > INT64_MAX ? INT64_MAX : (int64_t) t;
 }
 
-static int list_part(Db *db, const char *workspace_id, const ListOptions *options, const void *filter,
-                     void *array, Error **reterr_error) {
+static int list_part(Db *db, size_t part, const ListOptions *options, const void *filter, void *array,
+                     Error **reterr_error) {
         const JobFilter *f = filter;
+        const char *workspace_id = f->workspace_ids ? f->workspace_ids[part] : NULL;
         int scope = f->connection_id ? SCOPE_CONNECTION : workspace_id ? SCOPE_WORKSPACE : SCOPE_ALL;
         bool plain = f->type < 0 && f->status < 0 && !f->created_from && !f->created_until &&
                      !f->updated_from && !f->updated_until;
@@ -157,10 +159,13 @@ int job_store_list(Db *db, const JobFilter *filter, const ListOptions *options, 
                 [JOB_ORDER_UPDATED_ASCENDING] = compare_updated,
                 [JOB_ORDER_UPDATED_DESCENDING] = compare_updated_descending,
         };
+        ListUnion u = { 1, list_part, NULL, &job_model };
 
         assert(filter->order >= 0 && filter->order < _JOB_ORDER_MAX);
-        return db_list_merged(db, filter->connection_id ? NULL : filter->workspace_ids, options, filter,
-                              list_part, compare[filter->order], &job_model, ret, reterr_error);
+        u.compare = compare[filter->order];
+        if (!filter->connection_id)
+                u.n_parts = MAX(strv_length(filter->workspace_ids), (size_t) 1);
+        return db_list_union(db, &u, options, filter, ret, reterr_error);
 }
 
 int job_store_set_status(Db *db, int64_t id, JobStatus status, const char *failure, usec_t now,

@@ -19,7 +19,7 @@ typedef enum JobOrder {
 /* Zeroed but for the enums it takes everything. */
 typedef struct JobFilter {
         const char *connection_id;  /* NULL: all */
-        char *const *workspace_ids; /* NULL or empty: all */
+        char *const *workspace_ids; /* NULL or empty: all; doesn't count where a connection is given */
         JobType type;               /* _JOB_TYPE_INVALID: all */
         JobStatus status;           /* _JOB_STATUS_INVALID: all */
         usec_t created_from, created_until; /* both inclusive; 0: open */

@@ -18,4 +18,5 @@ typedef struct ListOptions {
         const char *after;      /* id of the last row of the page before; NULL = from the start */
         int64_t after_number;   /* the same where ids are numbers; 0 = from the start */
         bool include_deleted;
+        bool unbounded;         /* for the stores themselves: `limit` may be more than LIST_LIMIT_MAX */
 } ListOptions;

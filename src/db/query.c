@@ -365,46 +365,57 @@ int db_get_blob(Db *db, SqlId id, const Bind *binds, Blob *ret, Error **reterr_e
         return r < 0 ? r : read_blob(s->handle, 0, ret);
 }
 
+/* Frees the doubles of a sorted array. */
+static void array_unique(const ListUnion *u, AnyArray *a) {
+        size_t n = 1;
+
+        for (size_t i = 1; i < a->n; i++)
+                if (u->compare(&a->items[n - 1], &a->items[i]) == 0)
+                        model_free(u->model, a->items[i]);
+                else
+                        a->items[n++] = a->items[i];
+        a->n = n;
+}
+
 /* Frees the rows before the page and behind it. */
-static void array_cut(const Model *model, AnyArray *a, uint64_t offset, size_t limit) {
+static void array_cut(const ListUnion *u, AnyArray *a, uint64_t offset, size_t limit) {
         size_t from = (size_t) MIN(offset, (uint64_t) a->n), to = from + MIN(limit, a->n - from);
 
         for (size_t i = 0; i < a->n; i++)
                 if (i < from || i >= to)
-                        model_free(model, a->items[i]);
+                        model_free(u->model, a->items[i]);
         memmove(a->items, a->items + from, (to - from) * sizeof(*a->items));
         a->n = to - from;
 }
 
-int db_list_merged(Db *db, char *const *workspace_ids, const ListOptions *options, const void *filter,
-                   ListPart part, int (*compare)(const void *a, const void *b), const Model *model,
-                   void *array, Error **reterr_error) {
+int db_list_union(Db *db, const ListUnion *u, const ListOptions *options, const void *filter, void *array,
+                  Error **reterr_error) {
         size_t limit = (size_t) list_limit(options);
         uint64_t offset = (uint64_t) list_offset(options);
         ListOptions all = options ? *options : (ListOptions) {};
         AnyArray merged = {};
         int r = 0;
 
-        if (!workspace_ids || !workspace_ids[0] || !workspace_ids[1])
-                r = part(db, workspace_ids ? workspace_ids[0] : NULL, options, filter, &merged,
-                         reterr_error);
-        else {
-                if (offset + limit > LIST_LIMIT_MAX)
+        if (u->n_parts > 1) {
+                if (offset + limit > LIST_MERGED_MAX)
                         return error_set(reterr_error, -EINVAL,
-                                         "Over several workspaces only %u rows can be listed",
-                                         LIST_LIMIT_MAX);
+                                         "Of a list over several workspaces or tags only %u "
+                                         "rows can be read",
+                                         LIST_MERGED_MAX);
                 all.offset = 0;
                 all.limit = (size_t) offset + limit;
-                for (char *const *w = workspace_ids; *w && r >= 0; w++)
-                        r = part(db, *w, &all, filter, &merged, reterr_error);
+                all.unbounded = true;
         }
+        for (size_t i = 0; i < u->n_parts && r >= 0; i++)
+                r = u->list_part(db, i, &all, filter, &merged, reterr_error);
         if (r < 0) {
-                array_done(model, &merged);
+                array_done(u->model, &merged);
                 return r;
         }
-        if (merged.n > 0 && workspace_ids && workspace_ids[0] && workspace_ids[1]) {
-                qsort(merged.items, merged.n, sizeof(*merged.items), compare);
-                array_cut(model, &merged, offset, limit);
+        if (u->n_parts > 1 && merged.n > 0) {
+                qsort(merged.items, merged.n, sizeof(*merged.items), u->compare);
+                array_unique(u, &merged);
+                array_cut(u, &merged, offset, limit);
         }
         *(AnyArray *) array = merged;
         return 0;

@@ -36,7 +36,8 @@ SELECT c.* FROM connection AS c WHERE c.id IN (SELECT id FROM connection WHERE s
         AND ($deleted = 1 OR @LIVE@) ORDER BY c.id LIMIT $limit OFFSET $offset;
 -- name: connection_list_of_tag
 SELECT c.* FROM connection_tag AS t JOIN connection AS c ON c.id = t.connection_id WHERE t.tag_id = $tag_id
-        AND t.connection_id > $after AND ($workspace_id IS NULL OR c.workspace_id = $workspace_id)
+        AND t.connection_id > $after AND ($actor_id IS NULL OR $actor_id IN (c.source_id, c.destination_id))
+        AND ($workspace_id IS NULL OR c.workspace_id = $workspace_id)
         AND ($status IS NULL OR c.status = $status) AND ($deleted = 1 OR @LIVE@)
         ORDER BY t.connection_id LIMIT $limit OFFSET $offset;
 -- name: connection_update

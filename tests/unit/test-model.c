@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "basic/uuid.h"
+#include "model/actor.h"
+#include "model/job.h"
+#include "model/principal.h"
+#include "model/workload.h"
+#include "unit/test.h"
+
+TEST(uuid7_has_its_version_and_sorts_by_time) {
+        static const uint8_t zeros[10] = {}, ones[10] = { 255, 255, 255, 255, 255, 255, 255, 255, 255, 255 };
+        char a[UUID_STRING_MAX], b[UUID_STRING_MAX], c[UUID_STRING_MAX];
+
+        /* 2022-02-22T19:22:22Z, the example of RFC 9562, A.6. */
+        uuid7_make(UINT64_C(0x017F22E279B0) * 1000, zeros, a);
+        assert_string_equal(a, "017f22e2-79b0-7000-8000-000000000000");
+        /* A microsecond later sorts behind, whatever the random bytes are. */
+        uuid7_make(UINT64_C(0x017F22E279B0) * 1000, ones, b);
+        uuid7_make(UINT64_C(0x017F22E279B0) * 1000 + 1, zeros, c);
+        assert_true(strcmp(b, c) < 0);
+        assert_true(uuid_is_valid(a) && uuid_is_valid(b) && uuid_is_valid(c));
+        assert_int_equal(b[19], 'b');
+}
+
+TEST(what_is_no_uuid_is_told_apart) {
+        assert_true(uuid_is_valid("DFD88B22-b603-4c3d-aad7-3701784586b1"));
+        assert_false(uuid_is_valid(NULL));
+        assert_false(uuid_is_valid(""));
+        assert_false(uuid_is_valid("dfd88b22-b603-4c3d-aad7-3701784586b"));
+        assert_false(uuid_is_valid("dfd88b22-b603-4c3d-aad7-3701784586b11"));
+        assert_false(uuid_is_valid("dfd88b22-b603-4c3d-aad7+3701784586b1"));
+        assert_false(uuid_is_valid("gfd88b22-b603-4c3d-aad7-3701784586b1"));
+        assert_false(uuid_is_valid("dfd88b22-b603-4c3d-aad7-3701784586 1"));
+}
+
+/* Airbyte's table, spelled out once more: rows from, columns to. */
+TEST(job_transitions_are_airbytes) {
+        static const char *const allowed[_JOB_STATUS_MAX] = {
+                /* to:            pending queued running incomplete failed succeeded cancelled */
+                [JOB_PENDING] = ".QRIF.C",    [JOB_QUEUED] = "P.R.F.C", [JOB_RUNNING] = "...IFSC",
+                [JOB_INCOMPLETE] = "P.RIFSC", [JOB_FAILED] = "....F..", [JOB_SUCCEEDED] = ".......",
+                [JOB_CANCELLED] = ".......",
+        };
+
+        for (int from = 0; from < _JOB_STATUS_MAX; from++)
+                for (int to = 0; to < _JOB_STATUS_MAX; to++)
+                        if (job_status_may_become(from, to) != (allowed[from][to] != '.'))
+                                fail_msg("%s -> %s", job_status_to_string(from), job_status_to_string(to));
+}
+
+TEST(workload_transitions_go_forward_only) {
+        static const char *const allowed[_WORKLOAD_STATUS_MAX] = {
+                /* to:                pending claimed launched running success failure cancelled */
+                [WORKLOAD_PENDING] = ".C...FX",   [WORKLOAD_CLAIMED] = "..LR.FX",
+                [WORKLOAD_LAUNCHED] = "...RSFX",  [WORKLOAD_RUNNING] = "....SFX",
+                [WORKLOAD_SUCCESS] = ".......",   [WORKLOAD_FAILURE] = ".......",
+                [WORKLOAD_CANCELLED] = ".......",
+        };
+
+        for (int from = 0; from < _WORKLOAD_STATUS_MAX; from++)
+                for (int to = 0; to < _WORKLOAD_STATUS_MAX; to++)
+                        if (workload_status_may_become(from, to) != (allowed[from][to] != '.'))
+                                fail_msg("%s -> %s", workload_status_to_string(from),
+                                         workload_status_to_string(to));
+}
+
+TEST(names_and_values_are_a_round_trip) {
+        static const EnumTable *const tables[] = { &actor_role_names, &job_status_names,
+                                                   &workload_status_names, &role_names,
+                                                   &stream_run_status_names };
+
+        for (size_t i = 0; i < ELEMENTSOF(tables); i++) {
+                for (int v = 0; v < tables[i]->n; v++) {
+                        assert_non_null(enum_to_string(tables[i], v));
+                        assert_int_equal(enum_from_string(tables[i], enum_to_string(tables[i], v)), v);
+                }
+                assert_null(enum_to_string(tables[i], -1));
+                assert_null(enum_to_string(tables[i], tables[i]->n));
+                ASSERT_ERROR(enum_from_string(tables[i], "no such name"), EINVAL);
+                ASSERT_ERROR(enum_from_string(tables[i], NULL), EINVAL);
+        }
+        assert_string_equal(stream_run_status_to_string(STREAM_RATE_LIMITED), "RATE_LIMITED");
+        assert_string_equal(job_type_to_string(JOB_SYNC), "sync");
+}
+
+TEST(a_copy_is_independent) {
+        _cleanup_(secret_freep) Secret *s = calloc(1, sizeof(*s)), *copy = NULL;
+
+        assert_non_null(s);
+        s->id = strdup("id");
+        s->sealed = (Blob) { strdup("abc"), 3 };
+        s->created_at = 5;
+        copy = secret_copy(s);
+        assert_non_null(copy);
+        s->id[0] = 'x';
+        ((char *) s->sealed.p)[0] = 'x';
+        assert_string_equal(copy->id, "id");
+        assert_memory_equal(copy->sealed.p, "abc", 3);
+        assert_null(copy->owner_id);
+        assert_int_equal(copy->created_at, 5);
+}
+
+TEST(destructors_take_null) {
+        assert_null(actor_free(NULL));
+        actor_array_done(&(ActorArray) {});
+}
+
+TEST_MAIN()
