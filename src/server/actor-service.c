@@ -198,6 +198,27 @@ int actor_service_update(Call *c, ActorRole role, const char *id, JsonObject *bo
         return actor_service_get(c, role, id, ROLE_READER, ret);
 }
 
+int actor_service_rotate(Call *c, const char *id, JsonObject *config) {
+        _cleanup_configuration_ Configuration configuration = {};
+        _cleanup_(definition_freep) Definition *d = NULL;
+        _cleanup_(actor_freep) Actor *a = NULL;
+        _cleanup_json_ JsonObject *wanted = NULL;
+        int r;
+
+        if (!config)
+                return call_fail(c, -EINVAL, NULL, "The memfd is empty");
+        r = actor_store_get(c->server->db, id, &a, &c->error);
+        if (r >= 0 && a->tombstone)
+                r = not_found(c, a->role);
+        if (r >= 0)
+                r = definition_store_get(c->server->db, a->definition_id, &d, &c->error);
+        if (r >= 0)
+                r = configuration_take_secrets(c, d, id, a->configuration, config, &wanted);
+        if (r >= 0)
+                r = set_configuration(c, a, d, wanted, &configuration);
+        return r < 0 ? r : store(c, a, &configuration, /* is_new= */ false);
+}
+
 int actor_service_delete(Call *c, ActorRole role, const char *id) {
         _cleanup_(actor_freep) Actor *a = NULL;
         int r;

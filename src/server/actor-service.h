@@ -17,5 +17,9 @@ int actor_service_create(Call *c, ActorRole role, JsonObject *body, Actor **ret)
 int actor_service_update(Call *c, ActorRole role, const char *id, JsonObject *body, bool replace, Actor **ret);
 int actor_service_delete(Call *c, ActorRole role, const char *id);
 
+/* What a connector asked to have stored (a CONTROL message): `config` is whole and in clear, but only what
+ * the specification marks as secret is taken from it. */
+int actor_service_rotate(Call *c, const char *id, JsonObject *config);
+
 /* The public API's form, secrets masked. */
 int actor_view(Call *c, const Actor *a, JsonObject **ret);

@@ -330,6 +330,17 @@ static int write_credentials(Call *c, JsonObject *result, sd_bus_message *reply)
                                      json_object_get_string(json_member(result, "clientSecret")));
 }
 
+/* "s actor_id, h config": from gantry-workload, which runs as we do. */
+static int put_rotated(Call *c, sd_bus_message *m, JsonObject **ret) {
+        _cleanup_json_ JsonObject *config = NULL;
+        const char *id;
+        int r = sd_bus_message_read(m, "s", &id);
+
+        if (r >= 0)
+                r = bus_read_memfd(c, m, &config);
+        return r < 0 ? r : actor_service_rotate(c, id, config);
+}
+
 /* "t since, u limit". */
 static int list_changes(Call *c, sd_bus_message *m, JsonObject **ret) {
         _cleanup_json_ JsonObject *items = json_object_new_array();
@@ -400,6 +411,7 @@ const BusMethod bus_manager_methods[] = {
         METHOD("Clear", "clear-data", ROLE_ADMIN, start_clear, bus_write_job),
         METHOD("Cancel", "run", ROLE_RUNNER, cancel_job, NULL),
         METHOD("GetCredentials", "secrets", ROLE_ADMIN, get_credentials, write_credentials),
+        METHOD("PutRotatedConfiguration", NULL, ROLE_ADMIN, put_rotated, NULL),
         {},
 };
 
@@ -449,6 +461,9 @@ static const sd_bus_vtable manager_vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("GetCredentials", SD_BUS_NO_ARGS,
                                 SD_BUS_RESULT("s", client_id, "s", client_secret), bus_method_handler,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("PutRotatedConfiguration", SD_BUS_ARGS("s", actor_id, "h", config),
+                                SD_BUS_NO_RESULT,
+                                bus_method_handler, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_SIGNAL_WITH_ARGS("Changed", SD_BUS_ARGS("t", seq), 0),
         SD_BUS_VTABLE_END,
 };

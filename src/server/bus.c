@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include <fcntl.h>
 #include <stdio.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "basic/fd-util.h"
-#include "basic/file-util.h"
 #include "server/bus.h"
 #include "server/out.h"
 #include "shared/bus-error.h"
+#include "shared/memfd.h"
 
 /* As over HTTP. */
 #define MEMFD_MAX (32U * 1024U * 1024U)
@@ -88,32 +86,55 @@ static void run(Call *c) {
                 on_complete(c, r, result);
 }
 
-static int set_sender(Call *c, sd_bus_message *m) {
+static int get_sender(sd_bus_message *m, uid_t *ret) {
         sd_bus_creds *creds = NULL;
-        uid_t uid = 0;
         int r = sd_bus_query_sender_creds(m, SD_BUS_CREDS_EUID, &creds);
 
         if (r >= 0)
-                r = sd_bus_creds_get_euid(creds, &uid);
+                r = sd_bus_creds_get_euid(creds, ret);
         sd_bus_creds_unref(creds);
+        return r;
+}
+
+static int set_sender(Call *c, sd_bus_message *m) {
+        uid_t uid = 0;
+        int r = get_sender(m, &uid);
+
         if (r < 0)
                 return r;
         c->kind = PRINCIPAL_UID;
         return asprintf(&c->principal_id, "%u", (unsigned) uid) < 0 ? -ENOMEM : 0;
 }
 
+/* As polkit_check(). */
+static int authorize(Server *s, const BusMethod *k, sd_bus_message *m, sd_bus_error *reterr) {
+        char action[64];
+        uid_t uid = 0;
+        int r;
+
+        if (k->action) {
+                (void) snprintf(action, sizeof(action), "org.gantry.%s", k->action);
+                return polkit_check(s->polkit, m, action, NULL, reterr);
+        }
+        r = get_sender(m, &uid);
+        if (r < 0)
+                return r;
+        if (uid != 0 && uid != geteuid())
+                return sd_bus_error_set(reterr, BUS_ERROR_ACCESS_DENIED,
+                                        "This call is for Gantry's own daemons");
+        return 1;
+}
+
 int bus_method_handler(sd_bus_message *m, void *userdata, sd_bus_error *reterr) {
         Server *s = userdata;
         const BusMethod *k = find_method(m);
         _cleanup_(call_unrefp) Call *c = NULL;
-        char action[64];
         int r;
 
         daemon_touch(s->daemon);
         if (!k)
                 return sd_bus_error_set(reterr, SD_BUS_ERROR_UNKNOWN_METHOD, "There is no such method");
-        (void) snprintf(action, sizeof(action), "org.gantry.%s", k->action);
-        r = polkit_check(s->polkit, m, action, NULL, reterr);
+        r = authorize(s, k, m, reterr);
         if (r <= 0)
                 return r < 0 ? r : 1;
         c = call_new(s);
@@ -156,49 +177,9 @@ int bus_write_object(Call *c, JsonObject *result, sd_bus_message *reply) {
 
 int bus_write_memfd(Call *c, JsonObject *result, sd_bus_message *reply) {
         _cleanup_free_ char *text = json_to_string(result);
-        _cleanup_close_ int fd = memfd_create("gantry-json", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-        int r;
+        _cleanup_close_ int fd = text ? memfd_new("gantry-json", text, strlen(text)) : -ENOMEM;
 
-        if (!text)
-                return -ENOMEM;
-        if (fd < 0)
-                return -errno;
-        r = write_full(fd, text, strlen(text));
-        if (r < 0)
-                return r;
-        if (lseek(fd, 0, SEEK_SET) < 0 ||
-            fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) < 0)
-                return -errno;
-        return sd_bus_message_append(reply, "h", fd);
-}
-
-/* The descriptor is somebody else's: only a memfd that can no longer change is read, so that reading never
- * blocks and what is judged is what is used. */
-static int read_sealed(int fd, char **ret, size_t *ret_n) {
-        int seals = fcntl(fd, F_GET_SEALS);
-        off_t size;
-        ssize_t k;
-        char *text;
-
-        if (seals < 0 || (seals & (F_SEAL_WRITE | F_SEAL_SHRINK)) != (F_SEAL_WRITE | F_SEAL_SHRINK))
-                return -EINVAL;
-        size = lseek(fd, 0, SEEK_END);
-        if (size < 0)
-                return -errno;
-        if (size > (off_t) MEMFD_MAX)
-                return -E2BIG;
-        text = malloc((size_t) size + 1);
-        if (!text)
-                return -ENOMEM;
-        k = size > 0 ? pread(fd, text, (size_t) size, 0) : 0;
-        if (k != size) {
-                free(text);
-                return k < 0 ? -errno : -EIO;
-        }
-        text[size] = 0;
-        *ret = text;
-        *ret_n = (size_t) size;
-        return 0;
+        return fd < 0 ? fd : sd_bus_message_append(reply, "h", fd);
 }
 
 int bus_read_memfd(Call *c, sd_bus_message *m, JsonObject **ret) {
@@ -208,10 +189,7 @@ int bus_read_memfd(Call *c, sd_bus_message *m, JsonObject **ret) {
         int fd, r = sd_bus_message_read(m, "h", &fd);
 
         if (r >= 0)
-                r = read_sealed(fd, &text, &n);
-        if (r == -EINVAL)
-                return call_fail(c, r, NULL,
-                                 "The descriptor must be a memfd sealed against writing and shrinking");
+                r = memfd_read(fd, MEMFD_MAX, &text, &n, &c->error);
         if (r < 0 || n == 0)
                 return r < 0 ? r : 0;
         r = json_parse(text, n, &o, &c->error);

@@ -13,7 +13,7 @@
 
 typedef struct BusMethod {
         const char *interface, *member;
-        const char *action; /* of polkit, behind "org.gantry." */
+        const char *action; /* of polkit, behind "org.gantry."; NULL: only root and our own user, without polkit */
         Role role;          /* that goes with it, on the whole instance */
         /* Reads the arguments (anew at each run) and calls a service; as an ApiHandler. */
         int (*run)(Call *c, sd_bus_message *m, JsonObject **ret);

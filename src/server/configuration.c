@@ -421,6 +421,41 @@ int configuration_try(Call *c, const Definition *d, const char *workspace_id, co
         return r;
 }
 
+typedef struct Take {
+        JsonObject *clear;  /* what is stored */
+        JsonObject *target; /* the same, masked */
+} Take;
+
+static int take_secret(const char *pointer, JsonObject *value, void *userdata) {
+        Take *t = userdata;
+
+        if (!value || json_equal(at(t->clear, pointer), value))
+                return 0;
+        /* Where its parent isn't there, another branch of the configuration was chosen: not a secret's
+         * change. */
+        if (json_pointer_set(&t->target, pointer, json_object_get(value)) < 0)
+                json_object_put(value);
+        return 0;
+}
+
+int configuration_take_secrets(Call *c, const Definition *d, const char *actor_id, const char *stored,
+                               JsonObject *config, JsonObject **ret) {
+        _cleanup_(connector_spec_freep) ConnectorSpec *spec = NULL;
+        _cleanup_json_ JsonObject *clear = NULL, *target = NULL;
+        int r = load_spec(c, d, &spec);
+
+        if (r >= 0)
+                r = configuration_unseal(c, actor_id, stored, &clear);
+        if (r >= 0)
+                r = configuration_mask(stored, &target);
+        if (r >= 0)
+                r = connector_spec_foreach_secret(spec, config, take_secret,
+                                                  &(Take) { .clear = clear, .target = target });
+        if (r >= 0)
+                *ret = TAKE_PTR(target);
+        return r;
+}
+
 int configuration_store(Call *c, const char *actor_id, const Configuration *configuration) {
         Db *db = c->server->db;
         int r;

@@ -27,6 +27,10 @@ int configuration_prepare(Call *c, const Definition *d, const char *workspace_id
 /* The same judgement of a configuration that is not stored; gives it with secrets in clear. */
 int configuration_try(Call *c, const Definition *d, const char *workspace_id, const char *actor_id, const char *old,
                       JsonObject *wanted, JsonObject **ret_clear);
+/* `stored`, masked, but with those secrets of `config` (in clear) that are new or others than the stored
+ * ones. */
+int configuration_take_secrets(Call *c, const Definition *d, const char *actor_id, const char *stored,
+                               JsonObject *config, JsonObject **ret);
 /* Inside the transaction that stores the actor: puts new secrets, drops those that are no longer referred
  * to. */
 int configuration_store(Call *c, const char *actor_id, const Configuration *configuration);

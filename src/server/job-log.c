@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include "basic/fd-util.h"
 #include "db/attempt-store.h"
 #include "server/job-log.h"
 #include "server/out.h"
 #include "server/workflow-client.h"
+#include "shared/memfd.h"
 
 /* One JSON text a line. A line that isn't one is left out. */
 static int add_lines(JsonObject *list, char *text) {
@@ -57,25 +54,23 @@ int job_log_read(Call *c, int64_t job_id, uint32_t attempt, uint64_t cursor, uin
 }
 
 int job_log_write(Call *c, JsonObject *result, sd_bus_message *reply) {
-        _cleanup_close_ int fd = memfd_create("gantry-log", MFD_CLOEXEC | MFD_ALLOW_SEALING);
         JsonObject *lines = json_member(result, "lines");
+        _cleanup_close_ int fd = -EBADF;
         _cleanup_buffer_ Buffer b = {};
-        int r = fd < 0 ? -errno : 0;
+        int r = 0;
 
         for (size_t i = 0; r >= 0 && i < json_object_array_length(lines); i++) {
                 r = json_append(&b, json_object_array_get_idx(lines, i));
                 if (r >= 0)
                         r = buffer_append_char(&b, '\n');
         }
-        if (r >= 0 && b.len > 0)
-                r = write_full(fd, buffer_bytes(&b), b.len);
         if (r < 0)
                 return r;
-        if (lseek(fd, 0, SEEK_SET) < 0 ||
-            fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) < 0)
-                return -errno;
-        return sd_bus_message_append(reply, "htb", fd, (uint64_t) json_object_get_int64(json_member(result,
-                                                                                                    "cursor")),
+        fd = memfd_new("gantry-log", buffer_string(&b), b.len);
+        if (fd < 0)
+                return fd;
+        return sd_bus_message_append(reply, "htb", fd,
+                                     (uint64_t) json_object_get_int64(json_member(result, "cursor")),
                                      json_object_get_boolean(json_member(result, "more")));
 }
 

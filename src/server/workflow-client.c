@@ -1,13 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include "basic/fd-util.h"
-#include "basic/file-util.h"
 #include "server/workflow-client.h"
 #include "shared/bus-error.h"
+#include "shared/memfd.h"
 
 #define WORKFLOW_NAME "org.gantry.Workflow1", "/org/gantry/Workflow1", "org.gantry.Workflow1.Manager"
 #define WORKLOAD_NAME "org.gantry.Workload1", "/org/gantry/Workload1", "org.gantry.Workload1.Manager"
@@ -63,19 +59,10 @@ static int new_call(Call *c, const char *name, const char *path, const char *int
 
 /* A sealed memfd with the text; an empty one for NULL. */
 static int append_memfd(sd_bus_message *m, const char *text) {
-        _cleanup_close_ int fd = memfd_create("gantry-config", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-        int r;
+        _cleanup_close_ int fd = memfd_new("gantry-config", text, text ? strlen(text) : 0);
 
-        if (fd < 0)
-                return -errno;
-        r = text ? write_full(fd, text, strlen(text)) : 0;
-        if (r < 0)
-                return r;
-        if (lseek(fd, 0, SEEK_SET) < 0 ||
-            fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) < 0)
-                return -errno;
         /* The message keeps a copy of the descriptor. */
-        return sd_bus_message_append(m, "h", fd);
+        return fd < 0 ? fd : sd_bus_message_append(m, "h", fd);
 }
 
 int workflow_start_job(Call *c, const char *connection_id, const char *job_type, const char *options,
@@ -155,18 +142,7 @@ void workflow_connection_changed(Server *s, const char *connection_id) {
 }
 
 int workflow_read_memfd(sd_bus_message *reply, char **ret, size_t *ret_n) {
-        int fd, copy, r = sd_bus_message_read(reply, "h", &fd);
+        int fd, r = sd_bus_message_read(reply, "h", &fd);
 
-        if (r < 0)
-                return r;
-        /* From its start, whoever has read it before; the message keeps its own descriptor. */
-        copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-        if (copy < 0)
-                return -errno;
-        if (lseek(copy, 0, SEEK_SET) < 0)
-                r = -errno;
-        else
-                r = read_file_fd(copy, "the answer", MEMFD_MAX, ret, ret_n, NULL);
-        (void) safe_close(copy);
-        return r;
+        return r < 0 ? r : memfd_read(fd, MEMFD_MAX, ret, ret_n, NULL);
 }
