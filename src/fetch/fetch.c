@@ -1,5 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* A body over HTTP that comes whole or fails. A connection that breaks off is taken up again where it
+ * ended (Range), provided that the server says it is still the same version; a server without ranges
+ * sends all once more, and what is known already is skipped. Without such a promise of the server the
+ * body can't be gone on with, and that is an error: two halves of two versions would be worse than none.
+ *
+ *   HEAD --> BODY --> END      one request; pump() returns when something new is there
+ *     ^                |
+ *     +-- next try ----+       after a failure that may pass, with a pause that doubles
+ *
+ * Redirects are followed by hand: credentials go to the host that they were given for and to no other,
+ * and never from https to http. */
+
 #include <curl/curl.h>
 #include <strings.h>
 #include <time.h>
@@ -77,6 +89,7 @@ FetchStream *fetch_free(FetchStream *s) {
 
 /* ---- one request ---- */
 
+/* By the ETag where there is one, else by the time. */
 static bool same_version(const FetchStream *s) {
         if (s->response.etag || s->head.etag)
                 return streq_ptr(s->response.etag, s->head.etag);
@@ -95,6 +108,7 @@ static bool is_the_rest(FetchStream *s) {
         return same_version(s);
 }
 
+/* The last header is where it is decided whether the body is wanted. */
 static size_t on_header(char *p, size_t size, size_t n, void *userdata) {
         FetchStream *s = userdata;
         int r = fetch_head_line(&s->head, p, size * n);
@@ -146,6 +160,7 @@ static int add_line(FetchStream *s, const char *name, const char *value) {
         return 0;
 }
 
+/* Conditions go with the first request only; a retry wants the rest of what that one promised. */
 static int make_headers(FetchStream *s) {
         const char *validator = s->response.etag ?: s->response.last_modified;
         char range[48];
@@ -171,6 +186,7 @@ static int make_headers(FetchStream *s) {
         return r;
 }
 
+/* A handle that is reset keeps its connections. */
 static int start_request(FetchStream *s) {
         CURL *e = s->easy;
         int r;
@@ -260,6 +276,7 @@ static int result_errno(CURLcode result, bool *ret_passing) {
         }
 }
 
+/* The statuses that servers use for "later" may pass; a 4xx will be the same next time. */
 static int status_errno(unsigned status, bool *ret_passing) {
         *ret_passing = status == 408 || status == 429 || status == 500 || status == 502 || status == 503 ||
                        status == 504;
@@ -277,6 +294,7 @@ static int status_errno(unsigned status, bool *ret_passing) {
         }
 }
 
+/* What is told about the body stays that of the first answer, whatever later ones say. */
 static int accept_first(FetchStream *s) {
         FetchHead *h = &s->head;
 
@@ -345,6 +363,7 @@ static int follow(FetchStream *s, Error **reterr_error) {
 
 /* ---- tries ---- */
 
+/* The server's wish counts when it is longer, up to a limit. */
 static int pause_before(FetchStream *s, unsigned failures, Error **reterr_error) {
         usec_t span = s->options.retry_pause << MIN(failures - 1, 10U);
         struct timespec ts;

@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* What a sandbox will be, as data. Making a plan and carrying it out are apart so that the first can be
+ * tested without privileges and shown to people, and so that the shim needs no knowledge of connectors.
+ *
+ * Mounts are kept sorted by path, components first, so that each is mounted after what it lies in. What a
+ * mount above shows already is not added again, and which of two for one place wins is said at
+ * mount_change(). /proc, /dev and /sys are the sandbox's own and can't be given. */
+
 #include <stdio.h>
 #include <sys/stat.h>
 
@@ -81,6 +88,7 @@ SandboxPlan *sandbox_plan_free(SandboxPlan *p) {
         return NULL;
 }
 
+/* Normal and absolute: with ".." in it, a target would be sorted by one path and mounted at another. */
 static int check_target(const char *target) {
         _cleanup_free_ char *normal = NULL;
 
@@ -145,6 +153,7 @@ static int mount_change(SandboxMount *m, const char *source, bool writable, bool
         return 0;
 }
 
+/* Takes the strings of `m` over. */
 static int mount_insert(SandboxPlan *p, const SandboxMount *m) {
         SandboxMount *grown = reallocarray(p->mounts, p->n_mounts + 1, sizeof(*grown));
         size_t at = 0;
@@ -249,6 +258,8 @@ static char *translate(SandboxPlan *p, const char *value, bool assignment) {
         return s;
 }
 
+/* Without a mount namespace there are no targets: paths in arguments and in NAME=PATH become those of the
+ * host. */
 static int translate_all(SandboxPlan *p, char **l, bool assignment) {
         for (; l && *l; l++) {
                 char *s = translate(p, *l, assignment);
@@ -320,6 +331,7 @@ static int add_u64(JsonObject *o, const char *key, uint64_t n) {
         return v ? json_add(o, key, v) : -ENOMEM;
 }
 
+/* Defaults are left out; a plan is read by people when something does not work. */
 static int mount_to_json(const SandboxMount *m, JsonObject *array) {
         JsonObject *o = json_object_new_object();
         int r;
@@ -340,6 +352,7 @@ static int mount_to_json(const SandboxMount *m, JsonObject *array) {
         return r;
 }
 
+/* Layers by name, since their numbers change between versions. */
 static int without_to_json(uint32_t mask, JsonObject *o) {
         _cleanup_strv_ char **names = NULL;
 
@@ -435,6 +448,7 @@ static int copy_string(JsonObject *o, const char *key, char **ret, Error **reter
         return *ret ? 1 : -ENOMEM;
 }
 
+/* Through the same door as every mount: what is refused there is refused here. */
 static int mounts_from_json(JsonObject *o, SandboxPlan *p, Error **reterr_error) {
         JsonObject *array = NULL;
         int r = json_get_array(o, "mounts", &array, WHAT, reterr_error);
@@ -488,6 +502,7 @@ static int files_from_json(JsonObject *o, SandboxPlan *p, Error **reterr_error) 
         return 0;
 }
 
+/* All are 64 bits unsigned in the plan, so one table does for them. */
 static int numbers_from_json(JsonObject *o, SandboxPlan *p, Error **reterr_error) {
         for (size_t i = 0; i < ELEMENTSOF(number_fields); i++) {
                 int64_t n = 0;
@@ -503,6 +518,7 @@ static int numbers_from_json(JsonObject *o, SandboxPlan *p, Error **reterr_error
         return 0;
 }
 
+/* An unknown layer is an error: leaving out what one has not heard of could be any layer. */
 static int without_from_json(JsonObject *o, SandboxPlan *p, Error **reterr_error) {
         _cleanup_strv_ char **names = NULL;
         int r = json_get_strv(o, "without", &names, WHAT, reterr_error);

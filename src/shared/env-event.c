@@ -1,5 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* The seam to the outside world (basic/env.h) as it is in production: sd-event for the loop, plain system
+ * calls for the rest. There is nothing to decide in here, and that is the point: whatever is decided
+ * stands behind the seam, where a simulator can run it through faults that no kernel would give on
+ * request.
+ *
+ * A handler may free the source that it was called for, or the object around it. So a source that is
+ * freed while its handler runs is only marked, and goes when the handler returns; every call of a handler
+ * is wrapped for that (source_leave()). */
+
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/epoll.h>
@@ -36,6 +45,7 @@ struct EnvSource {
 
 #define FDS_PER_PACKET_MAX 8U
 
+/* An Env is the first member of ours. */
 static EnvEvent *env_event(Env *e) {
         return (EnvEvent *) e;
 }
@@ -45,6 +55,7 @@ static void source_release(EnvSource *s) {
         free(s);
 }
 
+/* Switched off at once even when it must stay for a moment: nothing more may come of it. */
 static EnvSource *event_source_free(EnvSource *s) {
         if (s->running) {
                 s->dead = true;
@@ -87,6 +98,7 @@ static int source_ready(EnvSource *s, int r, int priority, EnvSource **ret) {
         return 0;
 }
 
+/* Monotonic time goes on while the machine sleeps, so that a lease that ran out then is seen to have. */
 static usec_t event_now(Env *e, EnvClock clock) {
         struct timespec ts = {};
 
@@ -148,6 +160,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
                                                 s->userdata));
 }
 
+/* One shot: who wants another sets it in the handler. */
 static int event_timer_set(EnvSource *s, usec_t at) {
         int r;
 
@@ -177,6 +190,7 @@ static int on_signal(sd_event_source *source, const struct signalfd_siginfo *si,
         return source_leave(s, s->handler.signal(s, (int) si->ssi_signo, s->userdata));
 }
 
+/* Signals come before all else that waits; a Ctrl-C must not stand behind a full pipe. */
 static int event_signal_add(Env *e, int signo, EnvSignalHandler handler, void *userdata, EnvSource **ret) {
         EnvSource *s = source_new(e, userdata);
         sigset_t set;
@@ -270,6 +284,7 @@ static int event_close(Env *e, int fd) {
         return safe_close(fd);
 }
 
+/* A child that dumped core is told like one that was killed. */
 static int on_child(sd_event_source *source, const siginfo_t *si, void *userdata) {
         EnvSource *s = userdata;
         EnvExit status = { .code = -1 };
@@ -282,6 +297,8 @@ static int on_child(sd_event_source *source, const siginfo_t *si, void *userdata
         return source_leave(s, s->handler.child(s, si->si_pid, &status, s->userdata));
 }
 
+/* Between fork() and execve(): only calls that a signal handler could make. What fails is told through
+ * the pipe. */
 static _noreturn_ void child_exec(const EnvSpawn *spawn, int error_fd) {
         int fds[4], error;
         sigset_t none;
@@ -314,6 +331,8 @@ fail:
         _exit(127);
 }
 
+/* A program that cannot be executed is an error here and now, not an exit code later: the pipe closes by
+ * itself on success. */
 static int event_spawn(Env *e, const EnvSpawn *spawn, EnvChildHandler handler, void *userdata,
                        pid_t *ret_pid,
                        EnvSource **ret, Error **reterr_error) {
@@ -380,6 +399,7 @@ static int event_file_remove(Env *e, const char *path) {
         return RET_NERRNO(unlink(path));
 }
 
+/* A lock of the open file: it ends with the last descriptor, whoever inherited one. */
 static int event_file_lock(Env *e, const char *path, int *ret_fd) {
         _cleanup_close_ int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 

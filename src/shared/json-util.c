@@ -1,5 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* JSON as trees, over json-c, with two things done differently from it. Text becomes a tree here and not
+ * by json-c's tokener, so that there is one grammar for all of Gantry (json_validate()) and no text that
+ * one reader takes and the other refuses. And numbers keep their text where a double would lose digits:
+ * what is written out again is what came in.
+ *
+ * A null value is a NULL pointer, as json-c has it. So "absent" and "null" look alike to the getters
+ * below, which is also what the protocol wants. */
+
 #include "basic/decimal.h"
 #include "basic/file-util.h"
 #include "basic/json-scan.h"
@@ -14,6 +22,7 @@ typedef struct Builder {
 
 static int build_value(Builder *b, JsonObject **ret);
 
+/* Into `scratch`, which the next text overwrites. */
 static int build_text(Builder *b) {
         const char *behind = json_skip_string(b->p, b->end);
         int r;
@@ -25,6 +34,7 @@ static int build_text(Builder *b) {
         return r < 0 ? r : buffer_string(&b->scratch) ? 0 : -ENOMEM;
 }
 
+/* An integer where 64 bits hold it, else a double that remembers its text. */
 static int build_number(Builder *b, JsonObject **ret) {
         const char *start = b->p;
         _cleanup_free_ char *text = NULL;
@@ -59,6 +69,7 @@ static char *build_key(const Builder *b) {
         return buffer_steal_string(&key);
 }
 
+/* Of the same name the last one counts, as json_add() replaces. */
 static int build_members(Builder *b, JsonObject *o) {
         int r;
 
@@ -204,6 +215,7 @@ JsonObject *json_member(JsonObject *o, const char *key) {
         return json_object_object_get_ex(o, key, &v) ? v : NULL;
 }
 
+/* 1 found, 0 absent or null, -EINVAL with a sentence that names `what` and the member. */
 static int get_typed(JsonObject *o, const char *key, json_type type, const char *type_name, JsonObject **ret,
                      const char *what, Error **reterr_error) {
         JsonObject *v = json_member(o, key);
@@ -345,6 +357,7 @@ static bool is_number(JsonObject *o) {
         return json_object_is_type(o, json_type_int) || json_object_is_type(o, json_type_double);
 }
 
+/* Members have no order. */
 static bool object_equal(JsonObject *a, JsonObject *b) {
         if (json_object_object_length(a) != json_object_object_length(b))
                 return false;

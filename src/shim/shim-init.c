@@ -1,5 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* The first process inside the sandbox. It sets the sandbox up, forks the process that becomes the
+ * connector, and stays as its supervisor: process 1 of the namespace, with whom everything inside ends.
+ *
+ *   shim ---- socket ---- init (here) ---- pipe ---- connector, until execve()
+ *
+ * It tells the shim at most twice: how the start went, and how the connector ended. The first is read
+ * from the pipe, which closes at execve(): the last report in it is the truth, STARTED when nothing came
+ * after it. Death goes down the chain by PDEATHSIG, and each side that arms it looks once more whether
+ * the other was still alive. */
+
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -19,6 +29,7 @@ static void report(int socket, const InitReport *what) {
         (void) send(socket, what, sizeof(*what), MSG_NOSIGNAL);
 }
 
+/* REFUSED means that the kernel said no to a namespace: the shim may try again with fewer. */
 static InitReport failure(const Sandbox *s, int r) {
         InitReport rep = {
                 .type = s->refused ? INIT_REFUSED : INIT_FAILED,
@@ -47,6 +58,7 @@ static int arrange_fds(Sandbox *s, const int fds[3], int *last_word) {
         return 0;
 }
 
+/* An ignored signal would be inherited through execve(). */
 static void reset_signals(void) {
         sigset_t none;
 
@@ -56,6 +68,8 @@ static void reset_signals(void) {
         (void) sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/* STARTED is written before execve(), because after it nobody is left to write; a failure of execve()
+ * itself overrides it. */
 static _noreturn_ void become_connector(Sandbox *s, const int fds[3], int last_word) {
         InitReport rep;
         int r;
@@ -113,6 +127,7 @@ static _noreturn_ void finish(int socket, int status) {
         _exit(0);
 }
 
+/* Everything that is orphaned inside comes here to be waited for. */
 static _noreturn_ void supervise(int socket, pid_t connector) {
         sigset_t set;
 

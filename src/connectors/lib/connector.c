@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* The frame of every native connector: from the command line to the verb, with configuration, catalog and
+ * state read and checked on the way. What a connector must never do is put right here once: print
+ * something that is no message, show a secret, end without a word. The type of a failure is a global,
+ * because errors travel as return values through code that knows nothing of types; who knows better sets
+ * it on the way up (connector_fail()). */
+
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
@@ -94,6 +100,8 @@ static int load_spec(Invocation *i, Error **reterr_error) {
         return r < 0 ? r : connector_spec_from_json(o, &i->spec, reterr_error);
 }
 
+/* Secrets are known to the emitter before the configuration is checked: the check's own words could hold
+ * one. */
 static int load_config(Invocation *i, Error **reterr_error) {
         _cleanup_strv_ char **secrets = NULL;
         int r;
@@ -146,6 +154,7 @@ static int refuse_files(const Invocation *i, Error **reterr_error) {
         return 0;
 }
 
+/* Catalogs may be as large as states and share their limit. */
 static int load_catalog(Invocation *i, Error **reterr_error) {
         _cleanup_json_ JsonObject *o = NULL;
         int r;
@@ -188,6 +197,7 @@ static int load_state(Invocation *i, Error **reterr_error) {
         return 0;
 }
 
+/* Held against what the source has now, by name and mode alone. */
 static int check_stream(const Catalog *found, const ConfiguredStream *c, Error **reterr_error) {
         const AirbyteStream *s = catalog_find(found, c->stream.namespace, c->stream.name);
         bool good;
@@ -205,6 +215,7 @@ static int check_stream(const Catalog *found, const ConfiguredStream *c, Error *
         return 0;
 }
 
+/* The catalog of the source is made once more: the configured one may be older than it. */
 static int verb_read(Invocation *i, Error **reterr_error) {
         _cleanup_catalog_ Catalog *found = NULL;
         int r;
@@ -298,6 +309,7 @@ static int run_verb(Invocation *i, Error **reterr_error) {
         }
 }
 
+/* A record that was half written is dropped; everything that was whole before it still goes out. */
 static int report_failure(Invocation *i, int r, const Error *error) {
         _cleanup_free_ char *masked = emitter_mask(i->out, error_message(error, r));
 
@@ -332,6 +344,7 @@ static int run(Invocation *i) {
         return report_failure(i, r, error);
 }
 
+/* A source has no `write`, a destination no `read`: asking for it is a usage error. */
 static Verb verb_from_string(const ConnectorInfo *info, const char *s) {
         static const char *const names[_VERB_MAX] = { "spec", "check", "discover", "read", "write" };
 
@@ -364,6 +377,8 @@ static void print_help(const ConnectorInfo *info) {
                "     --version                          Show the version\n");
 }
 
+/* On standard error and as exit code 2; whoever calls us so is a person or a wrong program, and reads no
+ * messages. */
 static int usage_error(const ConnectorInfo *info, const char *what, const char *arg) {
         fprintf(stderr, "%s: %s%s%s%s\n", info->name, what, arg ? " '" : "", strempty(arg), arg ? "'" : "");
         return EXIT_USAGE;

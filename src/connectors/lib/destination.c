@@ -1,5 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* The frame of every native destination: lines in, records to the connector, states back when they are
+ * true.
+ *
+ *   RECORD --> write()  (gathered by the connector)
+ *   STATE  --> waits, with the counts of its records
+ *              |  due: age, number, size, a pause of the input, its end
+ *              v
+ *            commit() --> the waiting states, in the order in which they came
+ *
+ * A state that is written back says "all before me is durable", so nothing in between may be dropped
+ * silently: a record that can't be written is counted as rejected and reported, a line that is no message
+ * is reported, anything worse ends the run. COMPLETE of a stream is remembered but acted on at the very
+ * end only, and only when the input ended in order: what it allows destroys older data. */
+
 #include <inttypes.h>
 #include <math.h>
 #include <poll.h>
@@ -98,6 +112,7 @@ static int make_key(Buffer *b, const char *namespace, const char *name) {
         return r < 0 ? r : buffer_append_string(b, name);
 }
 
+/* From the name in a record to the number that the connector knows a stream by. */
 static int index_streams(DestinationRun *d) {
         d->streams = hashmap_new(NULL);
         if (!d->streams)
@@ -115,6 +130,7 @@ static int index_streams(DestinationRun *d) {
         return 0;
 }
 
+/* Names in records may be escaped; the index has them decoded. */
 static int record_key(DestinationRun *d, const Envelope *e) {
         int r = 0;
 
@@ -139,6 +155,7 @@ static int refuse_file(const DestinationRun *d, const Envelope *e, Error **reter
                               d->reader.n_lines, (int) MIN(e->stream.n, 512U), e->stream.p, d->info->name);
 }
 
+/* By shape first: lines of one shape are of one stream, so most records cost an array access. */
 static int find_stream(DestinationRun *d, const Envelope *e, size_t *ret, Error **reterr_error) {
         uintptr_t found;
         int r;
@@ -169,6 +186,7 @@ static int find_stream(DestinationRun *d, const Envelope *e, size_t *ret, Error 
 
 /* --- records --- */
 
+/* The first of each stream is told with its reason, the rest as a number. */
 static int reject(DestinationRun *d, size_t i, const char *why) {
         StreamProgress *p = d->progress + i;
 
@@ -219,6 +237,8 @@ static int read_record(const Envelope *e, DestinationRecord *ret, const char **r
         return 1;
 }
 
+/* The whole line is validated before anybody believes a part of it. The platform does not do it: this is
+ * the one place. */
 static int on_record(DestinationRun *d, const Envelope *e, Error **reterr_error) {
         _cleanup_error_ Error *refused = NULL;
         DestinationRecord record;
@@ -253,6 +273,7 @@ static int on_record(DestinationRun *d, const Envelope *e, Error **reterr_error)
 
 /* --- states --- */
 
+/* NULL for a state of a stream that is not in the catalog, which has no records either. */
 static StreamProgress *progress_of(DestinationRun *d, const StateMessage *m) {
         uintptr_t found;
 
@@ -296,6 +317,7 @@ static int pending_grow(DestinationRun *d) {
         return 0;
 }
 
+/* Counts are taken now, while they are those of the records before this state. */
 static int on_state(DestinationRun *d, const Envelope *e, Error **reterr_error) {
         StateMessage m = {};
         int r;
@@ -347,6 +369,7 @@ static int commit(DestinationRun *d, Error **reterr_error) {
         return emitter_flush(d->out);
 }
 
+/* Asked at each line while a state waits. */
 static bool commit_due(const DestinationRun *d) {
         if (d->n_pending == 0)
                 return false;
@@ -356,6 +379,7 @@ static bool commit_due(const DestinationRun *d) {
 
 /* --- the other messages --- */
 
+/* A COMPLETE is taken back by any record that comes after it. */
 static int on_trace(DestinationRun *d, const Envelope *e) {
         TraceMessage m = {};
         int r;
@@ -390,6 +414,7 @@ static int on_garbage(DestinationRun *d) {
                            d->reader.n_lines);
 }
 
+/* Blank lines are nothing; some sources end their output with one. */
 static int on_line(DestinationRun *d, JsonSlice line, Error **reterr_error) {
         Envelope e;
         int r;
@@ -456,6 +481,7 @@ static int wait_input(DestinationRun *d, int fd, Error **reterr_error) {
         return commit(d, reterr_error);
 }
 
+/* A last line without a newline counts as one: the platform adds it, other callers may not. */
 static int read_input(DestinationRun *d, int fd, Error **reterr_error) {
         JsonSlice line;
         int r;
@@ -488,6 +514,7 @@ static int read_input(DestinationRun *d, int fd, Error **reterr_error) {
         return r > 0 ? on_line(d, line, reterr_error) : r;
 }
 
+/* After the last commit. Streams without COMPLETE keep what they had. */
 static int finish_streams(DestinationRun *d, Error **reterr_error) {
         int r = 0;
 

@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* Messages on their way out. Lines are gathered and written in large pieces, but never wait long: a state
+ * lets the other side commit, so it goes within a quarter of the time that a record may wait. A record is
+ * built in place in the outgoing buffer. While one is open, other messages (a warning about one of its
+ * values) go to the side and follow it, so that no line is ever torn.
+ *
+ * Whatever is said in words passes the mask; records do not, because what they carry is the data. */
+
 #include <poll.h>
 #include <stdio.h>
 #include <time.h>
@@ -132,6 +139,7 @@ static int write_all(int fd, const char *p, size_t n) {
         return 0;
 }
 
+/* The one place where a source notices that it is to end: between two lines. */
 static int check_stop(const Emitter *e) {
         return e->stop && *e->stop ? -ECANCELED : 0;
 }
@@ -274,6 +282,7 @@ uint64_t emitter_stream_count(const EmitterStream *s) {
         return s->count;
 }
 
+/* A stream without a namespace has none in its descriptor either. */
 static int append_descriptor(Buffer *b, const EmitterStream *s) {
         int r;
 

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* Where the records of a stream go, decided from three numbers: the generation that this sync writes, the
+ * oldest that may stay, and what is there already. The same decision is made by every destination, and
+ * again by each attempt; so it must not depend on anything that an attempt could have changed without
+ * committing it. */
+
 #include <inttypes.h>
 
 #include "connectors/lib/generation-place.h"

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* What each record is given: an id, the time, the metadata column. The id is a UUIDv7, because its order
+ * is that of arrival, which keeps an index on it small. Random bytes are drawn in bulk and the text of a
+ * second is kept, since both are wanted for every record. */
+
 #include <stdio.h>
 #include <sys/random.h>
 #include <time.h>
@@ -9,6 +13,7 @@
 
 #define ID_RANDOM 10U
 
+/* The pool is used from its end downwards. */
 static int draw(RecordStamp *s) {
         size_t done = 0;
 

@@ -1,5 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* From a stream's JSON schema to columns, for destinations that have columns. Schemas in the field say
+ * the same thing in many ways (unions, references to well-known types, numbers declared as strings with a
+ * note beside them), and some say nothing. What is certain becomes a kind of its own, everything else
+ * JSON text, which holds any value.
+ *
+ * Records mostly bring their members in the same order; the search begins where the last one ended, so
+ * that the usual case compares one name. */
+
 #include <inttypes.h>
 
 #include "connectors/lib/stream-columns.h"
@@ -45,6 +53,7 @@ static unsigned type_bit(const char *name) {
         return HAS_UNKNOWN;
 }
 
+/* What is no name of a type is unknown, not an error: the record decides. */
 static unsigned types_of_value(JsonObject *type) {
         unsigned bits = 0;
 
@@ -109,6 +118,7 @@ static const char *string_member(JsonObject *o, const char *key) {
         return json_object_is_type(v, json_type_string) ? json_object_get_string(v) : "";
 }
 
+/* Formats that are no time of any kind say nothing about a column. */
 static ColumnKind string_kind(JsonObject *schema) {
         const char *format = string_member(schema, "format"), *airbyte = string_member(schema,
                 "airbyte_type");
@@ -157,6 +167,7 @@ ColumnKind column_kind_of_schema(JsonObject *schema, bool *ret_nullable) {
         }
 }
 
+/* The index is by name; 0 is "not there", so numbers are kept plus one. */
 static int add_column(StreamColumns *c, const char *field, ColumnKind kind, bool nullable) {
         StreamColumn *k = c->items + c->n;
         int r;
@@ -173,12 +184,14 @@ static int add_column(StreamColumns *c, const char *field, ColumnKind kind, bool
         return r == -EEXIST ? -EINVAL : r;
 }
 
+/* A stream that declares nothing and forbids the rest has no columns at all. */
 static bool forbids_others(JsonObject *schema) {
         JsonObject *more = json_member(schema, "additionalProperties");
 
         return json_object_is_type(more, json_type_boolean) && !json_object_get_boolean(more);
 }
 
+/* A schema without properties gets one column for the whole record. */
 static int fill(StreamColumns *c, const AirbyteStream *stream, Error **reterr_error) {
         JsonObject *properties = json_member(stream->json_schema, "properties");
         size_t n = json_object_is_type(properties,

@@ -21,6 +21,7 @@ static int64_t stream_offset(const char *namespace, const char *name) {
         return LOCK_BASE + (int64_t) (h >> 4);
 }
 
+/* Locks of the open file description: a second descriptor of the same process counts as another. */
 static int set_lock(int fd, int command, short type, int64_t offset) {
         struct flock lock = { .l_type = type, .l_whence = SEEK_SET, .l_start = offset, .l_len = 1 };
 

@@ -26,6 +26,7 @@ static bool is_directory(const char *path) {
         return stat(path, &st) >= 0 && S_ISDIR(st.st_mode);
 }
 
+/* A directory that happens to be called x.csv is a directory. */
 static bool names_file(const char *path, const char *extension) {
         size_t n = strlen(path), k = strlen(extension);
 
@@ -38,6 +39,7 @@ static int fail(const char *path, int r, const char *what, Error **reterr_error)
         return connector_fail(reterr_error, type, r, "Failed to %s '%s': %s", what, path, strerror(-r));
 }
 
+/* Never through a link: what a stranger placed there would lead elsewhere (threat T34). */
 static int open_directory_at(int at, const char *name) {
         if (mkdirat(at, name, 0777) < 0 && errno != EEXIST)
                 return -errno;
@@ -54,6 +56,7 @@ static void raise_fd_limit(size_t n_streams) {
         (void) setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+/* Beside the files, where no reader of *.csv will look. */
 static int open_side(TargetDirectory *d, Error **reterr_error) {
         _cleanup_free_ char *name = NULL;
 

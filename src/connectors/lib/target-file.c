@@ -1,5 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* One file that is written to while it can be lost at any moment. Its journal says how many bytes count;
+ * the rest is what an interrupted run left, and goes when the file is opened again. The order of writes
+ * is what all depends on:
+ *
+ *   append      bytes, fdatasync, then the journal with the new length, fdatasync, then the state is echoed
+ *   rewrite     the new file, fsync, the journal announces it, rename, directory, the journal with the new length
+ *   refresh     appends to FILE.new; at its end rename, both directories, the journal
+ *
+ * Wherever it is cut, recover() finds out from what is there how far it came: a rewritten file that is
+ * gone was renamed, an unfinished file that is gone has become the file. A file that was closed in order
+ * and has changed since belongs to its owner, and is taken as it is. */
+
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -20,6 +32,7 @@ static int fail(const TargetFile *f, int r, const char *what, Error **reterr_err
                               strerror(-r));
 }
 
+/* Without `sync` it is durable before the next bytes are, see target_file_flush(). */
 static int write_journal(TargetFile *f, bool sync, Error **reterr_error) {
         int r = target_journal_write(f->journal_fd, &f->journal, sync);
 
@@ -35,10 +48,12 @@ static int sync_directory(const TargetFile *f, int fd, Error **reterr_error) {
 
 /* --- names --- */
 
+/* A name that has been encoded, so it may go into a format. */
 static int suffixed(const Buffer *base, const char *suffix, char **ret) {
         return asprintf(ret, "%.*s%s", (int) base->len, buffer_bytes(base), suffix) < 0 ? -ENOMEM : 0;
 }
 
+/* Three files of the side directory, by the same rule as the file itself. */
 static int name_side_files(TargetFile *f, const AirbyteStream *s) {
         _cleanup_buffer_ Buffer base = {};
         int r = 0;
@@ -60,6 +75,7 @@ static int name_side_files(TargetFile *f, const AirbyteStream *s) {
         return r < 0 ? r : suffixed(&base, ".rewrite", &f->rewrite_name);
 }
 
+/* A namespace that is a mount point of its own would make syncing the one file system not enough. */
 static int open_parent(TargetFile *f, const AirbyteStream *s, Error **reterr_error) {
         _cleanup_buffer_ Buffer b = {};
         struct stat here, root;
@@ -87,6 +103,7 @@ static int open_parent(TargetFile *f, const AirbyteStream *s, Error **reterr_err
         return 0;
 }
 
+/* `display` is for messages, and the only form that holds the whole path. */
 static int name_file(TargetFile *f, const AirbyteStream *s, const char *extension) {
         _cleanup_buffer_ Buffer b = {}, shown = {};
         int r = 0;
@@ -217,6 +234,7 @@ static int busy(const TargetFile *f, Error **reterr_error) {
                               f->display);
 }
 
+/* Opens, locks, cuts to what counts and stands at its end. */
 static int place_at(TargetFile *f, int at, const char *name, uint64_t length, Error **reterr_error) {
         struct stat st;
         char last;
@@ -242,6 +260,7 @@ static int place_at(TargetFile *f, int at, const char *name, uint64_t length, Er
         return 0;
 }
 
+/* That there is none is as good. */
 static int drop_new(TargetFile *f, Error **reterr_error) {
         if (unlinkat(f->directory->side_fd, f->new_name, 0) < 0 && errno != ENOENT)
                 return fail(f, -errno, "remove the unfinished file of", reterr_error);
@@ -289,6 +308,7 @@ static int merge_new(TargetFile *f, const TargetFormat *format, void *userdata, 
         return r < 0 ? r : drop_new(f, reterr_error);
 }
 
+/* The journal is written before the first byte: should we die now, it is known whose bytes follow. */
 static int place(TargetFile *f, const TargetFormat *format, void *userdata, Error **reterr_error) {
         GenerationPlace where = generation_place(f->configured, &f->journal.history, reterr_error);
         int r;
@@ -389,6 +409,7 @@ int target_file_wrote(TargetFile *f, Error **reterr_error) {
         return f->buffer.len >= f->directory->flush_size ? target_file_flush(f, reterr_error) : 0;
 }
 
+/* Of whichever of the two files is being written. */
 static void set_length(TargetFile *f) {
         if (f->writes_new)
                 f->journal.new_length = f->length;

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* The journal of one file: two slots of 512 bytes of text, each with a sequence number and a checksum,
+ * written in turn. A write that was torn leaves a slot whose sum is wrong, and the other one, which is
+ * older by one step, counts. 512 bytes are what disks write whole; the sum is there for those that do
+ * not. */
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -10,6 +15,7 @@
 #define SLOT_SIZE 512U
 #define SLOT_FORMAT "gantry1 %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %d %d %d %d %d %d %" PRIi64 " %" PRIi64
 
+/* Text, so that a person can read what a program believed when it died. */
 static bool parse_slot(const char *slot, TargetJournal *ret) {
         int clean, rewrite_is_new, has_final, has_new, final_generation, new_generation;
         const char *mark = strstr(slot, " sum ");

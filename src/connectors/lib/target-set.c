@@ -58,12 +58,14 @@ int target_set_open(TargetSet *s, const char *path, const ConfiguredCatalog *cat
         return r < 0 ? r : sync_directories(s, reterr_error);
 }
 
+/* Waits for everything of the file system, other programs' writes included. */
 static int sync_all(TargetSet *s, Error **reterr_error) {
         return syncfs(s->directory.root_fd) < 0 ? error_set_errno(reterr_error, -errno,
                                                                   "Failed to sync '%s'",
                                                                   s->directory.path) : 0;
 }
 
+/* Data first, lengths after it, with a wait for the disk behind each. */
 static int commit_many(TargetSet *s, Error **reterr_error) {
         int r;
 

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* Whether a text is a date, a time or a timestamp, in the forms that sources of the field write: with or
+ * without seconds, with a fraction of any length, `T` or a space, a zone as `Z`, `+02`, `+0200` or
+ * `+02:00`, years beyond 9999, years before Christ. Only the form is judged, and days are not counted:
+ * the text is stored as it came, so what matters is that it is of the kind. */
+
 #include "connectors/lib/temporal.h"
 
 typedef struct Cursor {
@@ -32,6 +37,7 @@ static bool take_pair(Cursor *c, int low, int high) {
         return v >= low && v <= high;
 }
 
+/* Years of up to six digits, with a sign or without. */
 static bool take_date(Cursor *c) {
         size_t n;
 
@@ -44,6 +50,7 @@ static bool take_date(Cursor *c) {
         return take(c, '-') && take_pair(c, 1, 12) && take(c, '-') && take_pair(c, 1, 31);
 }
 
+/* None is fine; that is a timestamp without a zone. */
 static bool take_zone(Cursor *c) {
         if (take(c, 'Z') || take(c, 'z'))
                 return true;
@@ -56,6 +63,7 @@ static bool take_zone(Cursor *c) {
         return true;
 }
 
+/* 24:00:00 is midnight at the end of a day, second 60 a leap second. */
 static bool take_time(Cursor *c) {
         if (!take_pair(c, 0, 24) || !take(c, ':') || !take_pair(c, 0, 59))
                 return false;

@@ -16,6 +16,7 @@ void columns_done(Columns *c) {
         *c = (Columns) {};
 }
 
+/* The key of the column in a record, quoted and with its colon, is made once. */
 static int column_init(Column *column, const char *name, size_t n) {
         _cleanup_buffer_ Buffer b = {};
         int r;
@@ -132,6 +133,7 @@ int columns_from_schema(JsonObject *schema, Columns *ret) {
         return 0;
 }
 
+/* ASCII only; other spaces may be part of a name. */
 static bool is_space(char c) {
         return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }

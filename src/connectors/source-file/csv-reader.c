@@ -1,5 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* CSV as it is found, which is wider than RFC 4180: any delimiter and quote, backslash escapes, CR or CR
+ * LF or LF, quotes that are no quotes because they stand in the middle of a cell. Cells are slices of the
+ * window, so that a row costs no allocation; escapes are taken out in place, once the whole row has been
+ * seen.
+ *
+ * A row that is broken ends at the next line end. After a quote that was left open that may be the wrong
+ * place, but every other guess loses more. */
+
 #include "connectors/source-file/csv-reader.h"
 
 /* How much of the start of a file is looked at to find out its line ends and its delimiter. */
@@ -39,6 +47,7 @@ static size_t sniff_count(const CsvReader *r, const char *p, const char *end, ch
         return n_lines > 0 ? first : count;
 }
 
+/* The one that all of the first lines agree on, with the most columns. */
 static char sniff_delimiter(const CsvReader *r, const char *p, const char *end) {
         static const char candidates[] = { ',', ';', '\t', '|' };
         size_t best = 0, n;
@@ -54,6 +63,8 @@ static char sniff_delimiter(const CsvReader *r, const char *p, const char *end) 
         return found;
 }
 
+/* Looks at the beginning of the file once, for its line ends and, unless it is configured, its delimiter.
+ */
 static int csv_start(CsvReader *r, Error **reterr_error) {
         const char *p, *end;
         int q;
@@ -78,6 +89,7 @@ static int csv_start(CsvReader *r, Error **reterr_error) {
         return 0;
 }
 
+/* Cells of the row before are overwritten. */
 static int add_cell(CsvReader *r, char *p, size_t n, bool quoted) {
         if (r->n_cells == r->n_allocated) {
                 size_t want = MAX(r->n_allocated * 2, (size_t) 64);
@@ -125,6 +137,7 @@ static char *find_closing_quote(const CsvReader *r, char *p, char *end, bool *re
  * has to be looked at again with more bytes must find its text unchanged. */
 #define CELL_ESCAPED (SIZE_MAX / 2 + 1)
 
+/* The text only becomes shorter, so it stays where it is. */
 static void unescape_cell(const CsvReader *r, CsvCell *cell) {
         char escape = r->dialect.escape ?: r->dialect.quote, *from = cell->p, *to = cell->p, *end;
 
@@ -170,6 +183,7 @@ static int read_quoted(CsvReader *r, char **p, char *end, char newline) {
         return q < 0 ? q : ROW_COMPLETE;
 }
 
+/* Only looks: with more bytes in the window the same row is read again from its start. */
 static int read_row(CsvReader *r, char *start, char *end, char **ret_behind) {
         char delimiter = r->dialect.delimiter, quote = r->dialect.quote;
         char newline = r->cr_ends_line ? '\r' : '\n';
@@ -261,6 +275,7 @@ static void finish_row(CsvReader *r, char *behind) {
                         unescape_cell(r, &r->cells[i]);
 }
 
+/* An empty line, not a row of one null: no writer of CSV means that. */
 static bool row_is_blank(const CsvReader *r) {
         return r->n_cells == 1 && r->cells[0].n == 0 && !r->cells[0].quoted;
 }

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* gzip and zstd, member by member, with limits. A file is refused when it grows beyond what the person
+ * allowed, or expands by a ratio that no data has (threat T35); a small file may expand freely, since one
+ * row repeated a million times is no attack. The end of the input inside a member is an error: a download
+ * that broke off must not pass for a shorter file. */
+
 #include <zlib.h>
 #include <zstd.h>
 
@@ -68,6 +73,7 @@ static int fill_input(Decompressor *d, size_t want, Error **reterr_error) {
         return 0;
 }
 
+/* By the first bytes; names lie. */
 static FileCompression detect(const uint8_t *p, size_t n) {
         if (n >= 2 && p[0] == 0x1f && p[1] == 0x8b)
                 return FILE_COMPRESSION_GZIP;
@@ -76,6 +82,7 @@ static FileCompression detect(const uint8_t *p, size_t n) {
         return FILE_COMPRESSION_NONE;
 }
 
+/* Only now, because `auto` needs the first bytes. */
 static int start(Decompressor *d, Error **reterr_error) {
         int r;
 
@@ -122,6 +129,7 @@ static ssize_t inflate_some(Decompressor *d, void *p, size_t n, Error **reterr_e
         return (ssize_t) (n - d->z.avail_out);
 }
 
+/* The same for zstd. */
 static ssize_t unzstd_some(Decompressor *d, void *p, size_t n, Error **reterr_error) {
         ZSTD_inBuffer in = { d->in, d->n_in, d->at_in };
         ZSTD_outBuffer out = { p, n, 0 };
@@ -137,6 +145,7 @@ static ssize_t unzstd_some(Decompressor *d, void *p, size_t n, Error **reterr_er
         return (ssize_t) out.pos;
 }
 
+/* After each piece, so that a bomb is noticed while it is small. */
 static int check_limits(Decompressor *d, Error **reterr_error) {
         if (d->size_max > 0 && d->out_total > d->size_max)
                 return error_set(reterr_error, -EFBIG, "it is larger than max_file_bytes allows (%llu)",
@@ -149,6 +158,7 @@ static int check_limits(Decompressor *d, Error **reterr_error) {
         return 0;
 }
 
+/* What was read to detect the kind comes first. */
 static ssize_t pass_through(Decompressor *d, void *p, size_t n, Error **reterr_error) {
         if (d->at_in < d->n_in) {
                 n = MIN(n, d->n_in - d->at_in);
@@ -177,6 +187,7 @@ static int next_frame(Decompressor *d, Error **reterr_error) {
         }
 }
 
+/* 0 only at the end of the last member: a step of a library that makes nothing is not the end. */
 static ssize_t decompress(Decompressor *d, void *p, size_t n, Error **reterr_error) {
         for (;;) {
                 ssize_t made;

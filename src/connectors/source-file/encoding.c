@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* Any encoding as UTF-8. UTF-8 itself is passed through without looking: bytes that are not of it are
+ * found where values are written, with their line. A byte order mark is believed before the
+ * configuration, because it was put there by whoever wrote the file. */
+
 #include <iconv.h>
 
 #include "connectors/source-file/encoding.h"
@@ -18,6 +22,7 @@ struct Encoding {
         char in[INPUT_BYTES];
 };
 
+/* Names that people and other tools use for the same. */
 static const char *canonical_name(const char *name) {
         static const char *const table[][2] = {
                 { "utf-8", "UTF-8" },          { "utf8", "UTF-8" },         { "utf-8-bom", "UTF-8" },

@@ -118,6 +118,7 @@ static int parse_history(FileHistory *h, JsonObject *history, Error **reterr_err
         return 0;
 }
 
+/* Without a history, the time alone says what has been read. */
 static int parse_members(FileHistory *h, JsonObject *o, Error **reterr_error) {
         JsonObject *history = NULL;
         const char *cursor = NULL;
@@ -187,6 +188,7 @@ size_t file_history_size(const FileHistory *h) {
         return hashmap_size(h->files);
 }
 
+/* With the name as the last word, so that the same files give the same state. */
 static int newest_first(const void *a, const void *b) {
         const HistoryFile *x = *(HistoryFile *const *) a, *y = *(HistoryFile *const *) b;
 

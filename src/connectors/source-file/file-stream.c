@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* Reading one stream: its files in order, each to its end, a state when one has been read whole. There is
+ * none inside a file: its place would have to survive that the file is replaced or compressed anew. */
+
 #include <stdio.h>
 
 #include "connectors/source-file/file-history.h"
@@ -34,6 +37,7 @@ static void stream_reader_done(StreamReader *s) {
         file_history_done(&s->history);
 }
 
+/* Looking at all rows may take minutes, in which what was said must go out and a stop be noticed. */
 static int tick(void *userdata) {
         return emitter_maybe_flush(userdata);
 }
@@ -62,6 +66,7 @@ int file_stream_infer(const FileConfig *config, const FileList *files, size_t st
 
 /* ---- reports ---- */
 
+/* By file and line, so that a person can look. */
 static int report_bad_row(StreamReader *s, const RowReader *r, uint64_t n_bad, Error **reterr_error) {
         if (s->config->fail_on_bad_rows)
                 return error_set(reterr_error, -EINVAL, "'%s', line %llu: %s", r->url,
@@ -73,6 +78,7 @@ static int report_bad_row(StreamReader *s, const RowReader *r, uint64_t n_bad, E
         return 0;
 }
 
+/* At its end, in sums: what was wrong with this file. */
 static int report_file(StreamReader *s, const RowReader *r, const RecordWriter *w, uint64_t n_bad,
                        uint64_t n_good) {
         uint64_t replaced = file_input_replaced(r->input);
@@ -122,6 +128,7 @@ static int estimate(StreamReader *s, const RowReader *r, const RecordWriter *w) 
 
 /* ---- files ---- */
 
+/* The whole history each time; a state has no memory of the one before it. */
 static int emit_state(StreamReader *s) {
         _cleanup_buffer_ Buffer b = {};
         const char *text;
@@ -175,6 +182,7 @@ static int read_rows(StreamReader *s, RowReader *r, RecordWriter *w, Error **ret
         return report_file(s, r, w, n_bad, s->n_rows - n_before);
 }
 
+/* A local file is compared before it is opened. A remote one may turn out unchanged only by its answer. */
 static int read_file_entry(StreamReader *s, const FileEntry *listed, Error **reterr_error) {
         _cleanup_(record_writer_done) RecordWriter writer = {};
         _cleanup_(row_reader_done) RowReader reader = {};
@@ -222,6 +230,7 @@ static int choose_columns(StreamReader *s, const ConfiguredStream *configured, E
         return file_stream_infer(s->config, s->files, s->stream, s->out, &s->columns, reterr_error);
 }
 
+/* -1 when one of the files has no known size: then there is no estimate. */
 static int64_t size_to_read(const StreamReader *s) {
         int64_t total = 0;
 

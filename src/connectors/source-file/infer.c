@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* What types the columns of a file have. Every cell is classified and the column keeps the set of kinds
+ * that it has seen; the type is the narrowest that holds them all. By default all rows are looked at,
+ * since a type that is guessed from the first thousand is wrong in the row that matters. A cell that is
+ * once a text makes the column one, and most cells of most files end there. */
+
 #include "connectors/source-file/infer.h"
 
 #define TICK_ROWS 4096U
@@ -32,6 +37,8 @@ ssize_t json_key_column(const Columns *columns, JsonSlice key, size_t hint) {
         return columns_find(columns, buffer_bytes(&decoded), decoded.len);
 }
 
+/* A string of JSON is a time only in the form that we would write: in a column of times, strings are
+ * passed on as they are. */
 static ValueKind string_kind(JsonSlice inner) {
         char canonical[VALUE_TEXT_MAX(40)], *end;
         bool fits = true, valid = true;
@@ -69,6 +76,7 @@ ValueKind json_value_kind(JsonSlice value) {
         }
 }
 
+/* New members become new columns, wherever they first come. */
 static int infer_object(Columns *columns, JsonSlice object) {
         JsonSlice key, value;
         size_t hint = 0, k;
@@ -110,6 +118,7 @@ static void infer_cells(const FileConfig *config, const CsvReader *csv, Columns 
         }
 }
 
+/* From the cells of this file to the columns of the stream, which other files may have begun. */
 static int map_columns(RowReader *r, Columns *columns, size_t **ret) {
         size_t *map = reallocarray(NULL, r->n_names + 1, sizeof(size_t));
         int q;

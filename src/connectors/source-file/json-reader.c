@@ -1,5 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* Rows out of JSON, without holding the file: one object a line, objects one after the other, an array of
+ * them, or an array somewhere inside. Walking finds the end of a value by brackets and quotes alone, as
+ * fast as memory is read; a row is then whole in the window and is validated. A row over the limit is
+ * walked past without being kept.
+ *
+ * Two kinds of errors must not be confused. A malformed row is one row: it is reported and the next one
+ * is read. A file whose outer brackets are broken is not whole, and nothing behind that place can be
+ * trusted. */
+
 #include "basic/parse-util.h"
 #include "connectors/source-file/json-reader.h"
 
@@ -87,6 +96,7 @@ static int broken_file(Window *w, Error **reterr_error, const char *what) {
                          (unsigned long long) w->line, what);
 }
 
+/* Counts lines as it goes, for messages. */
 static void drop_to(Window *w, const char *to) {
         window_drop(w, (size_t) (to - window_start(w)), count_newlines(window_start(w), to));
 }
@@ -111,6 +121,7 @@ static int next_byte(Window *w, char *ret, Error **reterr_error) {
         }
 }
 
+/* Where the grammar wants something. */
 static int need_byte(Window *w, char *ret, Error **reterr_error) {
         int q = next_byte(w, ret, reterr_error);
 
@@ -267,6 +278,7 @@ static int descend(Window *w, const char *name, Error **reterr_error) {
 
 /* ---- rows ---- */
 
+/* The reason is kept for whoever reports the row. */
 static int check_row(JsonReader *r, JsonSlice row) {
         if (json_slice_type(row) != JSON_OBJECT) {
                 r->problem = "it is not a JSON object";
@@ -287,6 +299,7 @@ static int check_row(JsonReader *r, JsonSlice row) {
         }
 }
 
+/* 1 a line, possibly empty; 0 the end. A last line needs no newline. */
 static int next_line(JsonReader *r, JsonSlice *ret, Error **reterr_error) {
         Window *w = r->window;
         size_t seen = 0;
@@ -327,6 +340,7 @@ static void trim(JsonSlice *s) {
         *s = (JsonSlice) { p, (size_t) (end - p) };
 }
 
+/* Goes down the pointer once, before the first row. */
 static int json_start(JsonReader *r, Error **reterr_error) {
         int q;
 

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* A row as a record. For CSV the keys are made once, and the room that a row can need at most is reserved
+ * before it is written, so that nothing is checked on the way. Values go out as the type of their column
+ * says; one that doesn't fit is emitted as the text that it is, counted, and reported at the end of the
+ * file. Losing it would be worse, and failing would stop a million good rows for one. */
+
 #include "basic/json-write.h"
 #include "basic/time-util.h"
 #include "connectors/source-file/infer.h"
@@ -71,6 +76,7 @@ static char *put_string(char *to, const char *s) {
         return to;
 }
 
+/* The first of each kind is remembered with its place. */
 static void note_problems(RecordWriter *w, uint64_t line, bool fits, bool valid, size_t column) {
         if (!fits && w->n_misfits++ == 0) {
                 w->first_misfit = line;
@@ -80,6 +86,7 @@ static void note_problems(RecordWriter *w, uint64_t line, bool fits, bool valid,
                 w->first_replaced = line;
 }
 
+/* `to` has the room: see record_writer_write(). */
 static char *write_cells(RecordWriter *w, const RowReader *r, char *to) {
         bool valid = true;
 
@@ -102,6 +109,7 @@ static char *write_cells(RecordWriter *w, const RowReader *r, char *to) {
         return to;
 }
 
+/* Space outside of strings goes, so that a value of many lines becomes one. */
 static char *write_minified(char *to, JsonSlice v) {
         const char *p = v.p, *end = v.p + v.n;
 
@@ -181,6 +189,7 @@ static char *write_value(RecordWriter *w, char *to, ColumnType type, JsonSlice v
         return value_write_string(to, text, (size_t) (write_minified(text, value) - text), &valid);
 }
 
+/* Keys are passed on as they are spelled; a member that the schema does not know keeps its JSON. */
 static char *write_members(RecordWriter *w, const RowReader *r, char *to) {
         JsonSlice key, value;
         size_t hint = 0;

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* Rows of a file, whatever its format. Which one it is comes from the configuration, then from the name,
+ * then from the first byte that is no space. Behind this, CSV and JSON differ in how a row is handed on,
+ * not in how it is asked for. */
+
 #include <stdio.h>
 
 #include "connectors/source-file/columns.h"
@@ -15,6 +19,7 @@ void row_reader_done(RowReader *r) {
         *r = (RowReader) {};
 }
 
+/* The extension before one of compression, and before the query of a URL. */
 static FileFormat format_by_name(const char *url) {
         static const struct {
                 const char *suffix;
@@ -93,6 +98,7 @@ static int start_json(RowReader *r, FileEntry *entry, bool by_line, Error **rete
         return 1;
 }
 
+/* Names that the person gave stand for the header's. */
 static int name_columns(RowReader *r) {
         size_t n = strv_length(r->config->column_names);
         int q;
@@ -174,12 +180,14 @@ int row_reader_open(const FileConfig *config, FileEntry *entry, const FileValida
         return q;
 }
 
+/* Copied, since the text of the reader is overwritten by the next row. */
 static int bad_row(RowReader *r, uint64_t line, const char *problem) {
         r->line = line;
         (void) snprintf(r->problem, sizeof(r->problem), "%s", problem);
         return -EBADMSG;
 }
 
+/* Names for a file without any. */
 static int number_columns(RowReader *r) {
         r->names = calloc(r->csv.n_cells + 1, sizeof(char *));
         if (!r->names)

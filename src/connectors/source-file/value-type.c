@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* What a text is, and how it is written as a value of a type. Classification is strict: only what looks
+ * exactly like a number is one, because a postal code that lost its zero cannot be brought back, while a
+ * number that stayed a text can be cast. Integers and decimals that a double would change are kinds of
+ * their own and travel as strings (Airbyte's big_integer and big_number). */
+
 #include "basic/utf8.h"
 #include "connectors/source-file/value-type.h"
 
@@ -13,6 +18,7 @@ static bool is_digit(char c) {
         return c >= '0' && c <= '9';
 }
 
+/* From `p` on. */
 static size_t count_digits(const char *p, const char *end) {
         const char *start = p;
 
@@ -79,10 +85,12 @@ static ValueKind classify_number(const char *p, const char *end) {
                                                                                             KIND_NUMBER;
 }
 
+/* Both are digits; the caller has looked. */
 static unsigned two_digits(const char *p) {
         return (unsigned) (p[0] - '0') * 10 + (unsigned) (p[1] - '0');
 }
 
+/* A day that exists, in ten characters that are there. */
 static bool is_date(const char *p) {
         static const uint8_t days[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
         unsigned year, month, day, last;
@@ -153,6 +161,7 @@ static bool parse_clock(const char *p, const char *end, ClockText *ret) {
         return p < end && parse_zone(p, end, ret);
 }
 
+/* Dates are told from numbers by the hyphen at the fifth place. */
 static ValueKind classify_digits(const char *p, size_t n) {
         ClockText clock;
 
@@ -167,6 +176,7 @@ static ValueKind classify_digits(const char *p, size_t n) {
         return clock.n_zone > 0 ? KIND_TIMESTAMP_TZ : KIND_TIMESTAMP;
 }
 
+/* ASCII letters only, which is all that the two words have. */
 static bool equal_fold(const char *p, size_t n, const char *lower) {
         for (size_t i = 0; i < n; i++)
                 if ((p[i] | 0x20) != lower[i])
@@ -278,6 +288,7 @@ static const char *schema_type(JsonObject *property) {
         return found;
 }
 
+/* A date-time that says nothing of zones has one, as the protocol reads it. */
 static ColumnType string_schema(const char *format, const char *airbyte_type) {
         if (streq(airbyte_type, "big_integer"))
                 return COLUMN_BIG_INTEGER;
