@@ -126,13 +126,6 @@ const char *message_type_to_string(MessageType t) {
         return t >= 0 && t < _MESSAGE_TYPE_MAX ? message_types[t].name : NULL;
 }
 
-MessageType message_type_from_string(const char *s, size_t n) {
-        for (int t = 0; t < _MESSAGE_TYPE_MAX; t++)
-                if (strlen(message_types[t].name) == n && memcmp(message_types[t].name, s, n) == 0)
-                        return t;
-        return _MESSAGE_TYPE_INVALID;
-}
-
 static bool key_is(JsonSlice key, const char *name) {
         return json_key_equal(key, name, strlen(name));
 }

@@ -55,7 +55,6 @@ typedef enum MessageType {
 } MessageType;
 
 const char *message_type_to_string(MessageType t);
-MessageType message_type_from_string(const char *s, size_t n);
 
 typedef struct Envelope {
         MessageType type;

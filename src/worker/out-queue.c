@@ -1,5 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* Writing with writev() instead of building one block: most lines go to the destination as the source
+ * wrote them, so they are never copied; what is rewritten lies in `own`. A segment points at the one or
+ * the other. Those of `own` are kept as offsets, for the block moves when it grows.
+ *
+ * Neighbours that touch become one segment, so that a run of a thousand unchanged lines is one iovec
+ * entry. `first` walks over the written ones; the arrays are reset, not shifted, when all is written,
+ * which is also the moment when the reader may reuse its buffer. */
+
 #include "worker/out-queue.h"
 
 #define IOV_BATCH 64
@@ -69,6 +77,7 @@ int out_queue_commit(OutQueue *q, size_t from) {
         return push_segment(q, (OutSegment) { .offset = from, .n = n });
 }
 
+/* Takes n written bytes off the front; a write may end in the middle of a segment. */
 static void consume(OutQueue *q, size_t n) {
         q->pending -= n;
         if (q->pending == 0) {

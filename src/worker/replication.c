@@ -1,5 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* The life of a sync's engine: from its options, through the two pairs of pipes, to a status. It owns no
+ * process; whoever started the connectors tells when they exited (replication_source_exited() and its
+ * twin), which is why the simulator can run it without any.
+ *
+ *   RUNNING --source and destination ended well, all states confirmed--> COMPLETED
+ *      |----replication_fault(), from inside or replication_fail()------> FAILED
+ *      '----replication_cancel()----------------------------------------> CANCELLED
+ *
+ * The status changes once, in the last step, when both sides are over; a cancelled sync stays one even if
+ * something failed on the way. That step is always TIMER_STEP's, outside of any other handler, so that the
+ * owner's done() never runs below a call that still has work to do. */
+
 #include "worker/replication-internal.h"
 
 /* What a cache of the second level holds beside the rest: larger reads are written out of slower memory. */
@@ -75,6 +87,8 @@ static int mapper_random(void *p, size_t n, void *userdata) {
         return r->env->ops->random_bytes(r->env, p, n);
 }
 
+/* Both names of a stream must be one of a kind: by the source's a record is told, by the destination's an
+ * echo. */
 static int put_stream(Hashmap *map, const char *namespace, const char *name, ReplicationStream *s,
                       const char *whose, Error **reterr_error) {
         _cleanup_buffer_ Buffer b = {};
@@ -159,6 +173,7 @@ static int streams_init(Replication *r, Error **reterr_error) {
         return 0;
 }
 
+/* The validator copies what it needs of `selected`; only the array of pointers is ours to free. */
 static int validator_init(Replication *r) {
         char *const **selected;
         int k;

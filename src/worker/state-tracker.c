@@ -1,5 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* A queue per stream, oldest first, and one more for the states that speak for all streams. An id is
+ * given once, counting up over all queues, so within a queue the ids rise and a look at the ends is
+ * enough to tell an id that is too old from one that never was.
+ *
+ * An echo speaks for its state and for every one before it in the same queue: a destination may confirm
+ * only the last of a batch, since a state means "all up to here is kept". Their counts are summed into
+ * one commit. Between two streams nothing follows, which is why they have queues of their own.
+ *
+ * Invariants: `bytes` is the sum of pending_size() over all queues and `n_pending` their number;
+ * committed_id of a queue is below the id of each that waits in it; all states are of the one type that
+ * the first had. */
+
 #include <inttypes.h>
 
 #include "worker/state-tracker.h"
@@ -68,6 +80,7 @@ static StateQueue *queue_of(const StateTracker *t, size_t stream) {
         return (StateQueue *) &t->queues[MIN(stream, t->n_streams)];
 }
 
+/* Symmetric by construction: added when it is queued, taken off before its message is moved out. */
 static size_t pending_size(const PendingState *p) {
         return sizeof(*p) + p->n_counts * sizeof(*p->counts) + p->message.n_json;
 }
@@ -168,6 +181,9 @@ static int take_first(StateTracker *t, StateQueue *q, StateCommit *c) {
         return 0;
 }
 
+/* The state that an echo means. Without an id (destinations that copy only what they know) content
+ * decides, and the oldest match is taken: to commit too little is repaired by the next echo, to commit
+ * too much loses records. NULL with the sentence that tells which of the impossible cases it is. */
 static const PendingState *find(const StateTracker *t, const StateQueue *q, const StateMessage *echo,
                                 Error **reterr_error) {
         for (const PendingState *p = q->first; p; p = p->next)
@@ -189,6 +205,8 @@ static const PendingState *find(const StateTracker *t, const StateQueue *q, cons
         return NULL;
 }
 
+/* Nothing is taken out of the queue before all has been checked; after that only memory can fail, on
+ * which the commit is dropped: too little is committed then, never too much. */
 int state_tracker_echo(StateTracker *t, const StateMessage *echo, size_t stream, StateCommit *ret,
                        Error **reterr_error) {
         _cleanup_(state_commit_done) StateCommit c = { .stream = stream };

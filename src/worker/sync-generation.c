@@ -1,5 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* Generations number the times a stream was begun from nothing. A destination that gets rows of
+ * generation 7 with minimum 7 removes those of 6 and before, but only when the sync has completed: a
+ * refresh that breaks off must not leave an empty table. That promise spans syncs, so `refreshing` is
+ * kept with the number: it is set when older rows are to go and cleared by generation_set_complete()
+ * alone.
+ *
+ *   id n --full refresh, refresh, clear--> id n+1 --older rows are to go--> refreshing --completed--> done
+ *                                                                           |   ^
+ *                   attempt failed: goes on under the same id, or, where    +---+
+ *                   the source cannot resume, under a new one
+ *
+ * A number is never given twice, even when lists disagree, and starting over drops the stream's state
+ * with it: a state of older rows beside a new generation would skip what the table no longer has. */
+
 #include "basic/hashmap.h"
 #include "worker/sync-generation.h"
 
@@ -39,6 +53,8 @@ GenerationSet *generation_set_free(GenerationSet *g) {
 }
 
 /* NULL and "" are the same namespace. */
+/* The name of a stream as one key: the namespace with its NUL, then the name, so that ("a", "bc") and
+ * ("ab", "c") differ. */
 static int make_key(const char *namespace, const char *name, Buffer *ret) {
         int r = buffer_append(ret, strempty(namespace), strlen(strempty(namespace)) + 1);
 
