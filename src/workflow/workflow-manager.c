@@ -54,6 +54,8 @@ static void host_committed(void *userdata) {
         WorkflowManager *m = userdata;
 
         m->options.port.changed(db_committed_seq(m->options.db), m->options.port.userdata);
+        /* A timer may have been set: whoever wakes us must know before we leave. */
+        workflow_manager_arm(m);
 }
 
 /* --- time --- */
@@ -253,7 +255,7 @@ int workflow_manager_connection_changed(WorkflowManager *m, const char *connecti
         if (r >= 0 && c->status == CONNECTION_DEPRECATED &&
             job_store_get_live(m->options.db, connection_id, &job, NULL) >= 0)
                 r = cancel_job(m, job->id, "The connection was deleted", NULL);
-        workflow_manager_arm(m);
+        host_committed(m);
         return r == -ESRCH ? 0 : r;
 }
 
@@ -480,7 +482,7 @@ int workflow_manager_start(WorkflowManager *m, Error **reterr_error) {
         r = workflow_engine_resume(m->engine, reterr_error);
         if (r >= 0)
                 r = clean_jobs(m, reterr_error);
-        workflow_manager_arm(m);
+        host_committed(m);
         return MIN(r, 0);
 }
 

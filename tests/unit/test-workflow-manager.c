@@ -191,6 +191,8 @@ TEST(complete_failures_are_retried_with_growing_pauses_and_then_given_up) {
         id = start_job(&w, "sync", "");
         world_run(&w, NOW + 9 * USEC_PER_SEC);
         assert_int_equal(count_workloads(&w, "sync"), 1);
+        assert_int_equal(w.wake_at, NOW + 10 * USEC_PER_SEC);
+        assert_false(workflow_manager_is_busy(w.manager));
         world_run(&w, NOW + 11 * USEC_PER_SEC);
         assert_int_equal(count_workloads(&w, "sync"), 2);
         world_run(&w, NOW + 41 * USEC_PER_SEC);
