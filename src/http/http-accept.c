@@ -11,8 +11,8 @@
 
 #include "basic/fd-util.h"
 #include "basic/time-util.h"
+#include "http/http-accept.h"
 #include "http/http-head.h"
-#include "http/http-internal.h"
 
 #define LISTEN_SOCKETS_MAX 4U
 /* Connections taken at one wake-up, so that other events get their turn. */

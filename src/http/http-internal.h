@@ -61,12 +61,3 @@ void http_request_resume(HttpRequest *q);
 HttpRequest *http_request_new(HttpServer *s, struct MHD_Connection *c, const char *target);
 /* libmicrohttpd is through with it: gives up the connection's reference. */
 void http_request_gone(HttpRequest *q);
-/* http-reply.c: the client has gone; nothing more is said. */
-void http_stream_gone(HttpStream *s);
-void http_stream_end(HttpStream *s);
-
-/* http-accept.c: listening sockets, and connections whose head isn't whole. */
-int http_accept_new(HttpServer *s, HttpAccept **ret);
-HttpAccept *http_accept_free(HttpAccept *a);
-int http_accept_add_socket(HttpAccept *a, int listen_fd);
-unsigned http_accept_n_pending(const HttpAccept *a);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include "http/http-internal.h"
+#include "http/http-reply.h"
 
 #define PROBLEM_TYPE "application/problem+json"
 

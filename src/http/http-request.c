@@ -3,6 +3,7 @@
 #include <strings.h>
 #include <sys/socket.h>
 
+#include "http/http-reply.h"
 #include "http/http-internal.h"
 
 HttpRequest *http_request_new(HttpServer *s, struct MHD_Connection *c, const char *target) {

@@ -13,6 +13,8 @@
 
 #include "basic/fd-util.h"
 #include "basic/parse-util.h"
+#include "http/http-accept.h"
+#include "http/http-reply.h"
 #include "http/http-internal.h"
 
 /* Room for the head that the guard let through, the same again for libmicrohttpd's pointers, and a piece

@@ -6,9 +6,23 @@
 #include "basic/parse-util.h"
 #include "server/api.h"
 #include "server/auth.h"
+#include "server/routes-access.h"
+#include "server/routes-actors.h"
+#include "server/routes-config-jobs.h"
+#include "server/routes-config-objects.h"
+#include "server/routes-connections.h"
+#include "server/routes-definitions.h"
+#include "server/routes-jobs.h"
+#include "server/routes-refused.h"
+#include "server/routes-streams.h"
+#include "server/routes-system.h"
+#include "server/routes-tags.h"
+#include "server/routes-workspaces.h"
 
 static const ApiTable *const tables[] = {
-        &routes_access, &routes_actors, &routes_connections, &routes_jobs, &routes_system, &routes_workspaces,
+        &routes_access, &routes_actors, &routes_config_jobs, &routes_config_objects, &routes_connections,
+        &routes_definitions, &routes_jobs, &routes_refused, &routes_streams, &routes_system, &routes_tags,
+        &routes_workspaces,
 };
 
 static const ApiRoute *row_of(const HttpRequest *q) {

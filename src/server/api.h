@@ -41,8 +41,6 @@ typedef struct ApiTable {
 } ApiTable;
 #define API_TABLE(name) const ApiTable name = { name##_rows, ELEMENTSOF(name##_rows) }
 
-extern const ApiTable routes_access, routes_actors, routes_connections, routes_jobs, routes_system, routes_workspaces;
-
 /* All tables as routes of the HTTP server; route->data is the row. */
 int api_make_routes(HttpRoute **ret, size_t *ret_n);
 /* The HTTP server's prepare hook: who asks, and may that be. `userdata` is the Server. */

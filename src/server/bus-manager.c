@@ -6,7 +6,7 @@
 #include "db/workspace-store.h"
 #include "server/access-service.h"
 #include "server/actor-service.h"
-#include "server/bus.h"
+#include "server/bus-manager.h"
 #include "server/configuration.h"
 #include "server/connection-service.h"
 #include "server/job-service.h"

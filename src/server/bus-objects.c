@@ -9,7 +9,7 @@
 #include "basic/parse-util.h"
 #include "db/attempt-store.h"
 #include "server/actor-run.h"
-#include "server/bus.h"
+#include "server/bus-objects.h"
 #include "server/connection-service.h"
 #include "server/connection-state.h"
 #include "server/job-log.h"

@@ -4,6 +4,8 @@
 #include <unistd.h>
 
 #include "basic/fd-util.h"
+#include "server/bus-manager.h"
+#include "server/bus-objects.h"
 #include "server/bus.h"
 #include "server/out.h"
 #include "shared/bus-error.h"

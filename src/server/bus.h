@@ -38,9 +38,3 @@ int bus_read_memfd(Call *c, sd_bus_message *m, JsonObject **ret);
 int bus_object_path(const char *kind, const char *id, char **ret);
 /* {"path", "id"} for bus_write_object(). */
 int bus_object_result(const char *kind, const char *id, JsonObject **ret);
-
-/* The tables of bus-manager.c and bus-objects.c. */
-extern const BusMethod bus_manager_methods[];
-extern const BusMethod bus_object_methods[];
-int bus_manager_add(Server *s);
-int bus_objects_add(Server *s);

@@ -90,6 +90,12 @@ static void finish(Call *c) {
 }
 
 void call_complete(Call *c, int r, JsonObject *result) {
+        _cleanup_json_ JsonObject *changed = NULL;
+
+        if (c->then) {
+                r = c->then(c, r, result, &changed);
+                result = changed;
+        }
         c->complete(c, r, result);
         finish(c);
 }

@@ -35,7 +35,10 @@ struct Call {
         /* Runs the handler anew; answers. Set by whoever made the call. */
         void (*retry)(Call *c);
         void (*complete)(Call *c, int r, JsonObject *result);
-        const void *handler; /* of the above two */
+        /* Changes what call_complete() was given, error or result, into the answer; NULL: it is the
+         * answer. */
+        int (*then)(Call *c, int r, JsonObject *result, JsonObject **ret);
+        const void *handler; /* of retry and complete */
         void *data;          /* of a function that answers later; freed with the call */
         void (*data_free)(void *data);
 };

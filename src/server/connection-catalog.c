@@ -2,6 +2,7 @@
 
 #include "server/body.h"
 #include "server/connection-catalog.h"
+#include "server/field-path.h"
 #include "server/out.h"
 #include "server/workflow-client.h"
 #include "worker/mapper.h"
@@ -65,28 +66,6 @@ int connection_catalog_source(Call *c, const Actor *source, CatalogFetch **ret_f
         *ret_fetch = TAKE_PTR(fetch);
         *ret = TAKE_PTR(catalog);
         return 0;
-}
-
-static JsonObject *path_to_json(FieldPath path) {
-        JsonObject *a = json_object_new_array();
-
-        STRV_FOREACH(s, path)
-                if (!a || out_append(a, json_object_new_string(*s)) < 0) {
-                        json_object_put(a);
-                        return NULL;
-                }
-        return a;
-}
-
-static JsonObject *paths_to_json(FieldPath *paths) {
-        JsonObject *a = json_object_new_array();
-
-        for (; a && paths && *paths; paths++)
-                if (out_append(a, path_to_json(*paths)) < 0) {
-                        json_object_put(a);
-                        return NULL;
-                }
-        return a;
 }
 
 /* [["id"], ["a","b"]] or, as people write it too, ["id"]. */
@@ -155,13 +134,12 @@ static int read_wish(Call *c, JsonObject *wanted, const char *name, SyncModeWish
         return r < 0 ? r : 0;
 }
 
-/* Which part of the wish it was, by what sync_modes_choose() says. */
-static const char *problem_of(int r, const SyncModeWish *wish) {
+/* Which part of the wish it was: sync_modes_choose() has the same errno for cursor and key, but not the
+ * same words. */
+static const char *problem_of(const Call *c, int r) {
         if (r == -EOPNOTSUPP)
                 return PROBLEM_MODE;
-        if (r == -EPERM)
-                return PROBLEM_CURSOR;
-        return wish->primary_key ? PROBLEM_KEY : PROBLEM_CURSOR;
+        return strstr(error_message(c->error, r), "primary key") ? PROBLEM_KEY : PROBLEM_CURSOR;
 }
 
 static bool has_property(const AirbyteStream *s, const char *name) {
@@ -227,8 +205,8 @@ static int write_stream(const ConfiguredStream *s, JsonObject *wanted, JsonObjec
         out_string(&out, "namespace", s->stream.namespace);
         out_string(&out, "syncMode",
                    public_sync_mode_to_string(public_sync_mode_of(s->sync_mode, s->destination_sync_mode)));
-        out_value(&out, "cursorField", path_to_json(s->cursor_field));
-        out_value(&out, "primaryKey", paths_to_json(s->primary_key));
+        out_value(&out, "cursorField", field_path_to_json(s->cursor_field));
+        out_value(&out, "primaryKey", field_paths_to_json(s->primary_key));
         for (size_t i = 0; i < ELEMENTSOF(kept); i++) {
                 JsonObject *value = json_member(wanted, kept[i]);
 
@@ -251,7 +229,7 @@ static int choose_stream(Call *c, const AirbyteStream *stream, const ConnectorSp
         if (r == -ENOMEM)
                 return r;
         if (r < 0) {
-                c->problem_type = problem_of(r, &wish);
+                c->problem_type = problem_of(c, r);
                 return -EINVAL;
         }
         r = wanted ? check_selected(c, &chosen, wanted) : 0;

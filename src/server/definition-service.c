@@ -1,7 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <stdio.h>
+
+#include "basic/uuid.h"
+#include "server/body.h"
 #include "server/definition-service.h"
+#include "server/out.h"
 #include "server/workflow-client.h"
+#include "server/workspace-service.h"
 
 /* A custom one is seen by those who see its workspace. */
 static int check_visible(Call *c, ActorRole role, const Definition *d) {
@@ -72,11 +78,223 @@ static void on_spec(Call *c, int r, sd_bus_message *reply) {
 int definition_service_require_spec(Call *c, const Definition *d) {
         if (d->spec)
                 return 0;
-        if (!c->data) {
-                c->data = strdup(d->id);
-                c->data_free = free;
-        }
+        if (c->data_free)
+                c->data_free(c->data);
+        c->data_free = free;
+        c->data = strdup(d->id);
         if (!c->data)
                 return -ENOMEM;
         return workflow_run_spec(c, d->id, on_spec);
+}
+
+static int not_found(Call *c) {
+        return call_fail(c, -ENOENT, NULL, "There is no such definition in this workspace");
+}
+
+int definition_service_get_custom(Call *c, const char *workspace_id, ActorRole role, bool declarative,
+                                  const char *id,
+                                  Role need, Definition **ret) {
+        _cleanup_(definition_freep) Definition *d = NULL;
+        int r = call_require(c, workspace_id, need);
+
+        if (r >= 0)
+                r = definition_store_get(c->server->db, id, &d, &c->error);
+        if (r == -ENOENT)
+                return not_found(c);
+        if (r < 0)
+                return r;
+        if (d->tombstone || d->role != role || declarative != !!d->manifest ||
+            !streq_ptr(d->workspace_id, workspace_id))
+                return not_found(c);
+        *ret = TAKE_PTR(d);
+        return 0;
+}
+
+int definition_service_list(Call *c, ActorRole role, const char *workspace_id, DefinitionArray *ret) {
+        DefinitionFilter filter = { .role = role, .workspace_id = workspace_id };
+        DefinitionArray all = {};
+        int r = workspace_id ? call_require(c, workspace_id, ROLE_READER) : 0;
+
+        if (r >= 0)
+                r = definition_store_list(c->server->db, &filter, &(ListOptions) {}, &all, &c->error);
+        /* Without a workspace, only what belongs to everybody. */
+        for (size_t i = 0; r >= 0 && i < all.n; i++) {
+                if (all.items[i]->custom && !workspace_id)
+                        continue;
+                r = model_array_append((void ***) &ret->items, &ret->n, all.items[i]);
+                if (r >= 0)
+                        all.items[i] = NULL;
+        }
+        definition_array_done(&all);
+        return r;
+}
+
+int definition_service_list_custom(Call *c, const char *workspace_id, ActorRole role, bool declarative,
+                                   const Listing *l, DefinitionArray *ret) {
+        DefinitionFilter filter = { .role = role, .workspace_id = workspace_id, .custom_only = true };
+        _cleanup_(workspace_freep) Workspace *w = NULL;
+        uint64_t skip = l->options.offset;
+        DefinitionArray all = {};
+        int r = workspace_service_get(c, workspace_id, ROLE_READER, &w);
+
+        if (r >= 0)
+                r = definition_store_list(c->server->db, &filter, &(ListOptions) {}, &all, &c->error);
+        for (size_t i = 0; r >= 0 && i < all.n && ret->n < l->options.limit; i++) {
+                if (declarative != !!all.items[i]->manifest)
+                        continue;
+                if (skip > 0) {
+                        skip--;
+                        continue;
+                }
+                r = model_array_append((void ***) &ret->items, &ret->n, all.items[i]);
+                if (r >= 0)
+                        all.items[i] = NULL;
+        }
+        definition_array_done(&all);
+        return r;
+}
+
+/* "airbyte/source-x" becomes the connector type "x", as Airbyte has it for its own. */
+static char *connector_type_of(const char *name) {
+        const char *last = strrchr(name, '/');
+        char *type = strdup(last ? last + 1 : name);
+
+        for (char *p = type; p && *p; p++)
+                if (!((*p >= 'a' && *p <= 'z') || (*p >= '0' && *p <= '9'))) {
+                        if (*p >= 'A' && *p <= 'Z')
+                                *p = (char) (*p | 0x20);
+                        else
+                                *p = '-';
+                }
+        return type;
+}
+
+static int apply_image(Call *c, JsonObject *body, Definition *d) {
+        int r = body_replace_string(c, body, "dockerRepository", &d->docker_repository);
+
+        if (r >= 0)
+                r = body_replace_string(c, body, "dockerImageTag", &d->docker_image_tag);
+        if (r >= 0)
+                r = body_replace_string(c, body, "documentationUrl", &d->documentation_url);
+        if (r < 0)
+                return r;
+        if (!*strempty(d->docker_repository) || !*strempty(d->docker_image_tag))
+                return call_fail(c, -EINVAL, NULL,
+                                 "The body must have 'dockerRepository' and 'dockerImageTag'");
+        for (const char *p = d->docker_repository; *p; p++)
+                if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/:", *p))
+                        return call_fail(c, -EINVAL, NULL, "'dockerRepository' is not the name of an image");
+        for (const char *p = d->docker_image_tag; *p; p++)
+                if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-", *p))
+                        return call_fail(c, -EINVAL, NULL, "'dockerImageTag' is not the tag of an image");
+        free(d->reference);
+        if (asprintf(&d->reference, "image:%s:%s", d->docker_repository, d->docker_image_tag) < 0) {
+                d->reference = NULL;
+                return -ENOMEM;
+        }
+        /* The other version's specification may be another. */
+        free(d->spec);
+        d->spec = NULL;
+        return 0;
+}
+
+/* A manifest is stored as it is; what it means is for the connector that runs it. */
+static int apply_manifest(Call *c, JsonObject *body, Definition *d) {
+        JsonObject *spec, *connection = NULL;
+        Out out;
+        int r = body_replace_json(c, body, "manifest", json_type_object, &d->manifest);
+
+        if (r == 0)
+                return call_fail(c, -EINVAL, NULL, "The body must have 'manifest'");
+        if (r < 0)
+                return r;
+        d->manifest_version++;
+        spec = json_member(json_member(body, "manifest"), "spec");
+        connection = json_member(spec, "connection_specification");
+        out = out_object();
+        out_value(&out, "connectionSpecification",
+                  connection ? json_object_get(connection) : json_object_new_object());
+        r = out_take(&out, &connection);
+        if (r < 0)
+                return r;
+        free(d->spec);
+        d->spec = json_to_string(connection);
+        json_object_put(connection);
+        free(d->reference);
+        if (asprintf(&d->reference, "manifest:%s", d->id) < 0)
+                d->reference = NULL;
+        return d->spec && d->reference ? 0 : -ENOMEM;
+}
+
+int definition_service_create(Call *c, const char *workspace_id, ActorRole role, bool declarative,
+                              JsonObject *body,
+                              Definition **ret) {
+        _cleanup_(definition_freep) Definition *d = calloc(1, sizeof(*d));
+        _cleanup_(workspace_freep) Workspace *w = NULL;
+        int r;
+
+        if (!d)
+                return -ENOMEM;
+        /* An image or manifest is a program that will run here. */
+        r = workspace_service_get(c, workspace_id, ROLE_ADMIN, &w);
+        if (r < 0)
+                return r;
+        *d = (Definition) { .role = role, .custom = true, .executor = declarative ? EXECUTOR_SERVICE : EXECUTOR_PODMAN,
+                            .network = NETWORK_ANY };
+        d->id = uuid7_new_string(c->server->env);
+        d->workspace_id = strdup(workspace_id);
+        if (!d->id || !d->workspace_id)
+                return -ENOMEM;
+        r = body_name(c, body, &d->name);
+        if (r == 0)
+                return call_fail(c, -EINVAL, NULL, "The body must have 'name'");
+        if (r >= 0)
+                r = declarative ? apply_manifest(c, body, d) : apply_image(c, body, d);
+        if (r < 0)
+                return r;
+        d->connector_type = connector_type_of(declarative ? d->name : d->docker_repository);
+        if (!d->connector_type)
+                return -ENOMEM;
+        r = definition_store_insert(c->server->db, d, server_now(c->server), &c->error);
+        if (r < 0)
+                return r;
+        server_announce(c->server);
+        *ret = TAKE_PTR(d);
+        return 0;
+}
+
+int definition_service_update(Call *c, const char *workspace_id, ActorRole role, bool declarative,
+                              const char *id,
+                              JsonObject *body, Definition **ret) {
+        _cleanup_(definition_freep) Definition *d = NULL;
+        int r = definition_service_get_custom(c, workspace_id, role, declarative, id, ROLE_ADMIN, &d);
+
+        if (r >= 0)
+                r = body_name(c, body, &d->name);
+        if (r >= 0)
+                r = declarative ? apply_manifest(c, body, d) : apply_image(c, body, d);
+        if (r >= 0)
+                r = definition_store_update(c->server->db, d, server_now(c->server), &c->error);
+        if (r < 0)
+                return r;
+        server_announce(c->server);
+        *ret = TAKE_PTR(d);
+        return 0;
+}
+
+int definition_service_delete(Call *c, const char *workspace_id, ActorRole role, bool declarative,
+                              const char *id,
+                              Definition **ret) {
+        _cleanup_(definition_freep) Definition *d = NULL;
+        int r = definition_service_get_custom(c, workspace_id, role, declarative, id, ROLE_ADMIN, &d);
+
+        if (r >= 0)
+                r = definition_store_delete(c->server->db, id, server_now(c->server), &c->error);
+        if (r == -EBUSY)
+                return call_fail(c, -EEXIST, NULL, "A source or destination is made of it");
+        if (r < 0)
+                return r;
+        server_announce(c->server);
+        *ret = TAKE_PTR(d);
+        return 0;
 }

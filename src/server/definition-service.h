@@ -14,3 +14,19 @@ int definition_service_require_spec(Call *c, const Definition *d);
 /* The one that `definition_id` or, without it, `connector_type` names, for use in the workspace. */
 int definition_service_find(Call *c, ActorRole role, const char *definition_id, const char *connector_type,
                             const char *workspace_id, Definition **ret);
+
+/* All that can be used in the workspace (NULL: what everybody can use). */
+int definition_service_list(Call *c, ActorRole role, const char *workspace_id, DefinitionArray *ret);
+
+/* Custom definitions of a workspace: images (dockerRepository, dockerImageTag), or, where `declarative`,
+ * manifests. */
+int definition_service_list_custom(Call *c, const char *workspace_id, ActorRole role, bool declarative,
+                                   const Listing *l, DefinitionArray *ret);
+int definition_service_get_custom(Call *c, const char *workspace_id, ActorRole role, bool declarative, const char *id,
+                                  Role need, Definition **ret);
+int definition_service_create(Call *c, const char *workspace_id, ActorRole role, bool declarative, JsonObject *body,
+                              Definition **ret);
+int definition_service_update(Call *c, const char *workspace_id, ActorRole role, bool declarative, const char *id,
+                              JsonObject *body, Definition **ret);
+int definition_service_delete(Call *c, const char *workspace_id, ActorRole role, bool declarative, const char *id,
+                              Definition **ret);

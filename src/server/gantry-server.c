@@ -10,7 +10,8 @@
 #include "basic/log.h"
 #include "db/metadata-store.h"
 #include "server/api.h"
-#include "server/bus.h"
+#include "server/bus-manager.h"
+#include "server/bus-objects.h"
 #include "server/server.h"
 
 typedef struct Options {

@@ -5,6 +5,7 @@
 #include "server/access-service.h"
 #include "server/api.h"
 #include "server/organization.h"
+#include "server/routes-access.h"
 
 static int list_applications(Call *c, HttpRequest *q, JsonObject **ret) {
         _cleanup_out_ Out out = out_object();

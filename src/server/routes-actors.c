@@ -4,6 +4,7 @@
 
 #include "server/actor-service.h"
 #include "server/api.h"
+#include "server/routes-actors.h"
 
 static ActorRole role_of(HttpRequest *q) {
         return strstr(http_request_route(q)->path, "/sources") ? ACTOR_SOURCE : ACTOR_DESTINATION;

@@ -4,6 +4,7 @@
 
 #include "server/api.h"
 #include "server/connection-service.h"
+#include "server/routes-connections.h"
 
 static int view(Call *c, int r, Connection *connection, JsonObject **ret) {
         if (r == 0)

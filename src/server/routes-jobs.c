@@ -5,6 +5,7 @@
 #include "basic/parse-util.h"
 #include "server/api.h"
 #include "server/job-service.h"
+#include "server/routes-jobs.h"
 
 /* A job's number in a path. One that isn't a number names no job. */
 static int id_of(Call *c, HttpRequest *q, int64_t *ret) {

@@ -5,6 +5,7 @@
 #include "db/metadata-store.h"
 #include "server/api.h"
 #include "server/auth.h"
+#include "server/routes-system.h"
 
 static int get_health(Call *c, HttpRequest *q, JsonObject **ret) {
         _cleanup_free_ char *version = NULL;

@@ -3,6 +3,7 @@
 /* /workspaces of the public API. */
 
 #include "server/api.h"
+#include "server/routes-workspaces.h"
 #include "server/workspace-service.h"
 
 static int view(Workspace *w, JsonObject **ret) {

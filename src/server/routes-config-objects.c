@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The config API's calls for workspaces, definitions, sources, destinations and connections, as far as
+ * real clients make them. All are POST with a JSON body. */
+
+#include "server/actor-run.h"
+#include "server/api.h"
+#include "server/config-body.h"
+#include "server/config-view.h"
+#include "server/organization.h"
+#include "server/routes-config-objects.h"
+
+static ActorRole role_of(HttpRequest *q) {
+        return strncmp(http_request_route(q)->path, "/api/v1/source", STRLEN("/api/v1/source")) == 0 ?
+                ACTOR_SOURCE : ACTOR_DESTINATION;
+}
+
+static const char *plural(HttpRequest *q, const char *suffix) {
+        bool is_source = role_of(q) == ACTOR_SOURCE;
+
+        if (*suffix)
+                return is_source ? "sourceDefinitions" : "destinationDefinitions";
+        return is_source ? "sources" : "destinations";
+}
+
+/* The id that a body names. */
+static int need_actor_id(Call *c, HttpRequest *q, const char **ret) {
+        return body_need_string(c, c->body, role_of(q) == ACTOR_SOURCE ? "sourceId" : "destinationId", ret);
+}
+
+static int need_definition_id(Call *c, HttpRequest *q, const char **ret) {
+        return body_need_string(c, c->body,
+                                role_of(q) == ACTOR_SOURCE ? "sourceDefinitionId" : "destinationDefinitionId", ret);
+}
+
+/* {KEY: list} */
+static int wrap(const char *key, JsonObject *list, JsonObject **ret) {
+        _cleanup_out_ Out out = out_object();
+
+        out_value(&out, key, list);
+        return out_take(&out, ret);
+}
+
+/* Everything: the config API's lists of these have no pages. A body may name one workspace. */
+static int read_scope(Call *c, const char *key, Listing *l) {
+        const char *workspace_id = NULL;
+        int r = key ? body_string(c, c->body, key, &workspace_id) : 0;
+
+        if (r < 0)
+                return r;
+        return listing_set_workspaces(c, workspace_id ? (char *const[]) { (char *) workspace_id, NULL } :
+                                      NULL, l);
+}
+
+static int list_workspaces(Call *c, HttpRequest *q, JsonObject **ret) {
+        JsonObject *list = json_object_new_array();
+        _cleanup_listing_ Listing l = { .options.limit = LIST_LIMIT_MAX };
+        WorkspaceArray found = {};
+        int r = read_scope(c, NULL, &l);
+
+        if (r >= 0)
+                r = workspace_service_list(c, &l, &found);
+        for (size_t i = 0; r >= 0 && i < found.n; i++) {
+                JsonObject *o = NULL;
+
+                r = config_view_workspace(found.items[i], &o);
+                if (r >= 0)
+                        r = out_append(list, o);
+        }
+        workspace_array_done(&found);
+        if (r >= 0)
+                return wrap("workspaces", list, ret);
+        json_object_put(list);
+        return r;
+}
+
+static int get_workspace(Call *c, HttpRequest *q, JsonObject **ret) {
+        _cleanup_(workspace_freep) Workspace *w = NULL;
+        const char *id;
+        int r = body_need_string(c, c->body, "workspaceId", &id);
+
+        if (r >= 0)
+                r = workspace_service_get(c, id, ROLE_READER, &w);
+        return r < 0 ? r : config_view_workspace(w, ret);
+}
+
+static int get_organization(Call *c, HttpRequest *q, JsonObject **ret) {
+        _cleanup_out_ Out out = out_object();
+
+        out_string(&out, "organizationId", ORGANIZATION_ID);
+        out_string(&out, "organizationName", ORGANIZATION_NAME);
+        out_bool(&out, "sso", false);
+        return out_take(&out, ret);
+}
+
+static int list_definitions(Call *c, HttpRequest *q, JsonObject **ret) {
+        JsonObject *list = json_object_new_array();
+        const char *workspace_id = NULL;
+        DefinitionArray found = {};
+        int r = body_string(c, c->body, "workspaceId", &workspace_id);
+
+        if (r >= 0)
+                r = definition_service_list(c, role_of(q), workspace_id, &found);
+        for (size_t i = 0; r >= 0 && i < found.n; i++) {
+                JsonObject *o = NULL;
+
+                r = config_view_definition(found.items[i], &o);
+                if (r >= 0)
+                        r = out_append(list, o);
+        }
+        definition_array_done(&found);
+        if (r >= 0)
+                return wrap(plural(q, "Definitions"), list, ret);
+        json_object_put(list);
+        return r;
+}
+
+static int get_definition(Call *c, HttpRequest *q, JsonObject **ret) {
+        _cleanup_(definition_freep) Definition *d = NULL;
+        const char *id;
+        int r = need_definition_id(c, q, &id);
+
+        if (r >= 0)
+                r = definition_service_get(c, role_of(q), id, &d);
+        return r < 0 ? r : config_view_definition(d, ret);
+}
+
+static int get_specification(Call *c, HttpRequest *q, JsonObject **ret) {
+        _cleanup_(definition_freep) Definition *d = NULL;
+        const char *id;
+        int r = need_definition_id(c, q, &id);
+
+        if (r >= 0)
+                r = definition_service_get(c, role_of(q), id, &d);
+        if (r >= 0)
+                r = definition_service_require_spec(c, d);
+        return r != 0 ? r : config_view_specification(d, ret);
+}
+
+static int view_actor(Call *c, int r, Actor *a, JsonObject **ret) {
+        if (r == 0)
+                r = config_view_actor(c, a, ret);
+        actor_free(a);
+        return r;
+}
+
+static int list_actors(Call *c, HttpRequest *q, JsonObject **ret) {
+        JsonObject *list = json_object_new_array();
+        _cleanup_listing_ Listing l = { .options.limit = LIST_LIMIT_MAX };
+        ActorArray found = {};
+        int r = read_scope(c, "workspaceId", &l);
+
+        if (r >= 0)
+                r = actor_service_list(c, role_of(q), &l, &found);
+        for (size_t i = 0; r >= 0 && i < found.n; i++) {
+                JsonObject *o = NULL;
+
+                r = config_view_actor(c, found.items[i], &o);
+                if (r >= 0)
+                        r = out_append(list, o);
+        }
+        actor_array_done(&found);
+        if (r >= 0)
+                return wrap(plural(q, ""), list, ret);
+        json_object_put(list);
+        return r;
+}
+
+static int get_actor(Call *c, HttpRequest *q, JsonObject **ret) {
+        Actor *a = NULL;
+        const char *id;
+        int r = need_actor_id(c, q, &id);
+
+        if (r >= 0)
+                r = actor_service_get(c, role_of(q), id, ROLE_READER, &a);
+        return view_actor(c, r, a, ret);
+}
+
+static int create_actor(Call *c, HttpRequest *q, JsonObject **ret) {
+        _cleanup_json_ JsonObject *body = NULL;
+        Actor *a = NULL;
+        int r = config_to_public_actor(c, role_of(q), c->body, &body);
+
+        if (r >= 0)
+                r = actor_service_create(c, role_of(q), body, &a);
+        return view_actor(c, r, a, ret);
+}
+
+static int update_actor(Call *c, HttpRequest *q, JsonObject **ret) {
+        _cleanup_json_ JsonObject *body = NULL;
+        Actor *a = NULL;
+        const char *id;
+        int r = need_actor_id(c, q, &id);
+
+        if (r >= 0)
+                r = config_to_public_actor(c, role_of(q), c->body, &body);
+        if (r >= 0)
+                r = actor_service_update(c, role_of(q), id, body, /* replace= */ true, &a);
+        return view_actor(c, r, a, ret);
+}
+
+static int delete_actor(Call *c, HttpRequest *q, JsonObject **ret) {
+        const char *id;
+        int r = need_actor_id(c, q, &id);
+
+        return r < 0 ? r : actor_service_delete(c, role_of(q), id);
+}
+
+static int check_actor(Call *c, HttpRequest *q, JsonObject **ret) {
+        const char *id;
+        int r = need_actor_id(c, q, &id);
+
+        return r < 0 ? r : actor_run_check(c, role_of(q), id, NULL);
+}
+
+static int view_discovered(Call *c, const Discovered *d, void *userdata, JsonObject **ret) {
+        _cleanup_out_ Out out = out_object();
+        JsonObject *catalog = NULL;
+        int r = config_view_catalog(d->catalog, NULL, &catalog);
+
+        out_value(&out, "catalog", catalog);
+        out_string(&out, "catalogId", d->fetch->id);
+        out_bool(&out, "breakingChange", false);
+        return r < 0 ? r : out_take(&out, ret);
+}
+
+static int discover(Call *c, HttpRequest *q, JsonObject **ret) {
+        bool ignore_cache = false;
+        const char *id;
+        int r = need_actor_id(c, q, &id);
+
+        if (r >= 0)
+                r = body_bool(c, c->body, "disable_cache", &ignore_cache);
+        return r < 0 ? r : actor_run_discover(c, id, ignore_cache, view_discovered, NULL, NULL);
+}
+
+static int view_connection(Call *c, int r, Connection *connection, JsonObject **ret) {
+        if (r == 0)
+                r = config_view_connection(c, connection, ret);
+        connection_free(connection);
+        return r;
+}
+
+static int list_connections(Call *c, HttpRequest *q, JsonObject **ret) {
+        JsonObject *list = json_object_new_array();
+        _cleanup_listing_ Listing l = { .options.limit = LIST_LIMIT_MAX };
+        ConnectionArray found = {};
+        int r = read_scope(c, "workspaceId", &l);
+
+        if (r >= 0)
+                r = connection_service_list(c, &l, NULL, &found);
+        for (size_t i = 0; r >= 0 && i < found.n; i++) {
+                JsonObject *o = NULL;
+
+                r = config_view_connection(c, found.items[i], &o);
+                if (r >= 0)
+                        r = out_append(list, o);
+        }
+        connection_array_done(&found);
+        if (r >= 0)
+                return wrap("connections", list, ret);
+        json_object_put(list);
+        return r;
+}
+
+static int get_connection(Call *c, HttpRequest *q, JsonObject **ret) {
+        Connection *connection = NULL;
+        const char *id;
+        int r = body_need_string(c, c->body, "connectionId", &id);
+
+        if (r >= 0)
+                r = connection_service_get(c, id, ROLE_READER, &connection);
+        return view_connection(c, r, connection, ret);
+}
+
+static int create_connection(Call *c, HttpRequest *q, JsonObject **ret) {
+        _cleanup_json_ JsonObject *body = NULL;
+        Connection *connection = NULL;
+        int r = config_to_public_connection(c, c->body, &body);
+
+        if (r >= 0)
+                r = connection_service_create(c, body, &connection);
+        return view_connection(c, r, connection, ret);
+}
+
+static int update_connection(Call *c, HttpRequest *q, JsonObject **ret) {
+        _cleanup_json_ JsonObject *body = NULL;
+        Connection *connection = NULL;
+        const char *id;
+        int r = body_need_string(c, c->body, "connectionId", &id);
+
+        if (r >= 0)
+                r = config_to_public_connection(c, c->body, &body);
+        if (r >= 0)
+                r = connection_service_update(c, id, body, &connection);
+        return view_connection(c, r, connection, ret);
+}
+
+static int delete_connection(Call *c, HttpRequest *q, JsonObject **ret) {
+        const char *id;
+        int r = body_need_string(c, c->body, "connectionId", &id);
+
+        return r < 0 ? r : connection_service_delete(c, id);
+}
+
+#define ROW(path_, handler_) { "POST", "/api/v1/" path_, handler_, API_CONFIG | API_OPTIONAL_BODY | API_HIDDEN }
+#define ROW_204(path_, handler_) \
+        { "POST", "/api/v1/" path_, handler_, API_CONFIG | API_OPTIONAL_BODY | API_HIDDEN, .status = 204 }
+#define ROWS_ACTOR(name_)                                                                                \
+        ROW(name_ "s/list", list_actors), ROW(name_ "s/get", get_actor), ROW(name_ "s/create", create_actor), \
+        ROW(name_ "s/update", update_actor), ROW_204(name_ "s/delete", delete_actor),                    \
+        ROW(name_ "s/check_connection", check_actor),                                                    \
+        ROW(name_ "_definitions/list", list_definitions),                                                \
+        ROW(name_ "_definitions/list_latest", list_definitions),                                         \
+        ROW(name_ "_definitions/list_for_workspace", list_definitions),                                  \
+        ROW(name_ "_definitions/get", get_definition),                                                   \
+        ROW(name_ "_definition_specifications/get", get_specification)
+
+static const ApiRoute routes_config_objects_rows[] = {
+        ROW("workspaces/list", list_workspaces),
+        ROW("workspaces/list_by_organization_id", list_workspaces),
+        ROW("workspaces/get", get_workspace),
+        ROW("workspaces/get_organization_info", get_organization),
+        ROW("organizations/get_organization_info", get_organization),
+        ROWS_ACTOR("source"),
+        ROWS_ACTOR("destination"),
+        ROW("sources/discover_schema", discover),
+        ROW("connections/list", list_connections),
+        ROW("connections/get", get_connection),
+        ROW("connections/create", create_connection),
+        ROW("connections/update", update_connection),
+        ROW_204("connections/delete", delete_connection),
+        ROW("web_backend/connections/list", list_connections),
+        ROW("web_backend/connections/get", get_connection),
+        ROW("web_backend/connections/create", create_connection),
+        ROW("web_backend/connections/update", update_connection),
+};
+API_TABLE(routes_config_objects);
