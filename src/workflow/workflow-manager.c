@@ -223,13 +223,17 @@ static int start_due(WorkflowManager *m, const Connection *c) {
         return 0;
 }
 
-/* Starts what is due. The database's next_run moves on with the job, in its transaction. */
+/* What can't be started or read now (a full disk) is looked at again after this time. */
+#define SCHEDULE_RETRY_USEC (10 * USEC_PER_SEC)
+
+/* Starts what is due. The database's next_run moves on with the job, in its transaction. 1: some could not
+ * be started now. */
 static int run_schedules(WorkflowManager *m, Error **reterr_error) {
+        bool failed = false;
         int r;
 
         for (;;) {
                 _cleanup_(connection_array_done) ConnectionArray due = {};
-                bool failed = false;
 
                 r = connection_store_list_due(m->options.db, wall(m), LIST_LIMIT_MAX, &due, reterr_error);
                 if (r < 0)
@@ -239,7 +243,7 @@ static int run_schedules(WorkflowManager *m, Error **reterr_error) {
                 if (due.n == 0 || failed)
                         break;
         }
-        return read_next_run(m, reterr_error);
+        return failed;
 }
 
 int workflow_manager_connection_changed(WorkflowManager *m, const char *connection_id, Error **reterr_error) {
@@ -434,7 +438,7 @@ void workflow_manager_forget(WorkflowManager *m, void *userdata) {
 static int on_timer(EnvSource *s, usec_t now, void *userdata) {
         WorkflowManager *m = userdata;
         _cleanup_error_ Error *error = NULL;
-        usec_t at;
+        usec_t at, next;
         int r;
 
         r = run_schedules(m, &error);
@@ -442,10 +446,11 @@ static int on_timer(EnvSource *s, usec_t now, void *userdata) {
                 log_warning("The schedules can't be read, trying again: %s", error_message(error, r));
         workflow_engine_process(m->engine);
         at = dispatch_process(m);
+        next = r == 0 ? USEC_INFINITY : wall(m) + SCHEDULE_RETRY_USEC;
         /* A job that ended in between may have set another time. */
-        if (r >= 0)
-                r = read_next_run(m, NULL);
-        at = MIN(at, monotonic_of(m, r >= 0 ? m->next_run : wall(m) + 10 * USEC_PER_SEC));
+        if (read_next_run(m, NULL) >= 0 && r == 0)
+                next = m->next_run;
+        at = MIN(at, monotonic_of(m, next));
         (void) m->options.env->ops->timer_set(m->timer, at);
         tell_wake(m);
         return 0;

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The whole control plane as it is: bootloader, server, workflow, workload and proxy, driven through the proxy as a client
+would. Only the launcher is the test."""
+
+import http.client
+import json
+import subprocess
+import time
+
+import dbus
+import pytest
+from workflow_host import PATIENCE, Suite, stats
+from workload_host import BUILD, ROOT
+
+V1 = "/api/public/v1"
+
+
+class Whole(Suite):
+    def begin(self):
+        data = self.directory / "data"
+        (data / "specs").mkdir(parents=True)
+        (data / "definitions.d").symlink_to(ROOT / "data/definitions.d")
+        for spec in ROOT.glob("src/connectors/*/*-spec.json"):
+            (data / "specs" / spec.name).symlink_to(spec)
+        files = self.directory / "files"
+        files.mkdir()
+        (self.directory / "gantry.conf").write_text(f"[Files]\nReadRoots={files}\nWriteRoots={files}\n")
+        self.environment["DBUS_SYSTEM_BUS_ADDRESS"] = self.bus.address
+        subprocess.run([BUILD / "gantry-bootloader", f"--database={self.database}", f"--data={data}"], env=self.environment,
+                       check=True)
+        self.start_all()
+        self.log = (self.directory / "server.stderr").open("ab")
+        self.server = subprocess.Popen([BUILD / "gantry-server", f"--listen={self.directory}/server.sock",
+                                        f"--database={self.database}", f"--config={self.directory}/gantry.conf"],
+                                       env=self.environment, stderr=self.log)
+        while not self.owns("Server1"):
+            assert self.server.poll() is None, (self.directory / "server.stderr").read_text()
+            time.sleep(0.01)
+        self.proxy = subprocess.Popen([BUILD / "gantry-proxy", "--listen=0", f"--server={self.directory}/server.sock",
+                                       f"--config={self.directory}/gantry.conf"], stdout=subprocess.PIPE, text=True)
+        self.port = int(self.proxy.stdout.readline().rsplit(":", 1)[1])
+        self.catalog = self.discover()
+        self.token = self.get_token()
+
+    def discover(self):
+        spoken = subprocess.run([BUILD / "gantry", "discover", "native:source-faker"], capture_output=True, check=True)
+        messages = [json.loads(line) for line in spoken.stdout.splitlines()]
+        return next(m["catalog"] for m in messages if m["type"] == "CATALOG")
+
+    def get_token(self):
+        with self.connected() as bus:
+            manager = dbus.Interface(bus.get_object("org.gantry.Server1", "/org/gantry/Server1", introspect=False),
+                                     "org.gantry.Server1.Manager")
+            client_id, secret = manager.GetCredentials(timeout=PATIENCE)
+        return self.ask("POST", "/applications/token", {"client_id": str(client_id), "client_secret": str(secret)},
+                        token=None)["access_token"]
+
+    def ask(self, method, path, body=None, token="own", status=200):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
+        headers = {"Content-Type": "application/json"}
+        if token:
+            headers["Authorization"] = f"Bearer {self.token}"
+        connection.request(method, V1 + path, json.dumps(body) if body is not None else None, headers)
+        response = connection.getresponse()
+        text = response.read().decode()
+        connection.close()
+        assert response.status == status, (response.status, text, (self.directory / "server.stderr").read_text(), self.said())
+        return json.loads(text) if text else None
+
+    def script(self, kind, _attempt):
+        return {"check": {"status": "succeeded"}, "discover": {"catalog": self.catalog},
+                "sync": {"status": "completed", "failures": [],
+                         "streams": [dict(stats(7)[0], name=s["name"]) for s in self.catalog["streams"]]}}[kind]
+
+    def background(self, call):
+        """A call that makes the daemons work, with the launcher at work meanwhile."""
+        from test_workflow_jobs import serve_call
+        return serve_call(self, call, self.script)
+
+    def end(self):
+        for process in (self.proxy, self.server):
+            process.terminate()
+            process.wait(PATIENCE)
+        self.log.close()
+        self.stop()
+
+
+@pytest.fixture
+def whole(tmp_path):
+    whole = Whole(tmp_path)
+    whole.begin()
+    yield whole
+    whole.end()
+
+
+def configure(whole):
+    workspace = whole.ask("GET", "/workspaces")["data"][0]["workspaceId"]
+    source = whole.background(lambda: whole.ask("POST", "/sources", {
+        "name": "people", "workspaceId": workspace, "configuration": {"sourceType": "faker", "count": 10}}))
+    destination = whole.background(lambda: whole.ask("POST", "/destinations", {
+        "name": "away", "workspaceId": workspace,
+        "configuration": {"destinationType": "jsonl", "path": str(whole.directory / "files")}}))
+    return whole.background(lambda: whole.ask("POST", "/connections", {
+        "sourceId": source["sourceId"], "destinationId": destination["destinationId"], "name": "first"}))
+
+
+def test_a_sync_through_the_api_from_nothing_to_its_end(whole):
+    connection = configure(whole)
+    assert {s["name"] for s in connection["configurations"]["streams"]} == {"users", "products", "purchases"}
+    job = whole.ask("POST", "/jobs", {"connectionId": connection["connectionId"], "jobType": "sync"})
+    assert job["status"] in ("pending", "running")
+    whole.ask("POST", "/jobs", {"connectionId": connection["connectionId"], "jobType": "sync"}, status=409)
+    whole.serve(whole.ended(job["jobId"]), whole.script)
+    job = whole.ask("GET", f"/jobs/{job['jobId']}")
+    assert (job["status"], job["rowsSynced"], job["bytesSynced"]) == ("succeeded", 21, 189)
+    (stream, *_) = whole.sql("SELECT DISTINCT status FROM stream_stats")
+    assert stream == ("COMPLETE",)
+
+
+def test_a_cancel_through_the_api(whole):
+    connection = configure(whole)
+    job = whole.ask("POST", "/jobs", {"connectionId": connection["connectionId"], "jobType": "sync"})
+    whole.take()
+    whole.ask("DELETE", f"/jobs/{job['jobId']}")
+    whole.serve(whole.ended(job["jobId"]), whole.script)
+    assert whole.ask("GET", f"/jobs/{job['jobId']}")["status"] == "cancelled"
+    whole.ask("DELETE", f"/jobs/{job['jobId']}", status=409)
