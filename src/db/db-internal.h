@@ -36,7 +36,7 @@ typedef struct Bind {
         int64_t number;
         Blob blob;
 } Bind;
-#define BINDS(...) ((const Bind[]) { __VA_ARGS__ __VA_OPT__(, ) {} })
+#define BINDS(...) ((const Bind[]) { __VA_ARGS__, {} })
 #define B_TEXT(name_, s_) { .name = name_, .type = BIND_TEXT, .text = s_ } /* NULL pointer: NULL */
 #define B_I64(name_, i_) { .name = name_, .type = BIND_I64, .number = (int64_t) (i_) }
 #define B_BLOB(name_, p_, n_) { .name = name_, .type = BIND_BLOB, .blob = { (void *) (p_), n_ } }

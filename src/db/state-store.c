@@ -61,8 +61,9 @@ static int add_stream(StateRowArray *rows, JsonSlice entry) {
         int r;
 
         r = json_find_member(entry, "stream_descriptor", &descriptor);
-        if (r > 0)
-                r = find_or_null(entry, "stream_state", &state);
+        if (r <= 0)
+                return r < 0 ? r : -EINVAL;
+        r = find_or_null(entry, "stream_state", &state);
         if (r < 0)
                 return r;
         return add_row(rows, STATE_KIND_STREAM, text_member(descriptor, "name"),
