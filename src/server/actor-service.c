@@ -243,8 +243,13 @@ int actor_view(Call *c, const Actor *a, JsonObject **ret) {
         r = definition_store_get(c->server->db, a->definition_id, &d, &c->error);
         if (r >= 0)
                 r = configuration_mask(a->configuration, &configuration);
-        if (r < 0)
+        /* Airbyte's SDK (1.0.1) can't read a destination whose configuration doesn't say this. */
+        if (r >= 0 && !is_source)
+                r = json_add_string(configuration, "destinationType", d->connector_type);
+        if (r < 0) {
+                json_object_put(configuration);
                 return r;
+        }
         out_string(&out, is_source ? "sourceId" : "destinationId", a->id);
         out_string(&out, "name", a->name);
         out_string(&out, is_source ? "sourceType" : "destinationType", d->connector_type);

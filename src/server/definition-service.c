@@ -157,15 +157,19 @@ int definition_service_list_custom(Call *c, const char *workspace_id, ActorRole 
 /* "airbyte/source-x" becomes the connector type "x", as Airbyte has it for its own. */
 static char *connector_type_of(const char *name) {
         const char *last = strrchr(name, '/');
-        char *type = strdup(last ? last + 1 : name);
+        char *type;
 
+        last = last ? last + 1 : name;
+        if (strncmp(last, "source-", STRLEN("source-")) == 0)
+                last += STRLEN("source-");
+        else if (strncmp(last, "destination-", STRLEN("destination-")) == 0)
+                last += STRLEN("destination-");
+        type = strdup(last);
         for (char *p = type; p && *p; p++)
-                if (!((*p >= 'a' && *p <= 'z') || (*p >= '0' && *p <= '9'))) {
-                        if (*p >= 'A' && *p <= 'Z')
-                                *p = (char) (*p | 0x20);
-                        else
-                                *p = '-';
-                }
+                if (*p >= 'A' && *p <= 'Z')
+                        *p = (char) (*p | 0x20);
+                else if (!((*p >= 'a' && *p <= 'z') || (*p >= '0' && *p <= '9')))
+                        *p = '-';
         return type;
 }
 

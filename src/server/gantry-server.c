@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "basic/log.h"
+#include "basic/strv.h"
 #include "db/metadata-store.h"
 #include "server/api.h"
 #include "server/bus-manager.h"
@@ -15,7 +16,7 @@
 #include "server/server.h"
 
 typedef struct Options {
-        const char *listen;   /* NULL: the activated socket */
+        char **listen; /* none: the activated socket */
         const char *database;
         const char *conf;
 } Options;
@@ -23,7 +24,7 @@ typedef struct Options {
 static int help(void) {
         printf("gantry-server [OPTIONS]\n\n"
                "Serve Gantry's HTTP API and its D-Bus interface. Usually started by systemd.\n\n"
-               "     --listen WHERE    Listen on a /PATH or on 127.0.0.1:PORT, for development\n"
+               "     --listen WHERE    Listen on a /PATH or on 127.0.0.1:PORT, for development; may be repeated\n"
                "     --database PATH   Use this database\n"
                "     --config PATH     Read this file instead of " CONF_FILE_PATH "\n"
                "  -h --help            Show this help\n"
@@ -47,7 +48,8 @@ static int parse_arguments(int argc, char *argv[], Options *o) {
         while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
                 switch (c) {
                 case ARG_LISTEN:
-                        o->listen = optarg;
+                        if (strv_extend(&o->listen, optarg) < 0)
+                                return log_oom();
                         break;
                 case ARG_DATABASE:
                         o->database = optarg;
@@ -108,12 +110,15 @@ static int start_http(Server *s, const Options *o) {
         r = http_server_new(&options, &s->http);
         if (r < 0)
                 return log_error_errno(r, "Failed to start the HTTP server");
-        if (o->listen) {
-                r = http_server_listen(s->http, o->listen, &e);
-                if (r < 0)
+        STRV_FOREACH(where, o->listen) {
+                r = http_server_listen(s->http, *where, &e);
+                if (r < 0) {
                         log_error("%s", error_message(e, r));
-                return r;
+                        return r;
+                }
         }
+        if (o->listen)
+                return 0;
         fd = daemon_listen_fd("server");
         if (fd == -ENOENT) {
                 log_warning("There is no activated socket 'server' and no --listen: D-Bus alone is served");
@@ -166,9 +171,10 @@ int main(int argc, char *argv[]) {
 
         (void) signal(SIGPIPE, SIG_IGN);
         r = parse_arguments(argc, argv, &o);
-        if (r < 0)
-                return 2;
-        if (r == 0)
-                return 0;
-        return run(&o) < 0 ? 1 : 0;
+        if (r > 0)
+                r = run(&o) < 0 ? 1 : 0;
+        else if (r < 0)
+                r = 2;
+        strv_free(o.listen);
+        return r;
 }

@@ -65,6 +65,10 @@ class Suite:
         self.files = directory / "files"
         self.files.mkdir()
         self.processes = []
+        with socket.socket() as s:  # one that is free now
+            s.bind(("127.0.0.1", 0))
+            self.port = s.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}{V1}"
         (directory / "key").write_bytes(bytes(range(32)))
         (directory / "gantry.conf").write_text(f"[Files]\nReadRoots={self.files}\nWriteRoots={self.files}\n")
         self.environment = dict(os.environ, GANTRY_KEY_FILE=str(directory / "key"), GANTRY_DATABASE=str(self.database),
@@ -111,7 +115,7 @@ class Suite:
 
     def start_server(self):
         self.server = self.spawn(BUILD / "gantry-server", f"--listen={self.socket}", f"--database={self.database}",
-                                 f"--config={self.directory}/gantry.conf")
+                                 f"--listen=127.0.0.1:{self.port}", f"--config={self.directory}/gantry.conf")
         self.wait_for_bus_name("org.gantry.Server1")
 
     def make_catalog(self):
