@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "shared/json-util.h"
+#include "shared/quartz-cron.h"
 #include "workflow/schedule.h"
 
 #define HOUR_USEC (3600 * USEC_PER_SEC)
+#define CRON_PAUSE_USEC (60 * USEC_PER_SEC)
 
 static const struct {
         const char *name;
@@ -35,6 +37,27 @@ static int basic_interval(const char *data, usec_t *ret, Error **reterr_error) {
         return error_set(reterr_error, -EINVAL, "The schedule needs 'units' and one of the known 'timeUnit's");
 }
 
+static int next_cron(const char *data, usec_t after, usec_t *ret, Error **reterr_error) {
+        _cleanup_(quartz_cron_freep) QuartzCron *cron = NULL;
+        const char *expression = NULL, *zone = NULL;
+        _cleanup_json_ JsonObject *o = NULL;
+        int r;
+
+        r = json_parse(strempty(data), strlen(strempty(data)), &o, reterr_error);
+        if (r >= 0)
+                r = json_get_string(o, "cronExpression", &expression, "The schedule", reterr_error);
+        if (r >= 0)
+                r = json_get_string(o, "cronTimeZone", &zone, "The schedule", reterr_error);
+        if (r >= 0)
+                r = quartz_cron_parse(strempty(expression), &cron, reterr_error);
+        if (r < 0)
+                return r;
+        r = quartz_cron_next(cron, zone, after, ret);
+        if (r == -ENOENT)
+                return 0; /* its last time has been */
+        return r < 0 ? error_set(reterr_error, r, "There is no time zone '%s'", strempty(zone)) : 0;
+}
+
 int schedule_next_run(const Connection *c, usec_t last_job, usec_t now, usec_t *ret, Error **reterr_error) {
         usec_t interval = 0;
         int r;
@@ -43,7 +66,8 @@ int schedule_next_run(const Connection *c, usec_t last_job, usec_t now, usec_t *
         if (c->status != CONNECTION_ACTIVE || c->schedule_type == SCHEDULE_MANUAL)
                 return 0;
         if (c->schedule_type == SCHEDULE_CRON)
-                return error_set(reterr_error, -ENOTSUP, "Cron schedules are not followed yet");
+                return next_cron(c->schedule_data, MAX(now, last_job > 0 ? last_job + CRON_PAUSE_USEC : 0), ret,
+                                 reterr_error);
         r = basic_interval(c->schedule_data, &interval, reterr_error);
         if (r >= 0)
                 *ret = last_job > 0 ? last_job + interval : now;

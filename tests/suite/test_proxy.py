@@ -232,6 +232,30 @@ def test_nothing_outside_of_the_directory_is_read(proxy, target):
         assert b"<h1>home</h1>" in answer
 
 
+def test_the_socket_may_be_systemds(tmp_path):
+    upstream = Upstream(tmp_path / "server.sock")
+    listener = socket.create_server(("127.0.0.1", 0))
+    port = listener.getsockname()[1]
+
+    def activate():
+        os.dup2(listener.fileno(), 3)
+        os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="1", LISTEN_FDNAMES="http")
+        os.execv(BUILD / "gantry-proxy", ["gantry-proxy", f"--server={tmp_path}/server.sock", f"--web={tmp_path}/none"])
+
+    pid = os.fork()
+    if pid == 0:
+        activate()
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+    connection.request("GET", "/api/public/v1/health")
+    assert connection.getresponse().status == 200 and len(upstream.requests) == 1
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+    connection.request("GET", "/")
+    # No files are installed: a word instead of nothing.
+    assert b"not installed" in connection.getresponse().read()
+    os.kill(pid, 15)
+    assert os.waitpid(pid, 0)[1] == 0
+
+
 def test_slow_heads_do_not_stop_others(proxy):
     slow = [socket.create_connection(("127.0.0.1", proxy.port), timeout=PATIENCE) for _ in range(100)]
     for s in slow:

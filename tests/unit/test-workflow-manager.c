@@ -410,6 +410,18 @@ TEST(a_job_without_a_workflow_is_closed_at_the_start) {
         (void) start_job(&w, "sync", "");
 }
 
+TEST(an_attempt_that_was_left_behind_does_not_hold_the_job_up) {
+        _cleanup_world_ World w;
+        int64_t id;
+        int number;
+
+        world_init(&w, all_goes_well);
+        id = start_job(&w, "sync", "");
+        ASSERT_OK(attempt_store_create(w.db.db, id, NOW, &number, NULL));
+        world_run(&w, NOW + USEC_PER_SEC);
+        assert_ended(&w, id, JOB_SUCCEEDED, 2);
+}
+
 /* --- schedules --- */
 
 static void set_schedule(World *w, const char *data) {

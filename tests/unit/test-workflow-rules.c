@@ -97,6 +97,24 @@ TEST(what_is_manual_or_off_never_runs_by_itself) {
         }
 }
 
+TEST(cron_counts_from_now_and_not_within_a_minute_of_the_newest_job) {
+        static const char hourly[] = "{\"cronExpression\":\"0 0 * * * ?\",\"cronTimeZone\":\"UTC\"}";
+        usec_t at;
+
+        ASSERT_OK(next_run(SCHEDULE_CRON, hourly, CONNECTION_ACTIVE, 0, &at));
+        assert_int_equal(at, 1001 * HOUR);
+        ASSERT_OK(next_run(SCHEDULE_CRON, hourly, CONNECTION_ACTIVE, 3 * HOUR, &at));
+        assert_int_equal(at, 1001 * HOUR);
+        ASSERT_OK(next_run(SCHEDULE_CRON, hourly, CONNECTION_ACTIVE, 1001 * HOUR - USEC_PER_SEC, &at));
+        assert_int_equal(at, 1002 * HOUR);
+        assert_true(next_run(SCHEDULE_CRON, "{\"cronExpression\":\"0 0 * * * *\"}", CONNECTION_ACTIVE, 0, &at) < 0);
+        assert_true(next_run(SCHEDULE_CRON, "{\"cronExpression\":\"0 0 * * * ?\",\"cronTimeZone\":\"x\"}",
+                             CONNECTION_ACTIVE, 0, &at) < 0);
+        assert_true(next_run(SCHEDULE_CRON, "{}", CONNECTION_ACTIVE, 0, &at) < 0);
+        ASSERT_OK(next_run(SCHEDULE_CRON, "{\"cronExpression\":\"0 0 0 1 1 ? 1970\"}", CONNECTION_ACTIVE, 0, &at));
+        assert_int_equal(at, 0);
+}
+
 TEST(a_schedule_that_says_nothing_is_refused) {
         static const char *const bad[] = { "", "{}", "{\"units\":0,\"timeUnit\":\"hours\"}", "{\"units\":1}",
                                            "{\"units\":-1,\"timeUnit\":\"hours\"}", "{\"units\":\"1\",\"timeUnit\":\"hours\"}",
