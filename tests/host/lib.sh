@@ -36,3 +36,14 @@ wait_until() {
                 sleep 0.1
         done
 }
+
+# Serves the wheels that the machine fetched before (`# host: wheels`) as a package index on the host's own loopback, and
+# lets pip and uv use that.
+serve_wheels() {
+        systemd-run --quiet --unit=wheel-index --working-directory=/mnt/wheels -- \
+                python3 -m http.server --bind 127.0.0.1 8098
+        wait_until 300 curl -sf http://127.0.0.1:8098/simple/
+        PIP_INDEX_URL=http://127.0.0.1:8098/simple/
+        UV_INDEX_URL=$PIP_INDEX_URL
+        export PIP_INDEX_URL UV_INDEX_URL
+}

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What hosts without a network install connectors from: wheels fetched before, laid out as a Python package index."""
+
+import hashlib
+import html
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+import nspawn
+
+# With all that they depend on; a host serves them to itself, see serve_wheels in lib.sh.
+PACKAGES = ["airbyte-source-faker==7.2.1"]
+
+
+def wheels():
+    """The directory with the index, made if it isn't there; Unusable where the packages can't be had."""
+    key = hashlib.sha256("\n".join(PACKAGES).encode()).hexdigest()[:12]
+    place = nspawn.CACHE / f"wheels-{key}"
+    with nspawn.locked(nspawn.CACHE / "lock"):
+        if not place.is_dir():
+            print("host: fetching connectors from the Python package index (once)", file=sys.stderr, flush=True)
+            with tempfile.TemporaryDirectory(dir=nspawn.CACHE) as directory:
+                fetch(pathlib.Path(directory))
+                make_index(pathlib.Path(directory))
+                shutil.rmtree(pathlib.Path(directory) / "venv")
+                shutil.copytree(directory, f"{place}.partial", dirs_exist_ok=True)
+            pathlib.Path(f"{place}.partial").rename(place)
+    return place
+
+
+def fetch(directory):
+    """Wheels of everything; what is published as source only is built here, by the Python that hosts have, too."""
+    for argv in (["/usr/bin/python3", "-m", "venv", directory / "venv"],
+                 [directory / "venv/bin/python", "-m", "pip", "wheel", "--quiet", "--wheel-dir", directory / "files", *PACKAGES]):
+        done = subprocess.run([str(a) for a in argv], capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+        if done.returncode != 0:
+            words = [line for line in done.stderr.splitlines() if line.strip()] or ["pip failed"]
+            raise nspawn.Unusable(f"{', '.join(PACKAGES)} can't be had: {words[-1]}")
+
+
+def make_index(directory):
+    """simple/PROJECT/index.html, one link for each wheel."""
+    for wheel in sorted((directory / "files").glob("*.whl")):
+        project = re.sub(r"[-_.]+", "-", wheel.name.split("-")[0]).lower()
+        page = directory / "simple" / project / "index.html"
+        page.parent.mkdir(parents=True, exist_ok=True)
+        name, digest = html.escape(wheel.name), hashlib.sha256(wheel.read_bytes()).hexdigest()
+        with page.open("a") as out:
+            out.write(f'<a href="../../files/{name}#sha256={digest}">{name}</a>\n')
