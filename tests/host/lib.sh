@@ -38,12 +38,13 @@ wait_until() {
 }
 
 # Serves the wheels that the machine fetched before (`# host: wheels`) as a package index on the host's own loopback, and
-# lets pip and uv use that.
+# lets pip and uv use that; uv itself is put on PATH.
 serve_wheels() {
         systemd-run --quiet --unit=wheel-index --working-directory=/mnt/wheels -- \
                 python3 -m http.server --bind 127.0.0.1 8098
         wait_until 300 curl -sf http://127.0.0.1:8098/simple/
         PIP_INDEX_URL=http://127.0.0.1:8098/simple/
         UV_INDEX_URL=$PIP_INDEX_URL
-        export PIP_INDEX_URL UV_INDEX_URL
+        PATH=/mnt/wheels/bin:$PATH
+        export PIP_INDEX_URL UV_INDEX_URL PATH
 }

@@ -217,8 +217,7 @@ def built_packages():
 def standard_binds():
     """What every host sees of this tree, read-only, below /mnt."""
     places = {"tests": ROOT / "tests", "deb": ROOT / "build/deb", "build": ROOT / "build", "autopkgtest": ROOT / "debian/tests",
-              "fixtures": pathlib.Path(os.environ.get("GANTRY_HOST_FIXTURES") or ROOT / "build/host-fixtures"),
-              "wheels": max(CACHE.glob("wheels-*[0-9a-f]"), key=lambda p: p.stat().st_mtime, default=CACHE / "none")}
+              "fixtures": pathlib.Path(os.environ.get("GANTRY_HOST_FIXTURES") or ROOT / "build/host-fixtures")}
     return [(path, f"/mnt/{name}", False) for name, path in places.items() if path.is_dir()]
 
 

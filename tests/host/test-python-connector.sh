@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# An Airbyte connector from the Python package index, installed and run by an unprivileged user with the packages alone.
+# An Airbyte connector from the Python package index, installed and run by an unprivileged user.
 # host: wheels timeout=1800
 set -eu
 # shellcheck source=tests/host/lib.sh
@@ -9,7 +9,7 @@ set -eu
 serve_wheels
 useradd --create-home --shell /bin/sh alice
 alice() {
-        runuser --user alice -- env -C /home/alice HOME=/home/alice PIP_INDEX_URL="$PIP_INDEX_URL" "$@"
+        runuser --user alice -- env -C /home/alice HOME=/home/alice PIP_INDEX_URL="$PIP_INDEX_URL" UV_INDEX_URL="$UV_INDEX_URL" PATH="$PATH" "$@"
 }
 
 note "install"
