@@ -197,7 +197,9 @@ void http_stream_end(HttpStream *s) {
 void http_stream_gone(HttpStream *s) {
         s->request->stream = NULL;
         s->gone = true;
+        /* Whoever hears of it may free the stream at once. */
         if (s->owned && s->on_close && !s->ended)
                 s->on_close(s->userdata);
-        stream_release(s);
+        else
+                stream_release(s);
 }

@@ -169,6 +169,8 @@ int permission_service_get(Call *c, const char *id, Permission **ret) {
                 return call_fail(c, r, NULL, "There is no such permission");
         if (r >= 0 && !is_self(c, p->principal_kind, p->principal_id))
                 r = call_require(c, p->workspace_id, ROLE_ADMIN);
+        if (r == -EACCES)
+                return call_fail(c, -ENOENT, NULL, "There is no such permission");
         if (r >= 0)
                 *ret = TAKE_PTR(p);
         return r;

@@ -13,6 +13,7 @@
 #include "server/api.h"
 #include "server/bus-manager.h"
 #include "server/bus-objects.h"
+#include "server/event-feed.h"
 #include "server/server.h"
 
 typedef struct Options {
@@ -129,6 +130,7 @@ static int start_http(Server *s, const Options *o) {
 }
 
 static void server_done(Server *s) {
+        event_feed_free(s->feed);
         http_server_free(s->http);
         free(s->routes);
         polkit_free(s->polkit);
@@ -159,6 +161,10 @@ static int run(const Options *o) {
         r = bus_manager_add(&s);
         if (r >= 0)
                 r = bus_objects_add(&s);
+        if (r >= 0)
+                r = server_watch_others(&s);
+        if (r >= 0)
+                r = event_feed_new(&s, &s.feed);
         if (r < 0)
                 return log_error_errno(r, "Failed to add the bus objects");
         r = start_http(&s, o);

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Health, the root, and tokens. */
+/* Health, the root, tokens, metrics, events, and the OpenAPI document. */
 
+#include "basic/parse-util.h"
 #include "db/metadata-store.h"
 #include "server/api.h"
 #include "server/auth.h"
+#include "server/event-feed.h"
+#include "server/metrics.h"
+#include "server/openapi.h"
 #include "server/routes-system.h"
 
 static int get_health(Call *c, HttpRequest *q, JsonObject **ret) {
@@ -55,6 +59,29 @@ static int post_token(Call *c, HttpRequest *q, JsonObject **ret) {
         return out_take(&out, ret);
 }
 
+static int get_openapi(Call *c, HttpRequest *q, JsonObject **ret) {
+        return openapi_document(c->server->routes, c->server->n_routes, ret);
+}
+
+/* Figures name all connections: for those who may read the whole instance. */
+static int get_metrics(Call *c, HttpRequest *q, JsonObject **ret) {
+        _cleanup_buffer_ Buffer b = {};
+        int r = call_require(c, NULL, ROLE_READER);
+
+        if (r >= 0)
+                r = metrics_write(c->server, &b);
+        return r < 0 ? r : http_reply_buffer(q, 200, "text/plain; version=0.0.4; charset=utf-8", &b);
+}
+
+static int get_events(Call *c, HttpRequest *q, JsonObject **ret) {
+        const char *last = http_request_header(q, "Last-Event-ID") ?: http_request_query(q, "lastEventId");
+        int64_t since = -1;
+
+        if (last && *last && (parse_i64(last, &since) < 0 || since < 0))
+                return call_fail(c, -EINVAL, NULL, "Last-Event-ID must be the id of an event");
+        return event_feed_subscribe(c->server->feed, c, since);
+}
+
 #define TOKEN_FLAGS (API_ANONYMOUS | API_RAW)
 
 static const ApiRoute routes_system_rows[] = {
@@ -63,6 +90,9 @@ static const ApiRoute routes_system_rows[] = {
         { "GET", "/api/public/v1/health", get_health, API_ANONYMOUS, .id = "getHealthCheck",
           .tag = "Health" },
         { "GET", "/api/v1/health", get_health, API_ANONYMOUS | API_HIDDEN },
+        { "GET", "/api/public/v1/openapi.json", get_openapi, API_ANONYMOUS | API_HIDDEN },
+        { "GET", "/metrics", get_metrics, API_HIDDEN },
+        { "GET", "/api/v1/events", get_events, API_HIDDEN },
         { "POST", "/api/public/v1/applications/token", post_token, TOKEN_FLAGS, .id = "createAccessToken",
           .tag = "Applications", .request = "ApplicationTokenRequest", .response = "ApplicationTokenResponse" },
         /* What old clients and a base URL with a slash at its end make of it. */

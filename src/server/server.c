@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include "server/event-feed.h"
 #include "server/server.h"
 
 void server_announce(Server *s) {
@@ -13,4 +14,29 @@ void server_announce(Server *s) {
                 (void) sd_bus_emit_signal(s->bus, "/org/gantry/Server1", "org.gantry.Server1.Manager",
                                           "Changed", "t",
                                           (uint64_t) seq);
+        if (s->feed)
+                event_feed_notify(s->feed);
+}
+
+/* Jobs, workloads and states are others' to write. */
+static int on_changed(sd_bus_message *m, void *userdata, sd_bus_error *reterr) {
+        Server *s = userdata;
+
+        if (s->feed)
+                event_feed_notify(s->feed);
+        return 0;
+}
+
+int server_watch_others(Server *s) {
+        static const char *const peers[][3] = {
+                { "org.gantry.Workflow1", "/org/gantry/Workflow1", "org.gantry.Workflow1.Manager" },
+                { "org.gantry.Workload1", "/org/gantry/Workload1", "org.gantry.Workload1.Manager" },
+        };
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(peers); i++)
+                r = sd_bus_match_signal_async(s->bus, NULL, peers[i][0], peers[i][1], peers[i][2], "Changed",
+                                              on_changed,
+                                              NULL, s);
+        return r;
 }

@@ -37,3 +37,5 @@ static inline usec_t server_now(Server *s) {
 
 /* After anything was stored: D-Bus and the event streams hear of it. */
 void server_announce(Server *s);
+/* Listens to the Changed signals of the other daemons that write. */
+int server_watch_others(Server *s);

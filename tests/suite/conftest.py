@@ -227,6 +227,15 @@ class Suite:
                            token=None)
         return made["id"], answer.json["access_token"]
 
+    def limited_token(self, role, workspace):
+        """The token of an application that has one role on one workspace and nothing else."""
+        application, token = self.new_token()
+        whole = next(p for p in self.get("/permissions").json["data"] if p["userId"] == application)
+        made = self.post("/permissions", {"permissionType": f"workspace_{role}", "userId": application, "workspaceId": workspace})
+        assert made.status == 200, made
+        assert self.delete(f"/permissions/{whole['permissionId']}").status == 204
+        return token
+
 
 def basic(user, password):
     return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()

@@ -71,6 +71,14 @@ static int reply_stream(HttpRequest *q, void *userdata) {
         return http_stream_begin(q, "text/event-stream", on_close, w, &w->stream);
 }
 
+static void on_close_free(void *userdata);
+
+static int reply_freed(HttpRequest *q, void *userdata) {
+        World *w = userdata;
+
+        return http_stream_begin(q, "text/event-stream", on_close_free, w, &w->stream);
+}
+
 static int prepare(HttpRequest *q, void *userdata) {
         return http_request_route(q)->flags ? error_set(http_request_error(q), -EACCES, "Not you") : 0;
 }
@@ -84,6 +92,7 @@ static const HttpRoute routes[] = {
         { "GET", "/later", reply_later },
         { "GET", "/never", reply_never },
         { "GET", "/stream", reply_stream },
+        { "GET", "/freed", reply_freed },
 };
 
 static void world_begin(World *w, unsigned head_timeout_sec) {
@@ -321,6 +330,32 @@ TEST(a_stream_is_written_bit_by_bit_and_hears_of_its_readers_end) {
         assert_non_null(strstr(buffer_string(&b), "fourth"));
         fd = safe_close(fd);
         assert_int_equal(w.n_closed, 1);
+        world_end(&w);
+}
+
+static void on_close_free(void *userdata) {
+        World *w = userdata;
+
+        w->stream = http_stream_free(w->stream);
+        w->n_closed++;
+}
+
+TEST(a_stream_may_be_freed_when_its_reader_has_gone) {
+        static const char request[] = "GET /freed HTTP/1.1\r\nHost: a\r\n\r\n";
+        World w;
+        _cleanup_buffer_ Buffer b = {};
+
+        world_begin(&w, 0);
+        int fd = dial(&w);
+        say(&w, fd, request, sizeof(request) - 1);
+        hear(&w, fd, "\r\n\r\n", &b);
+        fd = safe_close(fd);
+        while (w.n_closed == 0) {
+                if (w.stream)
+                        (void) http_stream_write(w.stream, "third", 5);
+                ASSERT_OK(sd_event_run(w.event, 10 * 1000));
+        }
+        assert_null(w.stream);
         world_end(&w);
 }
 
