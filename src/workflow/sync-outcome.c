@@ -56,7 +56,8 @@ static int collect_failures(const SyncRun *run, Outcome *o, usec_t now) {
                 r = add_reason(o, json_object_get(run->failure));
         for (size_t i = 0; r >= 0 && told && i < json_object_array_length(told); i++)
                 r = add_reason(o, json_object_get(json_object_array_get_idx(told, i)));
-        if (r >= 0 && json_member(run->result, "failure"))
+        /* Where the runner has said nothing: what the workload's end was called. */
+        if (r >= 0 && (!told || json_object_array_length(told) == 0) && json_member(run->result, "failure"))
                 r = add_reason(o, json_object_get(json_member(run->result, "failure")));
         if (r >= 0 && json_object_array_length(o->failures) == 0)
                 r = add_reason(o, failure_make("replication", "system_error", "The sync failed without a reason",

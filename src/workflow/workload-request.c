@@ -100,14 +100,17 @@ bool workload_status_text_is_terminal(const char *status) {
         return streq_ptr(status, "success") || streq_ptr(status, "failure") || streq_ptr(status, "cancelled");
 }
 
-/* Why a workload did not succeed, where its own output has no reason: what its end was called. */
+/* Why a workload did not succeed: what its runner says first, or else what its end was called. */
 static JsonObject *failure_of(JsonObject *workload, bool cancelled, usec_t now) {
-        JsonObject *failure = json_member(workload, "failure");
+        JsonObject *failure = json_member(workload, "failure"),
+                   *told = json_member(json_member(workload, "output"), "failures");
         const char *source = json_object_get_string(json_member(failure, "source"));
         const char *reason = json_object_get_string(json_member(failure, "reason"));
 
         if (cancelled)
                 return failure_make("airbyte_platform", "manual_cancellation", reason ?: "Cancelled", now);
+        if (json_object_is_type(told, json_type_array) && json_object_array_length(told) > 0)
+                return json_object_get(json_object_array_get_idx(told, 0));
         /* Whatever the platform fails at may go well the next time. */
         return failure_make(streq_ptr(source, "source") || streq_ptr(source, "destination") ? source
                                                                                              : "airbyte_platform",

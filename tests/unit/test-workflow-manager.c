@@ -60,6 +60,15 @@ static void check_fails(World *w, FakeWorkload *workload) {
         end(workload, "success", "{\"status\":\"failed\",\"message\":\"wrong password\"}", NULL);
 }
 
+/* The runner's own word: what a connector told in a TRACE. */
+static void discover_tells_why(World *w, FakeWorkload *workload) {
+        if (streq(workload->type, "check"))
+                end(workload, "success", "{\"status\":\"succeeded\"}", NULL);
+        else
+                end(workload, "failure", "{\"failures\":[{\"failureOrigin\":\"source\",\"failureType\":\"config_error\","
+                    "\"externalMessage\":\"no permission\"}]}", "it failed");
+}
+
 static void launch_fails_twice(World *w, FakeWorkload *workload) {
         if (end_preliminary(workload))
                 return;
@@ -240,6 +249,20 @@ TEST(a_failed_check_ends_the_job_with_the_connectors_message) {
         assert_non_null(strstr(job->failure, "config_error"));
         /* The destination is not asked when the source has failed. */
         assert_int_equal(w.n_workloads, 1);
+}
+
+TEST(what_a_connector_says_of_its_failure_decides) {
+        _cleanup_world_ World w;
+        _cleanup_(job_freep) Job *job = NULL;
+        int64_t id;
+
+        world_init(&w, discover_tells_why);
+        id = start_job(&w, "sync", "");
+        world_run(&w, NOW + 3600 * USEC_PER_SEC);
+        assert_ended(&w, id, JOB_FAILED, 1);
+        job = get_job(&w, id);
+        assert_non_null(strstr(job->failure, "no permission"));
+        assert_null(strstr(job->failure, "it failed"));
 }
 
 TEST(a_launch_that_failed_is_a_failed_attempt_and_retried) {
