@@ -11,7 +11,6 @@
 
 #include <stdio.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "basic/hash.h"
 #include "basic/file-util.h"
@@ -20,6 +19,7 @@
 #include "cli/endpoint.h"
 #include "cli/oneshots.h"
 #include "runtime/connector-config.h"
+#include "runtime/connector-paths.h"
 #include "runtime/connector-query.h"
 #include "runtime/spec-cache.h"
 #include "runtime/suggest.h"
@@ -54,56 +54,19 @@ static int fetch_spec(Endpoint *e, bool verbose, Error **reterr_error) {
         return 0;
 }
 
-/* Whether a file has companions that say what it holds: the write-ahead log or the rollback journal of
- * SQLite. A database without them is an older or a broken one, and nothing inside the sandbox could tell. */
-static bool has_journal(const char *path) {
-        static const char *const suffixes[] = { "-wal", "-journal" };
-
-        for (size_t i = 0; i < ELEMENTSOF(suffixes); i++) {
-                _cleanup_free_ char *companion = NULL;
-
-                if (asprintf(&companion, "%s%s", path, suffixes[i]) < 0) {
-                        companion = NULL;
-                        return true;
-                }
-                if (access(companion, F_OK) >= 0)
-                        return true;
-        }
-        return false;
-}
-
-/* The directory that must be visible for `path`: for a glob, the part before the first wildcard. */
-static char *visible_directory(const char *path, bool write) {
-        size_t plain = strcspn(path, "*?[{");
-        _cleanup_free_ char *head = strndup(path, plain);
-        struct stat st;
-
-        if (!head)
-                return NULL;
-        if (!path[plain] && stat(path, &st) >= 0 && (S_ISDIR(st.st_mode) || (!write && !has_journal(path))))
-                return strdup(path);
-        /* To write a file is to make others beside it: journals, temporary files that are renamed. */
-        return path_dirname(head);
-}
-
-/* A URL needs the network and no path. */
-static bool is_remote(const char *path) {
-        return strstr(path, "://") && strncmp(path, "file://", 7) != 0;
-}
-
 static int on_path(const char *pointer, const char *path, bool write, void *userdata) {
         Endpoint *e = userdata;
         _cleanup_free_ char *absolute = NULL;
         const char *local = strncmp(path, "file://", 7) == 0 ? path + 7 : path;
 
-        if (is_remote(path)) {
+        if (connector_path_is_remote(path)) {
                 e->network = true;
                 return 0;
         }
         absolute = path_absolute(local);
         if (!absolute)
                 return -ENOMEM;
-        return strv_consume(write ? &e->write_paths : &e->read_paths, visible_directory(absolute, write));
+        return strv_consume(write ? &e->write_paths : &e->read_paths, connector_path_visible(absolute, write));
 }
 
 /* Second walk, over a copy: puts the absolute names in. The walk may not change what it walks. */
@@ -112,7 +75,7 @@ static int on_relative_path(const char *pointer, const char *path, bool write, v
         const char *local = strncmp(path, "file://", 7) == 0 ? path + 7 : path;
         JsonObject *text, *config = userdata;
 
-        if (is_remote(path) || local[0] == '/')
+        if (connector_path_is_remote(path) || local[0] == '/')
                 return 0;
         absolute = path_absolute(local);
         text = absolute ? json_object_new_string(absolute) : NULL;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "launcher/launch-actor.h"
+#include "runtime/connector-paths.h"
 
 #define WHAT "actor"
 /* Less than this starts nothing; more than this is no limit. */
@@ -57,7 +58,8 @@ static int parse_paths(JsonObject *o, LaunchActor *a, Error **reterr_error) {
                 if (r >= 0 && (!path || path[0] != '/'))
                         r = error_set(reterr_error, -EINVAL, "paths: '%s' is not absolute", strempty(path));
                 if (r >= 0)
-                        r = strv_extend(write ? &a->write_paths : &a->read_paths, path);
+                        r = strv_consume(write ? &a->write_paths : &a->read_paths,
+                                         connector_path_visible(path, write));
                 if (r < 0)
                         return r;
         }
