@@ -4,7 +4,7 @@
 /* The workload API over HTTP: who may call what, bodies in, statuses out. The table is docs/INTERFACES.md's. */
 
 #include "http/http-server.h"
-#include "workload/workload-manager.h"
+#include "workload/workload-lease.h"
 
 typedef struct WorkloadApi {
         WorkloadManager *manager;

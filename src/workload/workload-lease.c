@@ -14,6 +14,7 @@
 #include "workload/claim-input.h"
 #include "workload/log-store.h"
 #include "workload/workload-json.h"
+#include "workload/workload-lease.h"
 #include "workload/workload-manager-internal.h"
 
 #define JWT_AUDIENCE "workload"

@@ -6,6 +6,7 @@
 #include "db/state-store.h"
 #include "workload/log-store.h"
 #include "workload/workload-json.h"
+#include "workload/workload-lease.h"
 #include "workload/workload-manager-internal.h"
 
 #define EXPIRE_BATCH 100U

@@ -16,15 +16,6 @@
 #include "shared/json-util.h"
 
 #define WORKLOAD_POLL_MAX 100U
-#define WORKLOAD_REASON_MAX (16U * 1024U)
-
-/* CONTROL messages of one workload: this many at once, then one per interval. */
-#define WORKLOAD_CONTROL_BURST 10U
-#define WORKLOAD_CONTROL_INTERVAL_USEC (10 * USEC_PER_SEC)
-#define WORKLOAD_CONTROL_MAX (512U * 1024U)
-
-/* A runner's token is good for as long as its lease; this only bounds what a stolen one could ever be. */
-#define WORKLOAD_TOKEN_USEC (30 * 24 * 60 * 60 * USEC_PER_SEC)
 
 /* How often leases are looked at, and for how long after a start or a jump of the wall clock they are not:
  * their runners had no chance to renew them. Longer than the 10 s between two heartbeats. */
@@ -53,23 +44,6 @@ int workload_manager_new(const WorkloadManagerOptions *options, WorkloadManager 
 WorkloadManager *workload_manager_free(WorkloadManager *m);
 DEFINE_CLEANUP(WorkloadManager, workload_manager_free);
 
-/* Whom a token belongs to. */
-typedef struct WorkloadCaller {
-        char *dataplane_id; /* a launcher */
-        char *workload_id;  /* a runner: of this workload and epoch */
-        int64_t lease_epoch;
-} WorkloadCaller;
-WorkloadCaller *workload_caller_free(WorkloadCaller *c);
-DEFINE_CLEANUP(WorkloadCaller, workload_caller_free);
-
-/* -ESTALE for the token of an older claim of a workload. */
-int workload_manager_authenticate(WorkloadManager *m, const char *token, WorkloadCaller **ret, Error **reterr_error);
-
-/* Launchers. Registering again under a name replaces the token. */
-int workload_manager_register(WorkloadManager *m, const char *name, char **ret_id, char **ret_token,
-                              Error **reterr_error);
-int workload_manager_dataplane_beat(WorkloadManager *m, const char *dataplane_id, Error **reterr_error);
-
 /* Those who create and look. */
 int workload_manager_create(WorkloadManager *m, const char *json, size_t n, bool *ret_created, Error **reterr_error);
 int workload_manager_get(WorkloadManager *m, const char *id, Workload **ret, Error **reterr_error);
@@ -88,36 +62,6 @@ int workload_manager_poll(WorkloadManager *m, int priority, unsigned quantity, W
 
 /* How many wait, by priority. */
 int workload_manager_depth(WorkloadManager *m, int64_t ret[static _WORKLOAD_PRIORITY_MAX], Error **reterr_error);
-
-typedef struct WorkloadClaim {
-        int64_t lease_epoch; /* 0: somebody else has it, or it has ended */
-        char *token;
-        Buffer input;        /* JSON, with secrets in clear: erased by _done */
-} WorkloadClaim;
-void workload_claim_done(WorkloadClaim *c);
-int workload_manager_claim(WorkloadManager *m, const char *id, const char *dataplane_id, WorkloadClaim *ret,
-                           Error **reterr_error);
-
-/* What a launcher or runner says about the workload whose lease it holds. Repeating the last word is no error. */
-int workload_manager_launched(WorkloadManager *m, const char *id, int64_t epoch, Error **reterr_error);
-int workload_manager_running(WorkloadManager *m, const char *id, int64_t epoch, Error **reterr_error);
-int workload_manager_heartbeat(WorkloadManager *m, const char *id, int64_t epoch, Error **reterr_error);
-int workload_manager_success(WorkloadManager *m, const char *id, int64_t epoch, const char *output,
-                             Error **reterr_error);
-int workload_manager_failure(WorkloadManager *m, const char *id, int64_t epoch, const char *source,
-                             const char *reason, const char *output, Error **reterr_error);
-
-/* `states`: the text of an array of AirbyteStateMessage; stored byte for byte, all or none. */
-int workload_manager_state(WorkloadManager *m, const char *id, int64_t epoch, JsonSlice states, Error **reterr_error);
-/* `streams`: the array of STREAM_STATS, which replaces the one before. */
-int workload_manager_stats(WorkloadManager *m, const char *id, int64_t epoch, JsonObject *streams,
-                           Error **reterr_error);
-int workload_manager_logs(WorkloadManager *m, const char *id, int64_t epoch, const char *lines, size_t n,
-                          Error **reterr_error);
-/* Whether a CONTROL message may be passed on, and for whom: `ret_actor_id` NULL: for nobody whose configuration
- * is stored. */
-int workload_manager_control(WorkloadManager *m, const char *id, int64_t epoch, const char *role,
-                             size_t n_configuration, char **ret_actor_id, Error **reterr_error);
 
 /* Fails what is past its deadline, all that were as one. Returns how many there were; 0 also during a grace.
  * While a workload is open the manager does it by itself. */

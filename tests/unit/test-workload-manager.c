@@ -8,7 +8,7 @@
 #include "db/metadata-store.h"
 #include "db/migrate.h"
 #include "unit/test.h"
-#include "workload/workload-manager.h"
+#include "workload/workload-lease.h"
 
 TEST_MAIN()
 

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "basic/time-util.h"
+#include "ctl/ctl-bus.h"
+#include "shared/bus-error.h"
+#include "shared/memfd.h"
+
+#define JSON_MAX (256U * 1024U * 1024U)
+
+static int open_bus(const Ctl *c, sd_bus **ret) {
+        _cleanup_(sd_bus_unrefp) sd_bus *bus = NULL;
+        const char *address = getenv("GANTRY_BUS_ADDRESS");
+        int r;
+
+        if (c->host)
+                return sd_bus_open_system_remote(ret, c->host);
+        if (!address)
+                return sd_bus_open_system(ret);
+        r = sd_bus_new(&bus);
+        if (r >= 0)
+                r = sd_bus_set_address(bus, address);
+        if (r >= 0)
+                r = sd_bus_set_bus_client(bus, true);
+        if (r >= 0)
+                r = sd_bus_start(bus);
+        if (r >= 0)
+                *ret = TAKE_PTR(bus);
+        return r;
+}
+
+int ctl_bus_open(Ctl *c, Error **reterr_error) {
+        int r;
+
+        if (c->bus)
+                return 0;
+        r = open_bus(c, &c->bus);
+        if (r < 0)
+                return error_set(reterr_error, -ECONNREFUSED, "Failed to connect to the bus: %s", strerror(-r));
+        (void) sd_bus_set_allow_interactive_authorization(c->bus, c->ask_password);
+        return 0;
+}
+
+int ctl_new_call(Ctl *c, const char *member, sd_bus_message **ret, Error **reterr_error) {
+        int r;
+
+        r = ctl_bus_open(c, reterr_error);
+        if (r >= 0)
+                r = sd_bus_message_new_method_call(c->bus, ret, CTL_SERVICE, CTL_MANAGER_PATH, CTL_MANAGER, member);
+        return r;
+}
+
+/* What the bus itself says when it cannot give the call to anybody. */
+static bool is_unavailable(const sd_bus_error *e) {
+        return sd_bus_error_has_names(e, SD_BUS_ERROR_SERVICE_UNKNOWN, SD_BUS_ERROR_NAME_HAS_NO_OWNER,
+                                      SD_BUS_ERROR_NO_REPLY, SD_BUS_ERROR_DISCONNECTED, SD_BUS_ERROR_TIMEOUT,
+                                      "org.freedesktop.systemd1.NoSuchUnit");
+}
+
+int ctl_send(Ctl *c, sd_bus_message *m, sd_bus_message **ret_reply, Error **reterr_error) {
+        _cleanup_(sd_bus_error_free) sd_bus_error e = SD_BUS_ERROR_NULL;
+        int r;
+
+        r = sd_bus_call(c->bus, m, CTL_CALL_USEC, &e, ret_reply);
+        if (r >= 0)
+                return 0;
+        if (is_unavailable(&e))
+                return error_set(reterr_error, -ECONNREFUSED, "The server does not answer: %s",
+                                 e.message ?: strerror(-r));
+        if (sd_bus_error_has_names(&e, SD_BUS_ERROR_ACCESS_DENIED, SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED,
+                                   SD_BUS_ERROR_AUTH_FAILED))
+                return error_set(reterr_error, -EACCES, "%s", e.message ?: "Access denied");
+        return bus_error_to(&e, r, reterr_error);
+}
+
+int ctl_read_json(sd_bus_message *m, JsonObject **ret, Error **reterr_error) {
+        _cleanup_free_ char *text = NULL;
+        const char *s = NULL;
+        char type;
+        size_t n;
+        int fd, r;
+
+        r = sd_bus_message_peek_type(m, &type, NULL);
+        if (r <= 0)
+                return r < 0 ? r : -EBADMSG;
+        if (type == SD_BUS_TYPE_UNIX_FD) {
+                r = sd_bus_message_read(m, "h", &fd);
+                if (r >= 0)
+                        r = memfd_read(fd, JSON_MAX, &text, &n, reterr_error);
+                s = text;
+        } else {
+                r = sd_bus_message_read(m, "s", &s);
+                n = r >= 0 ? strlen(s) : 0;
+        }
+        return r < 0 ? r : json_parse(s, n, ret, reterr_error);
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* gantryctl's way to org.gantry.Server1. */
+
+#include "ctl/ctl.h"
+
+#define CTL_SERVICE "org.gantry.Server1"
+#define CTL_MANAGER_PATH "/org/gantry/Server1"
+#define CTL_MANAGER "org.gantry.Server1.Manager"
+
+/* A check or discover may take this long (docs/INTERFACES.md). */
+#define CTL_CALL_USEC (15 * 60 * UINT64_C(1000000))
+
+/* Opens the bus: the system's, that of -H, or $GANTRY_BUS_ADDRESS. Called by the others. */
+int ctl_bus_open(Ctl *c, Error **reterr_error);
+
+/* A new call to the manager, to be filled and given to ctl_send(). */
+int ctl_new_call(Ctl *c, const char *member, sd_bus_message **ret, Error **reterr_error);
+/* Sends it and waits. The peer's sentence comes back as the error; -ECONNREFUSED: nobody is there. */
+int ctl_send(Ctl *c, sd_bus_message *m, sd_bus_message **ret_reply, Error **reterr_error);
+
+/* Reads the next value of a message, which is JSON: a text, or a memfd with one. */
+int ctl_read_json(sd_bus_message *m, JsonObject **ret, Error **reterr_error);

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "basic/json-scan.h"
+#include "basic/time-util.h"
+#include "basic/utf8.h"
+#include "ctl/ctl-job.h"
+#include "ctl/ctl-output.h"
+#include "shared/memfd.h"
+
+/* Logs don't announce themselves: they are asked for this often. */
+#define LOG_INTERVAL_USEC (1 * USEC_PER_SEC)
+#define LOGS_MAX (8U * 1024U * 1024U)
+
+typedef struct Follower {
+        Ctl *c;
+        char id[24];
+        int64_t job_id;
+        JsonObject *job;
+        int attempt;      /* whose logs are read */
+        bool all;         /* go on with the attempts behind it */
+        uint64_t cursor;
+        CtlFollow follow;
+        bool progress_shown;
+} Follower;
+
+static void follower_done(Follower *f) {
+        json_putp(&f->job);
+}
+
+bool ctl_job_has_ended(JsonObject *job) {
+        const char *status = ctl_text(job, "status");
+
+        return streq(status, "succeeded") || streq(status, "failed") || streq(status, "cancelled");
+}
+
+static int64_t number_of(JsonObject *o, const char *key) {
+        JsonObject *value = json_member(o, key);
+
+        return json_object_is_type(value, json_type_int) ? json_object_get_int64(value) : 0;
+}
+
+int ctl_job_exit_code(JsonObject *job) {
+        const char *status = ctl_text(job, "status");
+
+        if (streq(status, "cancelled"))
+                return EXIT_CANCELLED;
+        if (!streq(status, "failed"))
+                return EXIT_OK;
+        return number_of(job, "rowsSynced") > 0 ? EXIT_PARTIAL : EXIT_FAILED;
+}
+
+static int last_attempt(JsonObject *job) {
+        JsonObject *attempts = json_member(job, "attempts");
+        size_t n = json_object_is_type(attempts, json_type_array) ? json_object_array_length(attempts) : 0;
+
+        return n > 0 ? (int) n - 1 : 0;
+}
+
+/* -- Log lines -- */
+
+static void append_time_of_day(Buffer *b, int64_t t) {
+        time_t seconds = (time_t) (t / (int64_t) USEC_PER_SEC);
+        struct tm tm;
+
+        if (t > 0 && localtime_r(&seconds, &tm))
+                (void) buffer_appendf(b, "%02d:%02d:%02d.%03d ", tm.tm_hour, tm.tm_min, tm.tm_sec,
+                                      (int) (t / (int64_t) USEC_PER_MSEC % 1000));
+}
+
+/* "12:34:56.789 INFO source: message", made safe. */
+static void print_log_line(const Ctl *c, const char *p, size_t n) {
+        _cleanup_json_ JsonObject *line = NULL;
+        _cleanup_buffer_ Buffer b = {};
+        const char *message;
+
+        if (json_parse(p, n, &line, NULL) < 0)
+                return;
+        if (c->json) {
+                (void) ctl_print_json_text(json_object_to_json_string_ext(line, JSON_C_TO_STRING_NOSLASHESCAPE));
+                return;
+        }
+        append_time_of_day(&b, number_of(line, "t"));
+        (void) ctl_append_safe(&b, ctl_text(line, "level"));
+        if (*ctl_text(line, "origin")) {
+                (void) buffer_append_char(&b, ' ');
+                (void) ctl_append_safe(&b, ctl_text(line, "origin"));
+        }
+        (void) buffer_append_string(&b, ": ");
+        message = ctl_text(line, "message");
+        (void) utf8_append_printable(&b, message, strlen(message), /* keep_newlines= */ true);
+        if (buffer_string(&b))
+                puts(buffer_string(&b));
+}
+
+/* Behind which byte the last `n_lines` lines begin. */
+static size_t find_tail(const char *text, size_t n, unsigned n_lines) {
+        while (n > 0 && n_lines > 0) {
+                const char *newline = n > 1 ? memrchr(text, '\n', n - 1) : NULL;
+
+                n = newline ? (size_t) (newline - text) + 1 : 0;
+                n_lines--;
+        }
+        return n;
+}
+
+static void clear_progress(Follower *f) {
+        if (f->progress_shown)
+                fputs("\r\033[K", stderr);
+        f->progress_shown = false;
+}
+
+static void print_lines(Follower *f, const char *p, size_t n) {
+        clear_progress(f);
+        for (const char *end = p + n; p < end;) {
+                const char *newline = memchr(p, '\n', (size_t) (end - p)) ?: end;
+
+                print_log_line(f->c, p, (size_t) (newline - p));
+                p = newline + 1;
+        }
+        (void) fflush(stdout);
+}
+
+/* One answer's worth of lines, appended. 1: there are more. */
+static int read_page(Follower *f, Buffer *b, Error **reterr_error) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
+        _cleanup_free_ char *text = NULL;
+        int fd, more = 0, r;
+        uint64_t cursor;
+        size_t n;
+
+        r = ctl_new_object_call(f->c, &ctl_kind_job, f->id, "ReadLogs", &m, reterr_error);
+        if (r >= 0)
+                r = sd_bus_message_append(m, "utu", (uint32_t) f->attempt, f->cursor, UINT32_MAX);
+        if (r >= 0)
+                r = ctl_send(f->c, m, &reply, reterr_error);
+        if (r >= 0)
+                r = sd_bus_message_read(reply, "htb", &fd, &cursor, &more);
+        if (r >= 0)
+                r = memfd_read(fd, LOGS_MAX, &text, &n, reterr_error);
+        if (r >= 0)
+                r = buffer_append(b, text, n);
+        if (r < 0)
+                return r;
+        f->cursor = cursor;
+        return more;
+}
+
+/* Prints what has come since; of the first time only the last `n_lines`, where that isn't 0. */
+static int show_logs(Follower *f, unsigned n_lines, Error **reterr_error) {
+        _cleanup_buffer_ Buffer b = {};
+        int r;
+
+        do {
+                size_t skip;
+
+                r = read_page(f, &b, reterr_error);
+                if (r < 0)
+                        return r;
+                skip = n_lines > 0 ? find_tail(buffer_bytes(&b), b.len, n_lines) : 0;
+                buffer_consume(&b, skip);
+                if (n_lines > 0 && r > 0)
+                        continue;
+                print_lines(f, buffer_bytes(&b), b.len);
+                buffer_reset(&b);
+        } while (r > 0);
+        return 0;
+}
+
+/* -- The job itself -- */
+
+static int refresh(Follower *f, Error **reterr_error) {
+        JsonObject *job = NULL;
+        int r;
+
+        r = ctl_object_call(f->c, &ctl_kind_job, f->id, "Get", &job, reterr_error);
+        if (r < 0)
+                return r;
+        json_putp(&f->job);
+        f->job = job;
+        return 0;
+}
+
+static void show_progress(Follower *f) {
+        char bytes[FORMAT_BYTES_MAX];
+        _cleanup_buffer_ Buffer status = {};
+
+        if (!(f->follow & CTL_FOLLOW_PROGRESS) || !isatty(STDERR_FILENO))
+                return;
+        (void) ctl_append_safe(&status, ctl_text(f->job, "status"));
+        fprintf(stderr, "\r\033[KJob %" PRIi64 " %s, attempt %d: %" PRIi64 " records, %s", f->job_id,
+                strempty(buffer_string(&status)), last_attempt(f->job) + 1, number_of(f->job, "rowsSynced"),
+                format_bytes((uint64_t) MAX(number_of(f->job, "bytesSynced"), 0), bytes));
+        f->progress_shown = true;
+}
+
+static int on_changed(sd_bus_message *m, void *userdata, sd_bus_error *reterr_bus) {
+        *(bool *) userdata = true;
+        return 0;
+}
+
+/* Until something has changed, or logs may be there. */
+static int wait_for_change(Follower *f, bool *changed) {
+        sd_bus *bus = f->c->bus;
+        int r;
+
+        *changed = false;
+        for (;;) {
+                r = sd_bus_process(bus, NULL);
+                if (r < 0)
+                        return r;
+                if (*changed)
+                        return 0;
+                if (r > 0)
+                        continue;
+                r = sd_bus_wait(bus, LOG_INTERVAL_USEC);
+                if (r <= 0)
+                        return r == -EINTR ? 0 : r;
+        }
+}
+
+/* The job and what it has logged, once. */
+static int step(Follower *f, unsigned n_lines, Error **reterr_error) {
+        int r;
+
+        /* The job first: the logs of one that has ended are complete. */
+        r = refresh(f, reterr_error);
+        while (r >= 0 && (f->follow & CTL_FOLLOW_LOGS)) {
+                r = show_logs(f, n_lines, reterr_error);
+                if (r < 0 || !f->all || f->attempt >= last_attempt(f->job))
+                        break;
+                f->attempt++;
+                f->cursor = 0;
+        }
+        return r;
+}
+
+static int follow_to_end(Follower *f, unsigned n_lines, Error **reterr_error) {
+        _cleanup_(sd_bus_slot_unrefp) sd_bus_slot *slot = NULL;
+        bool changed = false;
+        int r;
+
+        r = sd_bus_match_signal(f->c->bus, &slot, CTL_SERVICE, CTL_MANAGER_PATH, CTL_MANAGER, "Changed", on_changed,
+                                &changed);
+        while (r >= 0) {
+                r = step(f, n_lines, reterr_error);
+                if (r < 0 || ctl_job_has_ended(f->job))
+                        break;
+                n_lines = 0;
+                show_progress(f);
+                r = wait_for_change(f, &changed);
+        }
+        clear_progress(f);
+        return r;
+}
+
+int ctl_job_follow(Ctl *c, int64_t job_id, int attempt, unsigned n_lines, CtlFollow follow) {
+        _cleanup_(follower_done) Follower f = { .c = c, .job_id = job_id, .follow = follow };
+        _cleanup_error_ Error *error = NULL;
+        int r;
+
+        (void) snprintf(f.id, sizeof(f.id), "%" PRIi64, job_id);
+        r = refresh(&f, &error);
+        if (r < 0)
+                return ctl_fail(c, error, r);
+        f.all = attempt < 0 && (follow & CTL_FOLLOW_WAIT);
+        f.attempt = attempt >= 0 ? attempt : last_attempt(f.job);
+        r = follow & CTL_FOLLOW_WAIT ? follow_to_end(&f, n_lines, &error) : step(&f, n_lines, &error);
+        if (r < 0)
+                return ctl_fail(c, error, r);
+        if (!(follow & CTL_FOLLOW_WAIT))
+                return EXIT_OK;
+        if (c->json && !(follow & CTL_FOLLOW_LOGS))
+                (void) ctl_print_json(c, f.job);
+        else
+                ctl_say(c, "Job %" PRIi64 " %s: %" PRIi64 " records.", job_id, ctl_text(f.job, "status"),
+                        number_of(f.job, "rowsSynced"));
+        return ctl_job_exit_code(f.job);
+}

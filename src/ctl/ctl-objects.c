@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <unistd.h>
+
+#include "basic/fd-util.h"
+#include "basic/file-util.h"
+#include "ctl/ctl-objects.h"
+#include "ctl/ctl-output.h"
+#include "shared/memfd.h"
+
+#define PAGE 1000U
+#define CONFIG_MAX (1024U * 1024U)
+
+const CtlKind ctl_kind_connection = { "connection", "ListConnections", "CreateConnection",
+                                      CTL_SERVICE ".Connection", "connectionId" };
+const CtlKind ctl_kind_destination = { "destination", "ListDestinations", "CreateDestination",
+                                       CTL_SERVICE ".Destination", "destinationId" };
+const CtlKind ctl_kind_job = { "job", "ListJobs", NULL, CTL_SERVICE ".Job", "jobId" };
+const CtlKind ctl_kind_source = { "source", "ListSources", "CreateSource", CTL_SERVICE ".Source", "sourceId" };
+const CtlKind ctl_kind_workspace = { "workspace", "ListWorkspaces", "CreateWorkspace", NULL, "workspaceId" };
+
+/* Appends the rows of one reply and says how many there were. */
+static int take_rows(sd_bus_message *reply, JsonObject *rows, Error **reterr_error) {
+        const char *text;
+        int n = 0, r;
+
+        r = sd_bus_message_enter_container(reply, 'a', "s");
+        while (r >= 0 && (r = sd_bus_message_read(reply, "s", &text)) > 0) {
+                JsonObject *row = NULL;
+
+                r = json_parse(text, strlen(text), &row, reterr_error);
+                if (r >= 0 && json_object_array_add(rows, row) < 0)
+                        r = -ENOMEM;
+                n++;
+        }
+        return r < 0 ? r : n;
+}
+
+int ctl_list_pages(Ctl *c, CtlListCall call, void *userdata, size_t limit, JsonObject **ret, Error **reterr_error) {
+        _cleanup_json_ JsonObject *rows = json_object_new_array();
+        size_t n, wanted;
+
+        if (!rows)
+                return -ENOMEM;
+        do {
+                _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
+                int r;
+
+                n = json_object_array_length(rows);
+                wanted = limit > 0 ? MIN(limit - n, PAGE) : PAGE;
+                r = call(c, userdata, &m, reterr_error);
+                if (r >= 0)
+                        r = sd_bus_message_append(m, "tu", (uint64_t) n, (uint32_t) wanted);
+                if (r >= 0)
+                        r = ctl_send(c, m, &reply, reterr_error);
+                if (r >= 0)
+                        r = take_rows(reply, rows, reterr_error);
+                if (r < 0)
+                        return r;
+                n = (size_t) r;
+        } while (n == PAGE && (limit == 0 || json_object_array_length(rows) < limit));
+        *ret = TAKE_PTR(rows);
+        return 0;
+}
+
+typedef struct KindCall {
+        const CtlKind *kind;
+        const char *workspace_id;
+} KindCall;
+
+static int new_kind_call(Ctl *c, void *userdata, sd_bus_message **ret, Error **reterr_error) {
+        const KindCall *k = userdata;
+        int r;
+
+        r = ctl_new_call(c, k->kind->list, ret, reterr_error);
+        return r < 0 ? r : sd_bus_message_append(*ret, "s", k->workspace_id);
+}
+
+int ctl_list(Ctl *c, const CtlKind *kind, JsonObject **ret, Error **reterr_error) {
+        _cleanup_free_ char *workspace_id = NULL;
+        KindCall call = { kind, "" };
+        int r;
+
+        if (c->given[CTL_OPTION_WORKSPACE] && kind != &ctl_kind_workspace) {
+                r = ctl_find(c, &ctl_kind_workspace, c->values[CTL_OPTION_WORKSPACE], &workspace_id, NULL,
+                             reterr_error);
+                if (r < 0)
+                        return r;
+                call.workspace_id = workspace_id;
+        }
+        return ctl_list_pages(c, new_kind_call, &call, /* limit= */ 0, ret, reterr_error);
+}
+
+const char *ctl_text(JsonObject *o, const char *key) {
+        JsonObject *value = json_member(o, key);
+
+        return json_object_is_type(value, json_type_string) ? json_object_get_string(value) : "";
+}
+
+/* A name that begins in the same way, for the hint. */
+static const char *similar(JsonObject *rows, const char *name) {
+        for (size_t i = 0; i < json_object_array_length(rows); i++) {
+                const char *s = ctl_text(json_object_array_get_idx(rows, i), "name");
+
+                if (strncasecmp(s, name, MIN(strlen(name), 3U)) == 0)
+                        return s;
+        }
+        return NULL;
+}
+
+static int not_found(const CtlKind *kind, JsonObject *rows, const char *name, Error **reterr_error) {
+        const char *hint = *name ? similar(rows, name) : NULL;
+
+        if (hint)
+                return error_set(reterr_error, -ENOENT, "There is no %s '%s', did you mean '%s'?", kind->name, name,
+                                 hint);
+        return error_set(reterr_error, -ENOENT, "There is no %s '%s'", kind->name, name);
+}
+
+static int take_found(JsonObject *row, const CtlKind *kind, char **ret_id, char **ret_name) {
+        char *id = strdup(ctl_text(row, kind->id_key)), *name = ret_name ? strdup(ctl_text(row, "name")) : NULL;
+
+        if (!id || (ret_name && !name)) {
+                free(id);
+                free(name);
+                return -ENOMEM;
+        }
+        *ret_id = id;
+        if (ret_name)
+                *ret_name = name;
+        return 0;
+}
+
+int ctl_find(Ctl *c, const CtlKind *kind, const char *name, char **ret_id, char **ret_name, Error **reterr_error) {
+        _cleanup_json_ JsonObject *rows = NULL;
+        JsonObject *found = NULL;
+        unsigned n = 0;
+        int r;
+
+        r = ctl_list(c, kind, &rows, reterr_error);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < json_object_array_length(rows); i++) {
+                JsonObject *row = json_object_array_get_idx(rows, i);
+
+                if (streq(ctl_text(row, kind->id_key), name))
+                        return take_found(row, kind, ret_id, ret_name);
+                if (streq(ctl_text(row, "name"), name)) {
+                        found = row;
+                        n++;
+                }
+        }
+        if (n == 0)
+                return not_found(kind, rows, name, reterr_error);
+        if (n > 1)
+                return error_set(reterr_error, -EEXIST, "%u %ss are called '%s', give an id", n, kind->name, name);
+        return take_found(found, kind, ret_id, ret_name);
+}
+
+int ctl_new_object_call(Ctl *c, const CtlKind *kind, const char *id, const char *member, sd_bus_message **ret,
+                        Error **reterr_error) {
+        _cleanup_free_ char *path = NULL, *prefix = NULL;
+        int r;
+
+        r = ctl_bus_open(c, reterr_error);
+        if (r < 0)
+                return r;
+        if (asprintf(&prefix, CTL_MANAGER_PATH "/%s", kind->name) < 0)
+                return -ENOMEM;
+        r = sd_bus_path_encode(prefix, id, &path);
+        return r < 0 ? r : sd_bus_message_new_method_call(c->bus, ret, CTL_SERVICE, path, kind->interface, member);
+}
+
+int ctl_object_call(Ctl *c, const CtlKind *kind, const char *id, const char *member, JsonObject **ret,
+                    Error **reterr_error) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
+        int r;
+
+        r = ctl_new_object_call(c, kind, id, member, &m, reterr_error);
+        if (r >= 0)
+                r = ctl_send(c, m, &reply, reterr_error);
+        return r < 0 || !ret ? r : ctl_read_json(reply, ret, reterr_error);
+}
+
+int ctl_append_memfd(sd_bus_message *m, JsonObject *o) {
+        _cleanup_free_ char *text = o ? json_to_string(o) : strdup("");
+        _cleanup_close_ int fd = -EBADF;
+
+        if (!text)
+                return -ENOMEM;
+        fd = memfd_new("json", text, strlen(text));
+        return fd < 0 ? fd : sd_bus_message_append(m, "h", fd);
+}
+
+int ctl_create(Ctl *c, const CtlKind *kind, JsonObject *body, char **ret_id, Error **reterr_error) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
+        const char *id = NULL;
+        int r;
+
+        r = ctl_new_call(c, kind->create, &m, reterr_error);
+        if (r >= 0)
+                r = ctl_append_memfd(m, body);
+        if (r >= 0)
+                r = ctl_send(c, m, &reply, reterr_error);
+        if (r >= 0)
+                r = sd_bus_message_read(reply, "os", NULL, &id);
+        if (r < 0)
+                return r;
+        *ret_id = strdup(id);
+        return *ret_id ? 0 : -ENOMEM;
+}
+
+int ctl_read_config(const Ctl *c, JsonObject **ret, Error **reterr_error) {
+        const char *path = c->values[CTL_OPTION_CONFIG];
+        _cleanup_json_ JsonObject *o = NULL;
+        _cleanup_free_ char *text = NULL;
+        size_t n = 0;
+        int r;
+
+        if (!path)
+                return 0;
+        r = streq(path, "-") ? read_file_fd(STDIN_FILENO, "standard input", CONFIG_MAX, &text, &n, reterr_error) :
+                               read_file(path, CONFIG_MAX, &text, &n, reterr_error);
+        if (r >= 0)
+                r = json_parse(text, n, &o, reterr_error);
+        if (r < 0)
+                return r;
+        if (!json_object_is_type(o, json_type_object))
+                return error_set(reterr_error, -EINVAL, "'%s' does not hold a JSON object", path);
+        *ret = TAKE_PTR(o);
+        return 0;
+}
+
+static int new_definitions_call(Ctl *c, void *userdata, sd_bus_message **ret, Error **reterr_error) {
+        int r;
+
+        r = ctl_new_call(c, "ListDefinitions", ret, reterr_error);
+        return r < 0 ? r : sd_bus_message_append(*ret, "ss", (const char *) userdata, "");
+}
+
+int ctl_list_definitions(Ctl *c, const char *role, JsonObject **ret, Error **reterr_error) {
+        return ctl_list_pages(c, new_definitions_call, (char *) role, /* limit= */ 0, ret, reterr_error);
+}
+
+int ctl_find_definition(Ctl *c, const char *role, const char *name, char **ret_id, Error **reterr_error) {
+        static const char *const keys[] = { "id", "name", "connectorType", "reference" };
+        static const CtlKind kind = { .name = "connector", .id_key = "id" };
+        _cleanup_json_ JsonObject *rows = NULL;
+        int r;
+
+        r = ctl_list_definitions(c, role, &rows, reterr_error);
+        if (r < 0)
+                return r;
+        for (size_t k = 0; k < ELEMENTSOF(keys); k++)
+                for (size_t i = 0; i < json_object_array_length(rows); i++) {
+                        JsonObject *row = json_object_array_get_idx(rows, i);
+
+                        if (streq(ctl_text(row, keys[k]), name))
+                                return take_found(row, &kind, ret_id, NULL);
+                }
+        return not_found(&kind, rows, name, reterr_error);
+}
+
+int ctl_print_created(Ctl *c, const CtlKind *kind, const char *name, const char *id) {
+        _cleanup_json_ JsonObject *o = json_object_new_object();
+
+        if (!c->json) {
+                ctl_say(c, "Made the %s '%s', %s.", kind->name, name, id);
+                return EXIT_OK;
+        }
+        if (!o || json_add_string(o, kind->id_key, id) < 0)
+                return ctl_fail(c, NULL, -ENOMEM);
+        return ctl_print_json(c, o);
+}
+
+int ctl_remove(Ctl *c, const CtlKind *kind, const char *name) {
+        _cleanup_error_ Error *error = NULL;
+        _cleanup_free_ char *id = NULL;
+        int r;
+
+        r = ctl_find(c, kind, name, &id, NULL, &error);
+        if (r >= 0)
+                r = ctl_object_call(c, kind, id, "Delete", NULL, &error);
+        if (r < 0)
+                return ctl_fail(c, error, r);
+        ctl_say(c, "Removed the %s '%s'.", kind->name, name);
+        return EXIT_OK;
+}

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* gantryctl connection: a source, a destination, and what moves between them. */
+
+#include "ctl/ctl-objects.h"
+#include "ctl/ctl-output.h"
+#include "ctl/verb-connection.h"
+
+static int connection_list(Ctl *c, int argc, char **argv) {
+        static const CtlColumn columns[] = {
+                { "NAME", "name", CTL_TEXT },
+                { "STATUS", "status", CTL_TEXT },
+                { "SCHEDULE", "schedule.scheduleType", CTL_TEXT },
+                { "ID", "connectionId", CTL_TEXT },
+        };
+        _cleanup_json_ JsonObject *rows = NULL;
+        _cleanup_error_ Error *error = NULL;
+        int r;
+
+        r = ctl_list(c, &ctl_kind_connection, &rows, &error);
+        return r < 0 ? ctl_fail(c, error, r) : ctl_print_rows(c, rows, columns, ELEMENTSOF(columns));
+}
+
+static int print_streams(const Ctl *c, JsonObject *o) {
+        static const CtlColumn columns[] = {
+                { "STREAM", "name", CTL_TEXT },
+                { "NAMESPACE", "namespace", CTL_TEXT },
+                { "SYNC MODE", "syncMode", CTL_TEXT },
+                { "CURSOR", "cursorField", CTL_TEXT },
+                { "PRIMARY KEY", "primaryKey", CTL_TEXT },
+        };
+        JsonObject *streams = json_member(json_member(o, "configurations"), "streams");
+
+        if (c->json || !json_object_is_type(streams, json_type_array))
+                return EXIT_OK;
+        ctl_say(c, "%s", "");
+        return ctl_print_rows(c, streams, columns, ELEMENTSOF(columns));
+}
+
+static int connection_show(Ctl *c, int argc, char **argv) {
+        static const CtlColumn fields[] = {
+                { "Name", "name", CTL_TEXT },
+                { "Id", "connectionId", CTL_TEXT },
+                { "Status", "status", CTL_TEXT },
+                { "Reason", "statusReason", CTL_TEXT },
+                { "Source", "sourceId", CTL_TEXT },
+                { "Destination", "destinationId", CTL_TEXT },
+                { "Schedule", "schedule.scheduleType", CTL_TEXT },
+                { "Cron", "schedule.cronExpression", CTL_TEXT },
+                { "Namespace", "namespaceDefinition", CTL_TEXT },
+                { "Prefix", "prefix", CTL_TEXT },
+                { "Schema changes", "nonBreakingSchemaUpdatesBehavior", CTL_TEXT },
+        };
+        _cleanup_json_ JsonObject *o = NULL;
+        _cleanup_error_ Error *error = NULL;
+        _cleanup_free_ char *id = NULL;
+        int r;
+
+        r = ctl_find(c, &ctl_kind_connection, argv[0], &id, NULL, &error);
+        if (r >= 0)
+                r = ctl_object_call(c, &ctl_kind_connection, id, "Get", &o, &error);
+        if (r < 0)
+                return ctl_fail(c, error, r);
+        r = ctl_print_object(c, o, fields, ELEMENTSOF(fields));
+        return r == EXIT_OK ? print_streams(c, o) : r;
+}
+
+/* {"scheduleType": "manual"} or {"scheduleType": "cron", "cronExpression"}. */
+static int add_schedule(const Ctl *c, JsonObject *body) {
+        const char *s = c->values[CTL_OPTION_SCHEDULE];
+        _cleanup_json_ JsonObject *schedule = NULL;
+        bool manual;
+
+        if (!s)
+                return 0;
+        manual = streq(s, "manual");
+        schedule = json_object_new_object();
+        if (!schedule || json_add_string(schedule, "scheduleType", manual ? "manual" : "cron") < 0 ||
+            (!manual && json_add_string(schedule, "cronExpression", s) < 0))
+                return -ENOMEM;
+        return json_add(body, "schedule", TAKE_PTR(schedule));
+}
+
+/* --config holds the rest of the API's POST: configurations, prefix and so on. */
+static int make_body(Ctl *c, const char *name, JsonObject **ret, Error **reterr_error) {
+        _cleanup_free_ char *source_id = NULL, *destination_id = NULL;
+        _cleanup_json_ JsonObject *body = NULL;
+        int r;
+
+        r = ctl_read_config(c, &body, reterr_error);
+        if (r >= 0)
+                r = ctl_find(c, &ctl_kind_source, c->values[CTL_OPTION_SOURCE], &source_id, NULL, reterr_error);
+        if (r >= 0)
+                r = ctl_find(c, &ctl_kind_destination, c->values[CTL_OPTION_DESTINATION], &destination_id, NULL,
+                             reterr_error);
+        if (r < 0)
+                return r;
+        if (!body)
+                body = json_object_new_object();
+        if (!body || json_add_string(body, "name", name) < 0 || json_add_string(body, "sourceId", source_id) < 0 ||
+            json_add_string(body, "destinationId", destination_id) < 0)
+                return -ENOMEM;
+        r = add_schedule(c, body);
+        if (r >= 0)
+                *ret = TAKE_PTR(body);
+        return r;
+}
+
+static int connection_add(Ctl *c, int argc, char **argv) {
+        _cleanup_json_ JsonObject *body = NULL;
+        _cleanup_error_ Error *error = NULL;
+        _cleanup_free_ char *id = NULL;
+        int r;
+
+        if (!c->given[CTL_OPTION_SOURCE] || !c->given[CTL_OPTION_DESTINATION])
+                return ctl_usage_error(c->verb, "needs --source=NAME and --destination=NAME");
+        r = make_body(c, argv[0], &body, &error);
+        if (r >= 0)
+                r = ctl_create(c, &ctl_kind_connection, body, &id, &error);
+        return r < 0 ? ctl_fail(c, error, r) : ctl_print_created(c, &ctl_kind_connection, argv[0], id);
+}
+
+static int connection_remove(Ctl *c, int argc, char **argv) {
+        return ctl_remove(c, &ctl_kind_connection, argv[0]);
+}
+
+static int set_status(Ctl *c, const char *name, const char *member, const char *done) {
+        _cleanup_error_ Error *error = NULL;
+        _cleanup_free_ char *id = NULL;
+        int r;
+
+        r = ctl_find(c, &ctl_kind_connection, name, &id, NULL, &error);
+        if (r >= 0)
+                r = ctl_object_call(c, &ctl_kind_connection, id, member, NULL, &error);
+        if (r < 0)
+                return ctl_fail(c, error, r);
+        ctl_say(c, "The connection '%s' is %s.", name, done);
+        return EXIT_OK;
+}
+
+static int connection_enable(Ctl *c, int argc, char **argv) {
+        return set_status(c, argv[0], "Enable", "active");
+}
+
+static int connection_disable(Ctl *c, int argc, char **argv) {
+        return set_status(c, argv[0], "Disable", "inactive");
+}
+
+/* The states are JSON for whoever reads them, with --json or without. */
+static int connection_state(Ctl *c, int argc, char **argv) {
+        _cleanup_json_ JsonObject *states = NULL;
+        _cleanup_error_ Error *error = NULL;
+        _cleanup_free_ char *id = NULL;
+        int r;
+
+        r = ctl_find(c, &ctl_kind_connection, argv[0], &id, NULL, &error);
+        if (r >= 0)
+                r = ctl_object_call(c, &ctl_kind_connection, id, "GetState", &states, &error);
+        return r < 0 ? ctl_fail(c, error, r) : ctl_print_json(c, states);
+}
+
+#define ADD_OPTIONS \
+        (CTL_BIT(SOURCE) | CTL_BIT(DESTINATION) | CTL_BIT(SCHEDULE) | CTL_BIT(CONFIG) | CTL_BIT(WORKSPACE))
+static const CtlVerb verbs[] = {
+        { "list", NULL, "list them", 0, 0, CTL_BIT(WORKSPACE), connection_list },
+        { "show", "NAME", "show one and its streams", 1, 1, CTL_BIT(WORKSPACE), connection_show },
+        { "add", "NAME --source=NAME --destination=NAME", "make one; all streams unless --config says which", 1, 1,
+          ADD_OPTIONS, connection_add },
+        { "enable", "NAME", "let its schedule run", 1, 1, CTL_BIT(WORKSPACE), connection_enable },
+        { "disable", "NAME", "stop its schedule", 1, 1, CTL_BIT(WORKSPACE), connection_disable },
+        { "state", "NAME", "print where its streams stand", 1, 1, CTL_BIT(WORKSPACE), connection_state },
+        { "remove", "NAME", "delete it; what it has written stays", 1, 1, CTL_BIT(WORKSPACE), connection_remove },
+};
+const CtlNoun ctl_noun_connection = { "connection", "a source, a destination, and what moves", verbs,
+                                      ELEMENTSOF(verbs) };

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* gantryctl connector: what sources and destinations can be made of. */
+
+#include "ctl/ctl-objects.h"
+#include "ctl/ctl-output.h"
+#include "ctl/verb-connector.h"
+
+static int connector_list(Ctl *c, int argc, char **argv) {
+        static const CtlColumn columns[] = {
+                { "NAME", "name", CTL_TEXT },           { "ROLE", "role", CTL_TEXT },
+                { "TYPE", "connectorType", CTL_TEXT },  { "VERSION", "version", CTL_TEXT },
+                { "REFERENCE", "reference", CTL_TEXT },
+        };
+        const char *role = c->values[CTL_OPTION_TYPE] ?: "";
+        _cleanup_json_ JsonObject *rows = NULL;
+        _cleanup_error_ Error *error = NULL;
+        int r;
+
+        r = ctl_list_definitions(c, role, &rows, &error);
+        return r < 0 ? ctl_fail(c, error, r) : ctl_print_rows(c, rows, columns, ELEMENTSOF(columns));
+}
+
+/* Its specification, which is JSON for whoever reads it. */
+static int connector_show(Ctl *c, int argc, char **argv) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
+        const char *role = c->values[CTL_OPTION_TYPE] ?: "";
+        _cleanup_json_ JsonObject *spec = NULL;
+        _cleanup_error_ Error *error = NULL;
+        _cleanup_free_ char *id = NULL;
+        int r;
+
+        r = ctl_find_definition(c, role, argv[0], &id, &error);
+        if (r >= 0)
+                r = ctl_new_call(c, "GetSpec", &m, &error);
+        if (r >= 0)
+                r = sd_bus_message_append(m, "s", id);
+        if (r >= 0)
+                r = ctl_send(c, m, &reply, &error);
+        if (r >= 0)
+                r = ctl_read_json(reply, &spec, &error);
+        return r < 0 ? ctl_fail(c, error, r) : ctl_print_json(c, spec);
+}
+
+static const CtlVerb verbs[] = {
+        { "list", NULL, "list them; --type=source or destination", 0, 0, CTL_BIT(TYPE), connector_list },
+        { "show", "NAME", "print its specification", 1, 1, CTL_BIT(TYPE), connector_show },
+};
+const CtlNoun ctl_noun_connector = { "connector", "what sources and destinations are made of", verbs,
+                                     ELEMENTSOF(verbs) };
