@@ -69,6 +69,10 @@ int ctl_send(Ctl *c, sd_bus_message *m, sd_bus_message **ret_reply, Error **rete
         if (sd_bus_error_has_names(&e, SD_BUS_ERROR_ACCESS_DENIED, SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED,
                                    SD_BUS_ERROR_AUTH_FAILED))
                 return error_set(reterr_error, -EACCES, "%s", e.message ?: "Access denied");
+        /* An object below the manager's that isn't there. */
+        if (sd_bus_error_has_name(&e, SD_BUS_ERROR_UNKNOWN_OBJECT))
+                return error_set(reterr_error, -ENOENT, "There is no such thing: %s",
+                                 strrchr(sd_bus_message_get_path(m), '/') + 1);
         return bus_error_to(&e, r, reterr_error);
 }
 

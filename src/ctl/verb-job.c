@@ -122,6 +122,8 @@ static int job_show(Ctl *c, int argc, char **argv) {
         if (r != EXIT_OK)
                 return r;
         r = ctl_object_call(c, &ctl_kind_job, argv[0], "Get", &job, &error);
+        if (r == -ENOENT)
+                r = error_set(&error, r, "There is no job %" PRIi64, id);
         if (r < 0)
                 return ctl_fail(c, error, r);
         r = ctl_print_object(c, job, fields, ELEMENTSOF(fields));

@@ -76,7 +76,7 @@ static int status(Ctl *c, int argc, char **argv) {
             (r = add_running(c, o, &error)) < 0)
                 return ctl_fail(c, error, r);
         r = ctl_print_object(c, o, fields, ELEMENTSOF(fields));
-        if (c->json || r != EXIT_OK)
+        if (c->json || r != EXIT_OK || json_object_array_length(json_member(o, "runningJobs")) == 0)
                 return r;
         ctl_say(c, "%s", "");
         return ctl_print_rows(c, json_member(o, "runningJobs"), columns, ELEMENTSOF(columns));

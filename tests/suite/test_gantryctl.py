@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""gantryctl against gantry-server, gantry-workflow and gantry-workload as processes; the runners are the test."""
+
+import json
+import os
+import subprocess
+import threading
+import time
+
+import pytest
+from workflow_host import Suite, completed, failed, well
+from workload_host import BUILD, PATIENCE
+
+EVIL = "a\x1b]52;c;aGk=\x07b\u009b31mc\u202ed"
+
+
+class Control(Suite):
+    def __init__(self, directory):
+        super().__init__(directory)
+        self.start_all()
+        self.server = subprocess.Popen([BUILD / "gantry-server", f"--listen={self.directory}/server.sock",
+                                        f"--database={self.database}"], env=self.environment)
+        while not self.owns("Server1"):
+            assert self.server.poll() is None
+            time.sleep(0.02)
+
+    def stop(self):
+        self.server.terminate()
+        self.server.wait(PATIENCE)
+        super().stop()
+
+    def ctl(self, *arguments, code=0, **options):
+        result = subprocess.run([BUILD / "gantryctl", *arguments], env=self.environment, text=True, capture_output=True,
+                                timeout=PATIENCE, check=False, **options)
+        assert result.returncode == code, (arguments, result)
+        return result
+
+    def json(self, *arguments, code=0, **options):
+        return json.loads(self.ctl(*arguments, "--json=short", code=code, **options).stdout)
+
+    def take_sync(self):
+        """The runner of the next sync; what comes before it is answered."""
+        while True:
+            for workload_id in self.poll():
+                runner = self.runner(workload_id)
+                if workload_id.endswith("_sync"):
+                    return runner
+                assert self.answer(runner).status == 204
+            time.sleep(0.02)
+
+    def serving(self, script):
+        return Serving(self, script)
+
+
+class Serving:
+    """Runners in a thread, while the with block is in it."""
+
+    def __init__(self, host, script):
+        self.done = False
+        self.thread = threading.Thread(target=lambda: host.serve(lambda: self.done, script))
+
+    def __enter__(self):
+        self.thread.start()
+
+    def __exit__(self, *_):
+        self.done = True
+        self.thread.join()
+
+
+@pytest.fixture
+def control(tmp_path):
+    control = Control(tmp_path)
+    yield control
+    control.stop()
+
+
+def test_help_and_usage_need_no_daemon(tmp_path):
+    environment = dict(os.environ, GANTRY_BUS_ADDRESS=f"unix:path={tmp_path}/nobody")
+
+    def run(*arguments):
+        return subprocess.run([BUILD / "gantryctl", *arguments], env=environment, text=True, capture_output=True, check=False)
+
+    for arguments in (("--help",), ("help",), ("--version",), ("job", "--help"), ("sync", "start", "--help")):
+        result = run(*arguments)
+        assert result.returncode == 0 and result.stdout and not result.stderr, arguments
+    for arguments in ((), ("wash",), ("job",), ("job", "wash"), ("job", "show"), ("job", "show", "1", "2"), ("job", "show", "x"),
+                      ("job", "list", "--source=x"), ("status", "x"), ("status", "--nonsense"), ("job", "list", "--limit=x"),
+                      ("source", "add", "x"), ("connection", "add", "x", "--source=y"), ("status", "--json=xml")):
+        result = run(*arguments)
+        assert result.returncode == 2 and result.stderr.count("\n") == 1 and not result.stdout, (arguments, result)
+    for arguments in (("status",), ("job", "list"), ("sync", "start", "x")):
+        result = run(*arguments)
+        assert result.returncode == 69 and "bus" in result.stderr, (arguments, result)
+
+
+def test_no_server_is_unavailable(control):
+    control.server.terminate()
+    control.server.wait(PATIENCE)
+    assert "does not answer" in control.ctl("status", code=69).stderr
+
+
+def test_lists_in_tables_and_json(control):
+    assert control.json("source", "list")[0]["sourceId"] == "source-actor"
+    table = control.ctl("source", "list").stdout
+    assert table.splitlines()[0].split() == ["NAME", "CONNECTOR", "ID"] and "1 listed." in table
+    assert control.ctl("source", "list", "--no-legend").stdout.split() == ["source", "source", "source-actor"]
+    assert control.json("status")["connections"] == 1 and control.json("status")["runningJobs"] == []
+    assert control.json("connector", "list", "--type=source")[0]["reference"] == "native:source"
+    assert "did you mean 'source'?" in control.ctl("source", "show", "sour", code=4).stderr
+    assert "There is no job 99" in control.ctl("job", "show", "99", code=4).stderr
+    assert control.json("job", "list") == []
+
+
+def test_things_are_made_found_by_name_and_removed(control):
+    config = control.directory / "config.json"
+    config.write_text('{"host": "h"}')
+    # the server asks connectors for what it doesn't know yet
+    with control.serving(well):
+        made = control.json("source", "add", "two words", "--connector=source", f"--config={config}")
+        assert control.json("source", "show", "two words")["sourceId"] == made["sourceId"]
+        assert control.json("source", "show", made["sourceId"])["configuration"] == {"host": "h"}
+        control.ctl("source", "add", "two words", "--connector=source", "--config=-", input="{}")
+        assert "give an id" in control.ctl("source", "show", "two words", code=1).stderr
+        assert not control.ctl("source", "remove", made["sourceId"], "--quiet").stdout
+        assert control.json("source", "show", "two words")["sourceId"] != made["sourceId"]
+        control.ctl("source", "add", "x", "--connector=source", "--config=-", input="[", code=78)
+        control.ctl("source", "add", "x", "--connector=nothing", code=4)
+        control.ctl("connection", "disable", "test")
+        assert control.json("connection", "show", "test")["status"] == "inactive"
+        control.ctl("connection", "enable", "test")
+    control.ctl("connection", "remove", "test")
+    control.ctl("connection", "show", "test", code=4)
+    control.ctl("workspace", "add", "second")
+    assert {w["name"] for w in control.json("workspace", "list")} == {"test", "second"}
+    assert control.json("source", "list", "--workspace=second") == []
+
+
+def test_a_sync_is_started_waited_for_and_shown(control):
+    with control.serving(lambda kind, attempt: completed(7) if kind == "sync" else well(kind, attempt)):
+        assert control.ctl("sync", "start", "test", "--wait").stdout == "Job 1 succeeded: 7 records.\n"
+        assert control.json("sync", "start", "test", "--wait")["rowsSynced"] == 7
+    job = control.json("job", "show", "1")
+    assert (job["status"], len(job["attempts"])) == ("succeeded", 1)
+    assert [j["jobId"] for j in control.json("job", "list", "test")] == [2, 1]
+    assert [j["jobId"] for j in control.json("job", "list", "--limit=1")] == [2]
+    assert control.json("job", "list", "--status=failed") == []
+    control.ctl("job", "wait", "1")
+
+
+def test_what_failed_in_part_and_what_was_cancelled_have_codes_of_their_own(control):
+    job = control.json("sync", "start", "test")["jobId"]
+    waiter = subprocess.Popen([BUILD / "gantryctl", "job", "wait", str(job)], env=control.environment, stdout=subprocess.PIPE)
+    control.ctl("sync", "start", "test", code=75)
+    assert "cancelled" in control.ctl("job", "cancel", str(job)).stdout
+    assert waiter.wait(PATIENCE) == 6
+    control.ctl("job", "cancel", str(job), code=1)
+    with control.serving(lambda kind, attempt: failed(0, "config_error") if kind == "sync" else well(kind, attempt)):
+        control.ctl("sync", "start", "test", "--wait", code=1)
+
+
+def test_T31_logs_and_names_cannot_steer_a_terminal(control):
+    control.sql("UPDATE actor SET name = ? WHERE role = 'source'", (EVIL,))
+    job = control.json("sync", "start", "test")["jobId"]
+    runner = control.take_sync()
+    lines = [{"t": 1700000000000000, "level": "INFO", "origin": "source", "message": EVIL + "\nsecond line"},
+             {"t": 1700000000000001, "level": "ERROR", "origin": "destination", "message": "last"}]
+    assert runner.log("".join(json.dumps(line) + "\n" for line in lines)).status == 204
+    text = control.ctl("job", "logs", str(job)).stdout
+    assert "second line" in text and "ERROR destination: last" in text
+    assert control.ctl("job", "logs", str(job), "-n1").stdout.count("\n") == 1
+    outputs = [text, control.ctl("job", "logs", str(job), "--json").stdout, control.ctl("source", "list").stdout,
+               control.ctl("source", "list", "--json").stdout, control.ctl("source", "show", "nobody" + EVIL, code=4).stderr]
+    for output in outputs:
+        assert not any(c in output for c in "\x1b\x07\u009b\u202e"), output
+    assert [json.loads(line)["message"] for line in outputs[1].splitlines()] == [EVIL + "\nsecond line", "last"]
+    assert json.loads(outputs[3])[0]["name"] == EVIL
+    follower = subprocess.Popen([BUILD / "gantryctl", "job", "logs", "-f", str(job)], env=control.environment,
+                                stdout=subprocess.PIPE, text=True)
+    while "ERROR destination: last" not in follower.stdout.readline():
+        pass
+    assert runner.log(json.dumps(dict(lines[1], message="one more")) + "\n").status == 204
+    assert "one more" in follower.stdout.readline()
+    assert runner.put("success", output=completed(3)).status == 204
+    assert follower.stdout.readline() == f"Job {job} succeeded: 3 records.\n"
+    assert follower.wait(PATIENCE) == 0
+
+
+def test_state_is_printed_byte_for_byte_enough_to_set_it_again(control):
+    job = control.json("sync", "start", "test")["jobId"]
+    runner = control.take_sync()
+    state = {"type": "STREAM", "stream": {"stream_descriptor": {"name": "users"}, "stream_state": {"id": 2**60 + 1}}}
+    assert runner.state(state).status == 204
+    assert control.json("connection", "state", "test") == [state]
+    runner.put("success", output=completed())
+    control.ctl("job", "wait", str(job))
