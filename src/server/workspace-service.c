@@ -74,8 +74,8 @@ static int check_notifications(Call *c, JsonObject *notifications) {
                 bool enabled = false;
                 int r;
 
-                if (!value)
-                        continue;
+                if (!json_object_is_type(value, json_type_object))
+                        return call_fail(c, -EINVAL, NULL, "'notifications.%s' must be an object", event);
                 r = json_get_object(value, "webhook", &webhook, event, &c->error);
                 if (r >= 0)
                         r = json_get_object(value, "email", &email, event, &c->error);
@@ -95,6 +95,16 @@ static int check_notifications(Call *c, JsonObject *notifications) {
         return 0;
 }
 
+/* What is null was left out. */
+static void drop_nulls(JsonObject *o) {
+        json_object_object_foreach(o, key, value) {
+                if (!value)
+                        json_object_object_del(o, key);
+                else if (json_object_is_type(value, json_type_object))
+                        drop_nulls(value);
+        }
+}
+
 static int apply(Call *c, JsonObject *body, Workspace *w) {
         JsonObject *notifications = NULL;
         int r;
@@ -102,8 +112,10 @@ static int apply(Call *c, JsonObject *body, Workspace *w) {
         r = body_name(c, body, &w->name);
         if (r >= 0)
                 r = body_object(c, body, "notifications", &notifications);
-        if (r > 0)
+        if (r > 0) {
+                drop_nulls(notifications);
                 r = check_notifications(c, notifications);
+        }
         if (r >= 0)
                 r = body_replace_json(c, body, "notifications", json_type_object, &w->notifications);
         return r < 0 ? r : 0;

@@ -162,6 +162,8 @@ def test_a_workspace_goes_round(suite):
     assert suite.patch(path, {"name": "renamed"}).json["name"] == "renamed"
     url = {"notifications": {"failure": {"webhook": {"enabled": True, "url": "https://example.com/x"}}}}
     assert suite.patch(path, url).json["notifications"] == url["notifications"]
+    nothing = suite.patch(path, {"notifications": {"failure": {"webhook": {"enabled": True, "url": None}}}})
+    assert nothing.json["notifications"] == {"failure": {"webhook": {"enabled": True}}}
     answer = suite.patch(path, {"notifications": {"failure": {"webhook": {"enabled": True, "url": "ftp://x"}}}})
     assert answer.status == 400 and "failure" in answer.json["detail"]  # P12
     assert suite.delete(path).status == 204

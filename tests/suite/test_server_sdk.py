@@ -32,3 +32,14 @@ def test_the_sdk_is_content(suite, clients):
     done = subprocess.run([clients / "python3", pathlib.Path(__file__).parent / "sdk_client.py", suite.url, *suite.credentials],
                           capture_output=True, text=True, check=False, timeout=TIMEOUT)
     assert done.returncode == 0, done.stderr[-4000:]
+
+
+def test_T59_schemathesis_finds_no_answer_that_the_document_does_not_foresee(suite, clients):
+    document = suite.directory / "openapi.json"
+    document.write_text(suite.get("/openapi.json", token=None).body.decode())
+    done = subprocess.run([
+        clients / "schemathesis", "run", document, "--url", suite.url, "-H", f"Authorization: Bearer {suite.new_token()[1]}",
+        "--checks", "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance",
+        "--max-examples", "10", "--phases", "coverage,fuzzing", "--seed", "1"],
+        capture_output=True, text=True, check=False, timeout=10 * TIMEOUT)
+    assert done.returncode == 0, done.stdout[-6000:]
