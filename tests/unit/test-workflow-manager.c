@@ -406,6 +406,24 @@ TEST(a_cancel_at_any_moment_and_a_crash_at_any_point_end_as_cancelled) {
         assert_true(points > 20);
 }
 
+TEST(an_end_that_nobody_was_told_of_is_found_at_the_start) {
+        _cleanup_world_ World w;
+        int64_t id;
+
+        world_init(&w, all_goes_well);
+        w.hold = true;
+        id = start_job(&w, "sync", "");
+        for (unsigned i = 0; i < 4; i++) {
+                world_run(&w, w.now + USEC_PER_SEC);
+                assert_string_equal(w.workloads[w.n_workloads - 1].status, "pending");
+                all_goes_well(&w, w.workloads + w.n_workloads - 1);
+                w.workloads[w.n_workloads - 1].notified = true;
+                world_reboot(&w);
+        }
+        world_run(&w, w.now + USEC_PER_SEC);
+        assert_ended(&w, id, JOB_SUCCEEDED, 1);
+}
+
 TEST(a_job_that_has_ended_can_not_be_cancelled) {
         _cleanup_world_ World w;
         int64_t id;
