@@ -2,7 +2,7 @@
 # Turns the files below src/db/sql into C: `awk -v part=h|c -f sql2c.awk queries/*.sql schema/*.sql`.
 #
 # A query begins with `-- name: actor_get` and becomes SQL_ACTOR_GET. `-- let: ACTOR a, b, c` defines @ACTOR@ for the rest
-# of its file. A file schema/NNNN-name.sql is one step of the schema, whole. @I64@, @BLOB@ and @STRICT@ are the engine's words
+# of its file, or until it is defined anew. A file schema/NNNN-name.sql is one step of the schema, whole. @I64@, @BLOB@ and @STRICT@ are the engine's words
 # (src/db/engine.h). Other comments and empty lines are left out.
 function die(text) {
         print FILENAME ":" FNR ": " text >"/dev/stderr"
@@ -47,8 +47,10 @@ FNR == 1 {
 /^[ \t]*--/ || /^[ \t]*$/ { next }
 {
         line = $0
-        for (word in let)
-                gsub("@" word "@", let[word], line)
+        # What a word stands for may name other words.
+        for (depth = 0; depth < 4; depth++)
+                for (word in let)
+                        gsub("@" word "@", let[word], line)
         if (line ~ /@[A-Z_]+@/ && line !~ /@(I64|BLOB|STRICT)@/)
                 die("unknown word in '" line "'")
         if (!current)

@@ -75,20 +75,26 @@ static size_t count_or_one(char *const *l) {
         return MAX(strv_length(l), (size_t) 1);
 }
 
-/* A part is one of the workspaces with one of the tags. */
+/* A part is one of the workspaces with one of the tags; or, for an actor, with one of its two possible roles. */
+static size_t second_count(const ConnectionFilter *f) {
+        bool tagged = f->tag_ids && f->tag_ids[0];
+
+        return f->actor_id && !tagged ? 2 : count_or_one(f->tag_ids);
+}
+
 static int list_part(Db *db, size_t part, const ListOptions *options, const void *filter, void *array,
                      Error **reterr_error) {
         const ConnectionFilter *f = filter;
-        size_t n_tags = count_or_one(f->tag_ids);
-        const char *workspace_id = f->workspace_ids ? f->workspace_ids[part / n_tags] : NULL;
-        const char *tag_id = f->tag_ids ? f->tag_ids[part % n_tags] : NULL;
+        size_t n = second_count(f), second = part % n;
+        const char *workspace_id = f->workspace_ids ? f->workspace_ids[part / n] : NULL;
+        const char *tag_id = f->tag_ids && f->tag_ids[0] ? f->tag_ids[second] : NULL;
         bool all = list_deleted(options) || f->status == CONNECTION_DEPRECATED;
         SqlId id;
 
         if (tag_id)
                 id = SQL_CONNECTION_LIST_OF_TAG;
         else if (f->actor_id)
-                id = SQL_CONNECTION_LIST_OF_ACTOR;
+                id = second == 0 ? SQL_CONNECTION_LIST_OF_SOURCE : SQL_CONNECTION_LIST_OF_DESTINATION;
         else if (f->status >= 0)
                 id = SQL_CONNECTION_LIST_FILTERED;
         else if (workspace_id)
@@ -104,7 +110,7 @@ static int list_part(Db *db, size_t part, const ListOptions *options, const void
 
 int connection_store_list(Db *db, const ConnectionFilter *filter, const ListOptions *options,
                           ConnectionArray *ret, Error **reterr_error) {
-        const ListUnion u = { count_or_one(filter->workspace_ids) * count_or_one(filter->tag_ids), list_part,
+        const ListUnion u = { count_or_one(filter->workspace_ids) * second_count(filter), list_part,
                               compare_ids, &connection_model };
         _cleanup_(connection_array_done) ConnectionArray found = {};
         int r;

@@ -77,31 +77,64 @@ int job_store_list_live(Db *db, JobArray *ret, Error **reterr_error) {
         return db_list_whole(db, SQL_JOB_LIST_LIVE, NULL, &job_model, ret, reterr_error);
 }
 
-#define ORDERS(scope_, suffix_) \
+#define ORDERS(scope_, variant_) \
         { \
-                [JOB_ORDER_CREATED_ASCENDING] = SQL_JOB_LIST_##scope_##CREATED_ASCENDING##suffix_, \
-                [JOB_ORDER_CREATED_DESCENDING] = SQL_JOB_LIST_##scope_##CREATED_DESCENDING##suffix_, \
-                [JOB_ORDER_UPDATED_ASCENDING] = SQL_JOB_LIST_##scope_##UPDATED_ASCENDING##suffix_, \
-                [JOB_ORDER_UPDATED_DESCENDING] = SQL_JOB_LIST_##scope_##UPDATED_DESCENDING##suffix_, \
+                [JOB_ORDER_CREATED_ASCENDING] = SQL_JOB_LIST_##scope_##CREATED_ASCENDING_##variant_, \
+                [JOB_ORDER_CREATED_DESCENDING] = SQL_JOB_LIST_##scope_##CREATED_DESCENDING_##variant_, \
+                [JOB_ORDER_UPDATED_ASCENDING] = SQL_JOB_LIST_##scope_##UPDATED_ASCENDING_##variant_, \
+                [JOB_ORDER_UPDATED_DESCENDING] = SQL_JOB_LIST_##scope_##UPDATED_DESCENDING_##variant_, \
         }
 enum {
         SCOPE_ALL,
         SCOPE_CONNECTION,
         SCOPE_WORKSPACE,
+        SCOPE_STATUS,
         _SCOPE_MAX
 };
+enum {
+        VARIANT_PLAIN,
+        VARIANT_FILTERED,
+        VARIANT_WHEN_CREATED,
+        VARIANT_WHEN_UPDATED,
+        _VARIANT_MAX
+};
 
-/* Without further filters the page is found in an index alone; with them rows are read until it is full. */
-static const SqlId plain_lists[_SCOPE_MAX][_JOB_ORDER_MAX] = {
-        [SCOPE_ALL] = ORDERS(, _PLAIN),
-        [SCOPE_CONNECTION] = ORDERS(OF_CONNECTION_, _PLAIN),
-        [SCOPE_WORKSPACE] = ORDERS(OF_WORKSPACE_, _PLAIN),
+/* sql/queries/job.sql says what each is good for. */
+#define VARIANTS(scope_) \
+        { \
+                ORDERS(scope_, PLAIN), ORDERS(scope_, FILTERED), ORDERS(scope_, WHEN_CREATED), \
+                        ORDERS(scope_, WHEN_UPDATED) \
+        }
+static const SqlId lists[_SCOPE_MAX][_VARIANT_MAX][_JOB_ORDER_MAX] = {
+        [SCOPE_ALL] = VARIANTS(),
+        [SCOPE_CONNECTION] = VARIANTS(OF_CONNECTION_),
+        [SCOPE_WORKSPACE] = VARIANTS(OF_WORKSPACE_),
+        [SCOPE_STATUS] = { [VARIANT_FILTERED] = ORDERS(OF_STATUS_, FILTERED) },
 };
-static const SqlId filtered_lists[_SCOPE_MAX][_JOB_ORDER_MAX] = {
-        [SCOPE_ALL] = ORDERS(, ),
-        [SCOPE_CONNECTION] = ORDERS(OF_CONNECTION_, ),
-        [SCOPE_WORKSPACE] = ORDERS(OF_WORKSPACE_, ),
-};
+
+static int choose_variant(const JobFilter *f) {
+        bool by_creation =
+                f->order == JOB_ORDER_CREATED_ASCENDING || f->order == JOB_ORDER_CREATED_DESCENDING;
+        bool created = f->created_from || f->created_until, updated = f->updated_from || f->updated_until;
+
+        if (created && by_creation)
+                return VARIANT_WHEN_CREATED;
+        if (created || updated)
+                return VARIANT_WHEN_UPDATED;
+        return f->type >= 0 || f->status >= 0 ? VARIANT_FILTERED : VARIANT_PLAIN;
+}
+
+static SqlId choose_list(const JobFilter *f, const char *workspace_id) {
+        int variant = choose_variant(f), scope;
+
+        if (f->connection_id)
+                scope = SCOPE_CONNECTION;
+        else if (variant == VARIANT_FILTERED && f->status >= 0)
+                scope = SCOPE_STATUS;
+        else
+                scope = workspace_id ? SCOPE_WORKSPACE : SCOPE_ALL;
+        return lists[scope][variant][f->order];
+}
 
 static int64_t until(usec_t t) {
         return t == 0 || t > INT64_MAX ? INT64_MAX : (int64_t) t;
@@ -111,14 +144,11 @@ static int list_part(Db *db, size_t part, const ListOptions *options, const void
                      Error **reterr_error) {
         const JobFilter *f = filter;
         const char *workspace_id = f->workspace_ids ? f->workspace_ids[part] : NULL;
-        int scope = f->connection_id ? SCOPE_CONNECTION : workspace_id ? SCOPE_WORKSPACE : SCOPE_ALL;
-        bool plain = f->type < 0 && f->status < 0 && !f->created_from && !f->created_until &&
-                     !f->updated_from && !f->updated_until;
         int64_t after = options && options->after_number           ? options->after_number
                         : f->order == JOB_ORDER_CREATED_DESCENDING ? INT64_MAX
                                                                    : 0;
 
-        return db_list(db, (plain ? plain_lists : filtered_lists)[scope][f->order],
+        return db_list(db, choose_list(f, workspace_id),
                        BINDS(B_PAGE(options), B_I64("after_number", after),
                              B_TEXT("connection_id", f->connection_id), B_TEXT("workspace_id", workspace_id),
                              B_TEXT("type", job_type_to_string(f->type)),

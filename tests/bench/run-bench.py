@@ -15,7 +15,7 @@ import tempfile
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from bench_common import (CSV_TYPES, ROOT, best, best_pair_ratio, heading, interleave, make_csv, run, spread, table)
 
-PARTS = ["worker", "mappers", "sqlite", "faker", "memory", "streams"]
+PARTS = ["worker", "mappers", "sqlite", "faker", "memory", "streams", "db"]
 
 
 class WorkerRun:
@@ -74,6 +74,11 @@ class Bench:
     def measure_mappers(self):
         output = run([self.tool / "bench-mapper"], keep_output=True).output
         return f"## Mappers alone, in memory\n\n```\n{output}```\n"
+
+    def measure_db(self):
+        output = run([self.tool / "bench-db"], keep_output=True).output
+        return ("## The database, 100 connections and jobs beside 100,000 and 1,000,000\n\nGoal: no get and no page by id at "
+                f"more than 3 times the small one's p99; µs.\n\n```\n{output}```\n")
 
     def measure_sqlite(self):
         rows = self.args.csv_rows

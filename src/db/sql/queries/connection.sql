@@ -29,9 +29,12 @@ SELECT * FROM connection WHERE id IN (SELECT id FROM connection WHERE workspace_
 SELECT * FROM connection AS c WHERE c.id > $after AND ($workspace_id IS NULL OR c.workspace_id = $workspace_id)
         AND ($status IS NULL OR c.status = $status) AND ($deleted = 1 OR @LIVE@)
         ORDER BY c.id LIMIT $limit OFFSET $offset;
--- name: connection_list_of_actor
-SELECT c.* FROM connection AS c WHERE c.id IN (SELECT id FROM connection WHERE source_id = $actor_id
-        UNION SELECT id FROM connection WHERE destination_id = $actor_id) AND c.id > $after
+-- name: connection_list_of_source
+SELECT c.* FROM connection AS c WHERE c.source_id = $actor_id AND c.id > $after
+        AND ($workspace_id IS NULL OR c.workspace_id = $workspace_id) AND ($status IS NULL OR c.status = $status)
+        AND ($deleted = 1 OR @LIVE@) ORDER BY c.id LIMIT $limit OFFSET $offset;
+-- name: connection_list_of_destination
+SELECT c.* FROM connection AS c WHERE c.destination_id = $actor_id AND c.id > $after
         AND ($workspace_id IS NULL OR c.workspace_id = $workspace_id) AND ($status IS NULL OR c.status = $status)
         AND ($deleted = 1 OR @LIVE@) ORDER BY c.id LIMIT $limit OFFSET $offset;
 -- name: connection_list_of_tag

@@ -1,10 +1,7 @@
 -- SPDX-License-Identifier: LGPL-2.1-or-later
 -- Jobs, attempts, statistics.
 -- let: FILTER ($type IS NULL OR type = $type) AND ($status IS NULL OR status = $status)
--- let: CREATED created_at >= $created_from AND created_at <= $created_until
--- let: UPDATED updated_at >= $updated_from AND updated_at <= $updated_until
 -- let: PAGE LIMIT $limit OFFSET $offset
--- let: TERMINAL ('failed', 'succeeded', 'cancelled')
 
 -- name: job_insert
 INSERT INTO job (id, connection_id, workspace_id, type, status, config, created_at, updated_at)
@@ -32,94 +29,151 @@ SELECT count(*) FROM job WHERE connection_id = $connection_id AND id > $id AND s
 -- name: job_streak_first
 SELECT ended_at FROM job WHERE connection_id = $connection_id AND id > $id AND status = 'failed' ORDER BY id LIMIT 1;
 -- name: job_prune
-DELETE FROM job WHERE id IN (SELECT j.id FROM job AS j WHERE j.updated_at < $before AND j.status IN @TERMINAL@
+DELETE FROM job WHERE id IN (SELECT j.id FROM job AS j WHERE j.updated_at < $before
+        AND j.status NOT IN ('pending', 'queued', 'running', 'incomplete')
         AND EXISTS (SELECT 1 FROM job AS k WHERE k.connection_id = j.connection_id AND k.id > j.id)
         ORDER BY j.updated_at LIMIT $limit);
 
--- name: job_list_created_ascending
-SELECT * FROM job WHERE id > $after_number AND @FILTER@
-        AND @CREATED@ AND @UPDATED@
-        ORDER BY id @PAGE@;
+-- Lists. Without filters the page is found in an index alone; with a filter rows are read until it is full, which for a
+-- rare status has an index of its own; with times the rows of one range are read, and sorted where they come in another
+-- order. "+ 0" keeps the other range from being the one. Orders by creation are those of the ids.
+-- let: CREATED created_at >= $created_from AND created_at <= $created_until
+-- let: UPDATED updated_at >= $updated_from AND updated_at <= $updated_until
+-- let: ALSO_CREATED created_at + 0 >= $created_from AND created_at + 0 <= $created_until
+-- let: ALSO_UPDATED updated_at + 0 >= $updated_from AND updated_at + 0 <= $updated_until
+-- let: PLAIN SELECT * FROM job WHERE id IN (SELECT id FROM job WHERE @SCOPE@ ORDER BY @ORDER@ @PAGE@) ORDER BY @ORDER@;
+-- let: FILTERED SELECT * FROM job WHERE @SCOPE@ AND @FILTER@ ORDER BY @ORDER@ @PAGE@;
+-- let: WHEN_CREATED SELECT * FROM job WHERE @SCOPE@ AND @FILTER@ AND @CREATED@ AND @ALSO_UPDATED@ ORDER BY @ORDER@ @PAGE@;
+-- let: WHEN_UPDATED SELECT * FROM job WHERE @SCOPE@ AND @FILTER@ AND @UPDATED@ AND @ALSO_CREATED@ ORDER BY @ORDER@ @PAGE@;
+-- let: STATUS SELECT * FROM job WHERE status = $status AND @SCOPE@ AND @FILTER@ ORDER BY @ORDER@ @PAGE@;
+
+-- let: ORDER id
+-- let: SCOPE id > $after_number
 -- name: job_list_created_ascending_plain
-SELECT * FROM job WHERE id IN (SELECT id FROM job WHERE id > $after_number
-        ORDER BY id @PAGE@) ORDER BY id;
--- name: job_list_created_descending
-SELECT * FROM job WHERE id < $after_number AND @FILTER@
-        AND @CREATED@ AND @UPDATED@
-        ORDER BY id DESC @PAGE@;
--- name: job_list_created_descending_plain
-SELECT * FROM job WHERE id IN (SELECT id FROM job WHERE id < $after_number
-        ORDER BY id DESC @PAGE@) ORDER BY id DESC;
--- name: job_list_updated_ascending
-SELECT * FROM job WHERE @FILTER@
-        AND @CREATED@ AND @UPDATED@
-        ORDER BY updated_at, id @PAGE@;
--- name: job_list_updated_ascending_plain
-SELECT * FROM job WHERE id IN (SELECT id FROM job
-        ORDER BY updated_at, id @PAGE@) ORDER BY updated_at, id;
--- name: job_list_updated_descending
-SELECT * FROM job WHERE @FILTER@
-        AND @CREATED@ AND @UPDATED@
-        ORDER BY updated_at DESC, id DESC @PAGE@;
--- name: job_list_updated_descending_plain
-SELECT * FROM job WHERE id IN (SELECT id FROM job
-        ORDER BY updated_at DESC, id DESC @PAGE@) ORDER BY updated_at DESC, id DESC;
--- name: job_list_of_connection_created_ascending
-SELECT * FROM job WHERE connection_id = $connection_id AND id > $after_number AND @FILTER@
-        AND @CREATED@ AND @UPDATED@
-        ORDER BY id @PAGE@;
+@PLAIN@
+-- name: job_list_created_ascending_filtered
+@FILTERED@
+-- name: job_list_created_ascending_when_created
+@WHEN_CREATED@
+-- name: job_list_created_ascending_when_updated
+@WHEN_UPDATED@
+-- let: SCOPE connection_id = $connection_id AND id > $after_number
 -- name: job_list_of_connection_created_ascending_plain
-SELECT * FROM job WHERE id IN (SELECT id FROM job WHERE connection_id = $connection_id AND id > $after_number
-        ORDER BY id @PAGE@) ORDER BY id;
--- name: job_list_of_connection_created_descending
-SELECT * FROM job WHERE connection_id = $connection_id AND id < $after_number AND @FILTER@
-        AND @CREATED@ AND @UPDATED@
-        ORDER BY id DESC @PAGE@;
--- name: job_list_of_connection_created_descending_plain
-SELECT * FROM job WHERE id IN (SELECT id FROM job WHERE connection_id = $connection_id AND id < $after_number
-        ORDER BY id DESC @PAGE@) ORDER BY id DESC;
--- name: job_list_of_connection_updated_ascending
-SELECT * FROM job WHERE connection_id = $connection_id AND @FILTER@
-        AND @CREATED@ AND @UPDATED@
-        ORDER BY updated_at, id @PAGE@;
--- name: job_list_of_connection_updated_ascending_plain
-SELECT * FROM job WHERE id IN (SELECT id FROM job WHERE connection_id = $connection_id
-        ORDER BY updated_at, id @PAGE@) ORDER BY updated_at, id;
--- name: job_list_of_connection_updated_descending
-SELECT * FROM job WHERE connection_id = $connection_id AND @FILTER@
-        AND @CREATED@ AND @UPDATED@
-        ORDER BY updated_at DESC, id DESC @PAGE@;
--- name: job_list_of_connection_updated_descending_plain
-SELECT * FROM job WHERE id IN (SELECT id FROM job WHERE connection_id = $connection_id
-        ORDER BY updated_at DESC, id DESC @PAGE@) ORDER BY updated_at DESC, id DESC;
--- name: job_list_of_workspace_created_ascending
-SELECT * FROM job WHERE workspace_id = $workspace_id AND id > $after_number AND @FILTER@
-        AND @CREATED@ AND @UPDATED@
-        ORDER BY id @PAGE@;
+@PLAIN@
+-- name: job_list_of_connection_created_ascending_filtered
+@FILTERED@
+-- name: job_list_of_connection_created_ascending_when_created
+@WHEN_CREATED@
+-- name: job_list_of_connection_created_ascending_when_updated
+@WHEN_UPDATED@
+-- let: SCOPE workspace_id = $workspace_id AND id > $after_number
 -- name: job_list_of_workspace_created_ascending_plain
-SELECT * FROM job WHERE id IN (SELECT id FROM job WHERE workspace_id = $workspace_id AND id > $after_number
-        ORDER BY id @PAGE@) ORDER BY id;
--- name: job_list_of_workspace_created_descending
-SELECT * FROM job WHERE workspace_id = $workspace_id AND id < $after_number AND @FILTER@
-        AND @CREATED@ AND @UPDATED@
-        ORDER BY id DESC @PAGE@;
+@PLAIN@
+-- name: job_list_of_workspace_created_ascending_filtered
+@FILTERED@
+-- name: job_list_of_workspace_created_ascending_when_created
+@WHEN_CREATED@
+-- name: job_list_of_workspace_created_ascending_when_updated
+@WHEN_UPDATED@
+-- let: SCOPE ($workspace_id IS NULL OR workspace_id = $workspace_id) AND id > $after_number
+-- name: job_list_of_status_created_ascending_filtered
+@STATUS@
+
+-- let: ORDER id DESC
+-- let: SCOPE id < $after_number
+-- name: job_list_created_descending_plain
+@PLAIN@
+-- name: job_list_created_descending_filtered
+@FILTERED@
+-- name: job_list_created_descending_when_created
+@WHEN_CREATED@
+-- name: job_list_created_descending_when_updated
+@WHEN_UPDATED@
+-- let: SCOPE connection_id = $connection_id AND id < $after_number
+-- name: job_list_of_connection_created_descending_plain
+@PLAIN@
+-- name: job_list_of_connection_created_descending_filtered
+@FILTERED@
+-- name: job_list_of_connection_created_descending_when_created
+@WHEN_CREATED@
+-- name: job_list_of_connection_created_descending_when_updated
+@WHEN_UPDATED@
+-- let: SCOPE workspace_id = $workspace_id AND id < $after_number
 -- name: job_list_of_workspace_created_descending_plain
-SELECT * FROM job WHERE id IN (SELECT id FROM job WHERE workspace_id = $workspace_id AND id < $after_number
-        ORDER BY id DESC @PAGE@) ORDER BY id DESC;
--- name: job_list_of_workspace_updated_ascending
-SELECT * FROM job WHERE workspace_id = $workspace_id AND @FILTER@
-        AND @CREATED@ AND @UPDATED@
-        ORDER BY updated_at, id @PAGE@;
+@PLAIN@
+-- name: job_list_of_workspace_created_descending_filtered
+@FILTERED@
+-- name: job_list_of_workspace_created_descending_when_created
+@WHEN_CREATED@
+-- name: job_list_of_workspace_created_descending_when_updated
+@WHEN_UPDATED@
+-- let: SCOPE ($workspace_id IS NULL OR workspace_id = $workspace_id) AND id < $after_number
+-- name: job_list_of_status_created_descending_filtered
+@STATUS@
+
+-- let: ORDER updated_at, id
+-- let: SCOPE updated_at >= 0
+-- name: job_list_updated_ascending_plain
+@PLAIN@
+-- name: job_list_updated_ascending_filtered
+@FILTERED@
+-- name: job_list_updated_ascending_when_created
+@WHEN_CREATED@
+-- name: job_list_updated_ascending_when_updated
+@WHEN_UPDATED@
+-- let: SCOPE connection_id = $connection_id AND updated_at >= 0
+-- name: job_list_of_connection_updated_ascending_plain
+@PLAIN@
+-- name: job_list_of_connection_updated_ascending_filtered
+@FILTERED@
+-- name: job_list_of_connection_updated_ascending_when_created
+@WHEN_CREATED@
+-- name: job_list_of_connection_updated_ascending_when_updated
+@WHEN_UPDATED@
+-- let: SCOPE workspace_id = $workspace_id AND updated_at >= 0
 -- name: job_list_of_workspace_updated_ascending_plain
-SELECT * FROM job WHERE id IN (SELECT id FROM job WHERE workspace_id = $workspace_id
-        ORDER BY updated_at, id @PAGE@) ORDER BY updated_at, id;
--- name: job_list_of_workspace_updated_descending
-SELECT * FROM job WHERE workspace_id = $workspace_id AND @FILTER@
-        AND @CREATED@ AND @UPDATED@
-        ORDER BY updated_at DESC, id DESC @PAGE@;
+@PLAIN@
+-- name: job_list_of_workspace_updated_ascending_filtered
+@FILTERED@
+-- name: job_list_of_workspace_updated_ascending_when_created
+@WHEN_CREATED@
+-- name: job_list_of_workspace_updated_ascending_when_updated
+@WHEN_UPDATED@
+-- let: SCOPE ($workspace_id IS NULL OR workspace_id = $workspace_id) AND updated_at >= 0
+-- name: job_list_of_status_updated_ascending_filtered
+@STATUS@
+
+-- let: ORDER updated_at DESC, id DESC
+-- let: SCOPE updated_at >= 0
+-- name: job_list_updated_descending_plain
+@PLAIN@
+-- name: job_list_updated_descending_filtered
+@FILTERED@
+-- name: job_list_updated_descending_when_created
+@WHEN_CREATED@
+-- name: job_list_updated_descending_when_updated
+@WHEN_UPDATED@
+-- let: SCOPE connection_id = $connection_id AND updated_at >= 0
+-- name: job_list_of_connection_updated_descending_plain
+@PLAIN@
+-- name: job_list_of_connection_updated_descending_filtered
+@FILTERED@
+-- name: job_list_of_connection_updated_descending_when_created
+@WHEN_CREATED@
+-- name: job_list_of_connection_updated_descending_when_updated
+@WHEN_UPDATED@
+-- let: SCOPE workspace_id = $workspace_id AND updated_at >= 0
 -- name: job_list_of_workspace_updated_descending_plain
-SELECT * FROM job WHERE id IN (SELECT id FROM job WHERE workspace_id = $workspace_id
-        ORDER BY updated_at DESC, id DESC @PAGE@) ORDER BY updated_at DESC, id DESC;
+@PLAIN@
+-- name: job_list_of_workspace_updated_descending_filtered
+@FILTERED@
+-- name: job_list_of_workspace_updated_descending_when_created
+@WHEN_CREATED@
+-- name: job_list_of_workspace_updated_descending_when_updated
+@WHEN_UPDATED@
+-- let: SCOPE ($workspace_id IS NULL OR workspace_id = $workspace_id) AND updated_at >= 0
+-- name: job_list_of_status_updated_descending_filtered
+@STATUS@
 
 -- name: attempt_insert
 INSERT INTO attempt (job_id, number, status, created_at, updated_at)

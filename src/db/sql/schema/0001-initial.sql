@@ -147,13 +147,11 @@ CREATE TABLE connection (
         created_at @I64@ NOT NULL,
         updated_at @I64@ NOT NULL
 ) @STRICT@;
--- The lists of what isn't deleted, and of all, in order of ids.
-CREATE INDEX connection_live ON connection (id) WHERE status <> 'deprecated';
-CREATE INDEX connection_workspace_live ON connection (workspace_id, id) WHERE status <> 'deprecated';
-CREATE INDEX connection_workspace ON connection (workspace_id, id);
-CREATE INDEX connection_status ON connection (status, id);
-CREATE INDEX connection_source ON connection (source_id, id);
-CREATE INDEX connection_destination ON connection (destination_id, id);
+-- Lists are paged by ids; the status stands in the index so that rows before a page needn't be read.
+CREATE INDEX connection_page ON connection (id, status);
+CREATE INDEX connection_workspace ON connection (workspace_id, id, status);
+CREATE INDEX connection_source ON connection (source_id, id, status);
+CREATE INDEX connection_destination ON connection (destination_id, id, status);
 CREATE INDEX connection_catalog ON connection (catalog_hash) WHERE catalog_hash IS NOT NULL;
 CREATE INDEX connection_source_catalog ON connection (source_catalog_id) WHERE source_catalog_id IS NOT NULL;
 CREATE INDEX connection_due ON connection (next_run, id) WHERE next_run IS NOT NULL AND status = 'active';
@@ -194,6 +192,7 @@ CREATE TABLE permission (
 CREATE UNIQUE INDEX permission_principal ON permission (principal_kind, principal_id, workspace_id)
         WHERE workspace_id IS NOT NULL;
 CREATE UNIQUE INDEX permission_principal_instance ON permission (principal_kind, principal_id) WHERE workspace_id IS NULL;
+CREATE INDEX permission_of ON permission (principal_kind, principal_id, id);
 CREATE INDEX permission_workspace ON permission (workspace_id) WHERE workspace_id IS NOT NULL;
 
 CREATE TABLE session (
@@ -231,13 +230,14 @@ CREATE TABLE job (
 -- At most one job of a connection is alive.
 CREATE UNIQUE INDEX job_live ON job (connection_id) WHERE status IN ('pending', 'queued', 'running', 'incomplete');
 CREATE INDEX job_connection ON job (connection_id, id);
+CREATE INDEX job_connection_status ON job (connection_id, status, id);
 CREATE INDEX job_connection_updated ON job (connection_id, updated_at, id);
 CREATE INDEX job_workspace ON job (workspace_id, id);
 CREATE INDEX job_workspace_updated ON job (workspace_id, updated_at, id);
-CREATE INDEX job_updated ON job (updated_at, id);
 CREATE INDEX job_status ON job (status, id);
-CREATE INDEX job_type ON job (type, id);
+CREATE INDEX job_status_updated ON job (status, updated_at, id);
 CREATE INDEX job_created ON job (created_at, id);
+CREATE INDEX job_updated ON job (updated_at, id);
 
 CREATE TABLE attempt (
         job_id @I64@ NOT NULL REFERENCES job (id) ON DELETE CASCADE,
