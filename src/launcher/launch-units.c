@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <linux/capability.h>
 #include <stdio.h>
 #include <sys/socket.h>
 
@@ -29,17 +30,21 @@ static const UnitProperty common_properties[] = {
         { "KeyringMode", "s", "\"private\"", "no keys of others" },
 };
 
-static const UnitProperty lite_properties[] = {
+static const UnitProperty connector_properties[] = {
         { "NotifyAccess", "s", "\"none\"", "a connector tells systemd nothing (T15)" },
         { "OOMPolicy", "s", "\"continue\"",
           "the shim lives to tell that the connector was killed for memory" },
         { "MemorySwapMax", "t", "0", "configurations are in memory only" },
-        /* SETUID, SETGID, SETPCAP: to become the connector's user; SYS_ADMIN: namespaces and mounts;
-         * DAC_READ_SEARCH: to open what the plan names; SYS_RESOURCE: the shim's place in the order of
-         * OOM kills; KILL, CHOWN. */
-        { "CapabilityBoundingSet", "t", "18874853",
-          "what the shim needs to make the sandbox; nothing of it gets inside" },
 };
+
+/* What the shim needs to make the sandbox by itself; nothing of it gets inside. CHOWN, SETUID, SETGID, SETPCAP: to
+ * become the connector's user; SYS_ADMIN: namespaces and mounts; DAC_READ_SEARCH: to open what the plan names;
+ * SYS_RESOURCE: the shim's place in the order of OOM kills; KILL. */
+#define CAPABILITY(n) (UINT64_C(1) << (n))
+#define SHIM_CAPABILITIES                                                                                \
+        (CAPABILITY(CAP_CHOWN) | CAPABILITY(CAP_DAC_READ_SEARCH) | CAPABILITY(CAP_KILL) |                \
+         CAPABILITY(CAP_SETGID) | CAPABILITY(CAP_SETUID) | CAPABILITY(CAP_SETPCAP) |                     \
+         CAPABILITY(CAP_SYS_ADMIN) | CAPABILITY(CAP_SYS_RESOURCE))
 
 static const UnitProperty worker_properties[] = {
         { "NotifyAccess", "s", "\"main\"", "it says how far it is" },
@@ -205,7 +210,7 @@ int launch_unit_connector(UnitPlan *u, const LaunchRequest *q, const LaunchActor
         usec_t grace = u->role == UNIT_DESTINATION ? DESTINATION_GRACE_USEC : SOURCE_GRACE_USEC;
         int r;
 
-        if (u->kind != UNIT_LITE)
+        if (u->kind == UNIT_PODMAN)
                 return error_set(reterr_error, -EOPNOTSUPP, "The executor '%s' is not there yet",
                                  unit_kind_to_string(u->kind));
         start->stop_grace = grace;
@@ -219,7 +224,13 @@ int launch_unit_connector(UnitPlan *u, const LaunchRequest *q, const LaunchActor
         if (r >= 0)
                 r = connector_plan_new(start, /* scratch= */ NULL, &u->sandbox, reterr_error);
         if (r >= 0)
-                r = unit_property_add_table(u->properties, lite_properties, ELEMENTSOF(lite_properties));
+                r = unit_property_add_table(u->properties, connector_properties, ELEMENTSOF(connector_properties));
+        if (r >= 0)
+                r = u->kind == UNIT_SERVICE ? launch_unit_service(u, q, start)
+                        : unit_property_add_u64(u->properties, "CapabilityBoundingSet", SHIM_CAPABILITIES);
+        /* Who is in its group may read what it writes. */
+        if (r >= 0 && start->write_paths)
+                r = unit_property_add(u->properties, "UMask", "u", json_object_new_int(027));
         if (r >= 0)
                 r = add_limits(u, a, grace);
         if (r >= 0 && start->network)

@@ -288,6 +288,14 @@ int sandbox_plan_flatten(SandboxPlan *p) {
                         return -errno;
         }
         r = translate_all(p, p->argv, /* assignment= */ false);
+        for (size_t i = 0; r >= 0 && i < p->n_files; i++) {
+                char *s = translate(p, p->files[i].target, false);
+
+                if (!s)
+                        return -ENOMEM;
+                free(p->files[i].target);
+                p->files[i].target = s;
+        }
         if (r >= 0)
                 r = translate_all(p, p->environment, /* assignment= */ true);
         if (r >= 0 && p->working_directory) {
@@ -353,13 +361,13 @@ static int mount_to_json(const SandboxMount *m, JsonObject *array) {
 }
 
 /* Layers by name, since their numbers change between versions. */
-static int without_to_json(uint32_t mask, JsonObject *o) {
+static int layers_to_json(uint32_t mask, const char *key, JsonObject *o) {
         _cleanup_strv_ char **names = NULL;
 
         for (int i = 0; i < _SANDBOX_LAYER_MAX; i++)
                 if (mask & SANDBOX_LAYER_BIT(i) && strv_extend(&names, layer_names[i]) < 0)
                         return -ENOMEM;
-        return add_strv(o, "without", names);
+        return add_strv(o, key, names);
 }
 
 typedef struct NumberField {
@@ -429,7 +437,9 @@ int sandbox_plan_to_json(const SandboxPlan *p, JsonObject **ret) {
         if (r >= 0 && p->scratch_directory)
                 r = json_add_string(o, "scratch_directory", p->scratch_directory);
         if (r >= 0 && p->without)
-                r = without_to_json(p->without, o);
+                r = layers_to_json(p->without, "without", o);
+        if (r >= 0 && p->outside)
+                r = layers_to_json(p->outside, "outside", o);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(o);
@@ -519,9 +529,9 @@ static int numbers_from_json(JsonObject *o, SandboxPlan *p, Error **reterr_error
 }
 
 /* An unknown layer is an error: leaving out what one has not heard of could be any layer. */
-static int without_from_json(JsonObject *o, SandboxPlan *p, Error **reterr_error) {
+static int layers_from_json(JsonObject *o, const char *key, uint32_t *ret, Error **reterr_error) {
         _cleanup_strv_ char **names = NULL;
-        int r = json_get_strv(o, "without", &names, WHAT, reterr_error);
+        int r = json_get_strv(o, key, &names, WHAT, reterr_error);
 
         if (r < 0)
                 return r;
@@ -530,7 +540,7 @@ static int without_from_json(JsonObject *o, SandboxPlan *p, Error **reterr_error
 
                 if (l < 0)
                         return error_set(reterr_error, -EINVAL, WHAT ": there is no layer '%s'", *s);
-                p->without |= SANDBOX_LAYER_BIT(l);
+                *ret |= SANDBOX_LAYER_BIT(l);
         }
         return 0;
 }
@@ -569,7 +579,9 @@ int sandbox_plan_from_json(JsonObject *o, SandboxPlan **ret, Error **reterr_erro
         if (r >= 0)
                 r = numbers_from_json(o, p, reterr_error);
         if (r >= 0)
-                r = without_from_json(o, p, reterr_error);
+                r = layers_from_json(o, "without", &p->without, reterr_error);
+        if (r >= 0)
+                r = layers_from_json(o, "outside", &p->outside, reterr_error);
         if (r >= 0)
                 r = mounts_from_json(o, p, reterr_error);
         if (r >= 0)

@@ -77,6 +77,7 @@ typedef struct SandboxPlan {
         bool hold_term_until_stdin_ends; /* destinations: SIGTERM waits for the end of input or the grace period */
         /* on the host, private: removed with all in it when the connector is gone. NULL: none */
         char *scratch_directory;
+        uint32_t outside;        /* layers that whoever starts the shim has put around it already */
         uint32_t without;        /* layers left out on purpose, for positive controls; they count as missing */
 } SandboxPlan;
 

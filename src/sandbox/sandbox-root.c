@@ -345,7 +345,9 @@ static int make_file(Sandbox *s, int root, size_t i) {
 
         if (!dir)
                 return -ENOMEM;
-        at = make_inside(root, dir, /* directory= */ true);
+        /* Our own directory, still empty: nobody can have put a link into it. */
+        at = root >= 0 ? make_inside(root, dir, /* directory= */ true)
+                       : RET_NERRNO(open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC));
         if (at < 0)
                 return at;
         fd = openat(at, path_basename(f->target), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -360,7 +362,7 @@ static int make_file(Sandbox *s, int root, size_t i) {
         return r;
 }
 
-static int make_files(Sandbox *s, int root) {
+int sandbox_root_make_files(Sandbox *s, int root) {
         for (size_t i = 0; i < s->plan->n_files; i++) {
                 int r = make_file(s, root, i);
 
@@ -417,7 +419,7 @@ int sandbox_root_enter(Sandbox *s) {
         if (r >= 0)
                 r = make_etc(s, root);
         if (r >= 0)
-                r = make_files(s, root);
+                r = sandbox_root_make_files(s, root);
         (void) umask(mask);
         return r < 0 ? r : pivot(s, root);
 }

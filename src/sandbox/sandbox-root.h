@@ -11,5 +11,8 @@
 void sandbox_root_open_sources_early(Sandbox *s);
 void sandbox_root_close_sources(Sandbox *s);
 
+/* Makes the plan's files below `root`, which is open; negative: where they are, in the scratch directory. */
+int sandbox_root_make_files(Sandbox *s, int root);
+
 /* Builds the root and moves into it. */
 int sandbox_root_enter(Sandbox *s);

@@ -96,7 +96,7 @@ bool sandbox_degrade(Sandbox *s) {
         s->refused = false;
         if (s->level == LEVEL_USER_NAMESPACE && s->privileged)
                 s->level = LEVEL_PRIVILEGED;
-        else if (s->level < LEVEL_PLAIN && !s->plan->uid && s->plan->n_files == 0)
+        else if (s->level < LEVEL_PLAIN && !s->plan->uid)
                 s->level = LEVEL_PLAIN;
         else
                 return false;
@@ -185,6 +185,15 @@ static void raise_loopback(void) {
                 (void) ioctl(fd, SIOCSIFFLAGS, &ifr);
 }
 
+/* Without a root of its own: what is private lies in the scratch directory. */
+static int enter_flat(Sandbox *s) {
+        int r = sandbox_plan_flatten(s->plan);
+
+        if (r < 0)
+                return sandbox_fail(s, r, "make private directories");
+        return sandbox_root_make_files(s, /* root= */ -EBADF);
+}
+
 int sandbox_enter(Sandbox *s) {
         int r = 0;
 
@@ -196,11 +205,8 @@ int sandbox_enter(Sandbox *s) {
                 r = RET_NERRNO(sethostname(HOST_NAME, STRLEN(HOST_NAME)));
         if (r >= 0 && s->flags & CLONE_NEWNS)
                 r = sandbox_root_enter(s);
-        else if (r >= 0) {
-                r = sandbox_plan_flatten(s->plan);
-                if (r < 0)
-                        r = sandbox_fail(s, r, "make private directories");
-        }
+        else if (r >= 0)
+                r = enter_flat(s);
         sandbox_root_close_sources(s);
         if (r >= 0 && !(s->flags & CLONE_NEWUSER))
                 r = become_user(s);

@@ -30,10 +30,10 @@ void sandbox_done(Sandbox *s);
  * marked. */
 int sandbox_fail(Sandbox *s, int r, const char *format, ...) _printf_(3, 4);
 static inline bool sandbox_wants(const Sandbox *s, SandboxLayer l) {
-        return !(s->plan->without & SANDBOX_LAYER_BIT(l));
+        return !((s->plan->without | s->plan->outside) & SANDBOX_LAYER_BIT(l));
 }
 static inline void sandbox_miss(Sandbox *s, SandboxLayer l) {
-        s->missing |= SANDBOX_LAYER_BIT(l);
+        s->missing |= SANDBOX_LAYER_BIT(l) & ~s->plan->outside;
 }
 
 /* In the shim: fork() into new namespaces. Degrades by itself when the kernel refuses. */

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The executor "service": systemd puts the fence up before the shim starts, which has no privilege at all then
+ * and adds Landlock and its own list of system calls. Foreign connectors run so. What `lite` does by itself and
+ * this cannot have: a process namespace (systemd 252 has none; unique users and an own /proc stand for it). */
+
+#include <stdio.h>
+
+#include "launcher/launch-units.h"
+#include "launcher/unit-property.h"
+
+#define FILES_USER "gantry-files"
+
+static const UnitProperty service_properties[] = {
+        /* the file system: an empty root, into which the plan's mounts are bound */
+        { "TemporaryFileSystem", "a(ss)", "[[\"/\",\"ro,size=4m,mode=0755\"],[\"/dev/shm\",\"size=512m,mode=1777\"]]",
+          "nothing of the host's but what is named: no sockets, no homes, no state of others (T01, T08, T16)" },
+        { "ProtectSystem", "s", "\"strict\"", "what is bound is read-only unless the plan says otherwise" },
+        { "PrivateTmp", "b", "true", "no files of others in /tmp, none left behind (T07)" },
+        { "PrivateDevices", "b", "true", "null, zero, full, random, tty; no disks, no kernel memory (T11)" },
+        { "PrivateMounts", "b", "true", "what is mounted here is not mounted there" },
+        { "ProtectKernelTunables", "b", "true", "/proc/sys and /sys are read-only" },
+        { "ProtectControlGroups", "b", "true", "it can't lift its own limits (T14)" },
+        { "ProtectProc", "s", "\"invisible\"", "other users' processes are not there (T03)" },
+        { "ProcSubset", "s", "\"pid\"", "nor is the machine's own part of /proc" },
+        /* privileges */
+        { "CapabilityBoundingSet", "t", "0", "none, for ever" },
+        { "AmbientCapabilities", "t", "0", "none to inherit" },
+        { "RestrictSUIDSGID", "b", "true", "no file that gives rights to who runs it (T12)" },
+        { "RestrictNamespaces", "t", "0", "no namespace in which it would be root (T11)" },
+        { "RestrictRealtime", "b", "true", "no priority over everything else (T13)" },
+        { "LockPersonality", "b", "true", "no other ABI (T11)" },
+        { "ProtectClock", "b", "true", "no clock to set" },
+        { "ProtectHostname", "b", "true", "no host name to change" },
+        { "ProtectKernelLogs", "b", "true", "no kernel log to read" },
+        { "ProtectKernelModules", "b", "true", "no code into the kernel" },
+        { "RemoveIPC", "b", "true", "shared memory of its user goes with it (T07)" },
+        { "PrivateIPC", "b", "true", "System V objects of its own only" },
+        /* system calls */
+        { "SystemCallArchitectures", "as", "[\"native\"]", "no 32-bit calls, which have had bugs of their own (T11)" },
+        { "SystemCallFilter", "(bas)",
+          "[true,[\"@system-service\",\"seccomp\",\"landlock_create_ruleset\",\"landlock_add_rule\","
+          "\"landlock_restrict_self\"]]", "what services need, and what the shim locks itself up with" },
+        { "SystemCallErrorNumber", "i", "1", "EPERM: libraries try something else" },
+};
+
+/* What systemd does in the shim's place. */
+#define LAYERS_OUTSIDE                                                                                   \
+        (SANDBOX_LAYER_BIT(SANDBOX_USER_NAMESPACE) | SANDBOX_LAYER_BIT(SANDBOX_MOUNT_NAMESPACE) |        \
+         SANDBOX_LAYER_BIT(SANDBOX_PID_NAMESPACE) | SANDBOX_LAYER_BIT(SANDBOX_IPC_NAMESPACE) |           \
+         SANDBOX_LAYER_BIT(SANDBOX_UTS_NAMESPACE) | SANDBOX_LAYER_BIT(SANDBOX_CGROUP_NAMESPACE) |        \
+         SANDBOX_LAYER_BIT(SANDBOX_NETWORK_NAMESPACE) | SANDBOX_LAYER_BIT(SANDBOX_PROC) |                \
+         SANDBOX_LAYER_BIT(SANDBOX_TASKS_LIMIT))
+
+#define MS_REC_FLAG UINT64_C(16384) /* systemd takes 0 or MS_REC */
+
+static int add_bind(JsonObject *list, const SandboxMount *m) {
+        JsonObject *bind = json_object_new_array();
+
+        if (!bind)
+                return -ENOMEM;
+        json_object_array_add(bind, json_object_new_string(m->source));
+        json_object_array_add(bind, json_object_new_string(m->target));
+        json_object_array_add(bind, json_object_new_boolean(m->optional));
+        json_object_array_add(bind, json_object_new_uint64(MS_REC_FLAG));
+        return json_object_array_add(list, bind) < 0 ? -ENOMEM : 0;
+}
+
+static int add_binds(UnitPlan *u, const char *property, bool writable) {
+        JsonObject *list = json_object_new_array();
+        int r = list ? 0 : -ENOMEM;
+
+        for (size_t i = 0; r >= 0 && i < u->sandbox->n_mounts; i++)
+                if (u->sandbox->mounts[i].source && u->sandbox->mounts[i].writable == writable)
+                        r = add_bind(list, &u->sandbox->mounts[i]);
+        if (r < 0) {
+                json_object_put(list);
+                return r;
+        }
+        return unit_property_add(u->properties, property, "a(ssbt)", list);
+}
+
+/* A place of its own in memory for its files, which systemd makes for its user and removes with the unit. */
+static int add_scratch(UnitPlan *u) {
+        _cleanup_free_ char *stem = strndup(u->name, strlen(u->name) - STRLEN(".service")), *name = NULL;
+        JsonObject *list = json_object_new_array();
+
+        if (!stem || !list || asprintf(&name, "gantry-run/%s", stem) < 0) {
+                json_object_put(list);
+                name = NULL;
+                return -ENOMEM;
+        }
+        json_object_array_add(list, json_object_new_string(name));
+        if (asprintf(&u->sandbox->scratch_directory, "/run/%s", name) < 0) {
+                u->sandbox->scratch_directory = NULL;
+                json_object_put(list);
+                return -ENOMEM;
+        }
+        return unit_property_add(u->properties, "RuntimeDirectory", "as", list);
+}
+
+static int add_user(UnitPlan *u, bool files) {
+        int r;
+
+        u->sandbox->uid = u->sandbox->gid = 0;
+        if (!files)
+                return unit_property_add_bool(u->properties, "DynamicUser", true);
+        r = unit_property_add_string(u->properties, "User", FILES_USER);
+        return r < 0 ? r : unit_property_add_string(u->properties, "Group", FILES_USER);
+}
+
+static int add_network(UnitPlan *u, bool network) {
+        JsonObject *families = NULL;
+        const char *text = network ? "[true,[\"AF_UNIX\",\"AF_INET\",\"AF_INET6\",\"AF_NETLINK\"]]"
+                                   : "[true,[\"AF_UNIX\"]]";
+        int r = json_parse(text, strlen(text), &families, NULL);
+
+        if (r >= 0)
+                r = unit_property_add(u->properties, "RestrictAddressFamilies", "(bas)", families);
+        return r < 0 || network ? r : unit_property_add_bool(u->properties, "PrivateNetwork", true);
+}
+
+int launch_unit_service(UnitPlan *u, const LaunchRequest *q, const ConnectorStart *start) {
+        int r = unit_property_add_table(u->properties, service_properties, ELEMENTSOF(service_properties));
+
+        u->sandbox->outside = LAYERS_OUTSIDE;
+        if (r >= 0)
+                r = add_user(u, start->read_paths || start->write_paths);
+        if (r >= 0)
+                r = add_scratch(u);
+        if (r >= 0)
+                r = add_network(u, start->network);
+        if (r >= 0)
+                r = add_binds(u, "BindReadOnlyPaths", /* writable= */ false);
+        if (r >= 0)
+                r = add_binds(u, "BindPaths", /* writable= */ true);
+        if (r >= 0)
+                r = unit_property_add(u->properties, "RuntimeDirectoryMode", "u", json_object_new_int(0700));
+        /* Node compiles as it runs. */
+        if (r >= 0 && !start->connector->allow_write_exec)
+                r = unit_property_add_bool(u->properties, "MemoryDenyWriteExecute", true);
+        return r;
+}
