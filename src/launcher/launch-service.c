@@ -13,7 +13,8 @@
 
 static const UnitProperty service_properties[] = {
         /* the file system: an empty root, into which the plan's mounts are bound */
-        { "TemporaryFileSystem", "a(ss)", "[[\"/\",\"ro,size=4m,mode=0755\"],[\"/dev/shm\",\"size=512m,mode=1777\"]]",
+        { "TemporaryFileSystem", "a(ss)",
+          "[[\"/\",\"ro,size=4m,mode=0755\"],[\"/dev/shm\",\"size=512m,mode=1777\"]]",
           "nothing of the host's but what is named: no sockets, no homes, no state of others (T01, T08, T16)" },
         { "ProtectSystem", "s", "\"strict\"", "what is bound is read-only unless the plan says otherwise" },
         { "PrivateTmp", "b", "true", "no files of others in /tmp, none left behind (T07)" },
@@ -37,7 +38,8 @@ static const UnitProperty service_properties[] = {
         { "RemoveIPC", "b", "true", "shared memory of its user goes with it (T07)" },
         { "PrivateIPC", "b", "true", "System V objects of its own only" },
         /* system calls */
-        { "SystemCallArchitectures", "as", "[\"native\"]", "no 32-bit calls, which have had bugs of their own (T11)" },
+        { "SystemCallArchitectures", "as", "[\"native\"]",
+          "no 32-bit calls, which have had bugs of their own (T11)" },
         { "SystemCallFilter", "(bas)",
           "[true,[\"@system-service\",\"seccomp\",\"landlock_create_ruleset\",\"landlock_add_rule\","
           "\"landlock_restrict_self\"]]", "what services need, and what the shim locks itself up with" },

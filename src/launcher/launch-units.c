@@ -224,7 +224,8 @@ int launch_unit_connector(UnitPlan *u, const LaunchRequest *q, const LaunchActor
         if (r >= 0)
                 r = connector_plan_new(start, /* scratch= */ NULL, &u->sandbox, reterr_error);
         if (r >= 0)
-                r = unit_property_add_table(u->properties, connector_properties, ELEMENTSOF(connector_properties));
+                r = unit_property_add_table(u->properties, connector_properties,
+                                            ELEMENTSOF(connector_properties));
         if (r >= 0)
                 r = u->kind == UNIT_SERVICE ? launch_unit_service(u, q, start)
                         : unit_property_add_u64(u->properties, "CapabilityBoundingSet", SHIM_CAPABILITIES);

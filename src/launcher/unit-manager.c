@@ -394,6 +394,24 @@ int unit_manager_get_result(UnitManager *m, const char *name, UnitResultHandler 
         return 0;
 }
 
+/* A transient timer starts the service of its own name. That one does nothing but want the target, so whether that
+ * runs already makes no difference. */
+static int append_timer_service(sd_bus_message *m, const char *timer, const char *target) {
+        _cleanup_free_ char *service = NULL;
+        int r;
+
+        if (asprintf(&service, "%.*s.service", (int) (strlen(timer) - STRLEN(".timer")), timer) < 0) {
+                service = NULL;
+                return -ENOMEM;
+        }
+        r = sd_bus_message_open_container(m, 'a', "(sa(sv))");
+        if (r >= 0)
+                r = sd_bus_message_append(m, "(sa(sv))", service, 4, "Type", "s", "oneshot",
+                                          "CollectMode", "s", "inactive-or-failed", "Wants", "as", 1, target,
+                                          "ExecStart", "a(sasb)", 1, "/bin/true", 1, "/bin/true", false);
+        return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
 int unit_manager_set_timer(UnitManager *m, const char *name, usec_t at, const char *unit, UnitDone done,
                            void *userdata) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *call = NULL;
@@ -412,12 +430,13 @@ int unit_manager_set_timer(UnitManager *m, const char *name, usec_t at, const ch
         }
         r = begin_transient(m, name, "replace", &call);
         if (r >= 0)
-                r = sd_bus_message_append(call, "(sv)(sv)(sv)(sv)(sv)", "Description", "s",
-                                          "Gantry schedule",
-                                          "Unit", "s", unit, "AccuracyUSec", "t", (uint64_t) USEC_PER_SEC,
+                r = sd_bus_message_append(call, "(sv)(sv)(sv)(sv)", "Description", "s", "Gantry schedule",
+                                          "AccuracyUSec", "t", (uint64_t) USEC_PER_SEC,
                                           "RemainAfterElapse", "b", false,
                                           "TimersCalendar", "a(ss)", 1, "OnCalendar", calendar);
         if (r >= 0)
-                r = end_transient(call);
+                r = sd_bus_message_close_container(call);
+        if (r >= 0)
+                r = append_timer_service(call, name, unit);
         return r < 0 ? r : call_job(TAKE_PTR(j), call);
 }

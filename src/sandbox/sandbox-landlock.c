@@ -81,7 +81,8 @@ static int allow(const Ruleset *set, const char *path, uint64_t access) {
         if (!S_ISDIR(st.st_mode))
                 rule.allowed_access &= FS_OF_FILES;
         rule.parent_fd = fd;
-        return RET_NERRNO((int) syscall(SYS_landlock_add_rule, set->fd, LANDLOCK_RULE_PATH_BENEATH, &rule, 0));
+        return RET_NERRNO((int) syscall(SYS_landlock_add_rule, set->fd, LANDLOCK_RULE_PATH_BENEATH, &rule,
+                                        0));
 }
 
 static int allow_all(const Ruleset *set, const char *const paths[], size_t n, uint64_t access) {
@@ -127,7 +128,8 @@ static int allow_system(const Ruleset *set, const Sandbox *s) {
         };
         static const char *const of_host[] = {
                 "/etc/group", "/etc/nsswitch.conf", "/etc/passwd", "/proc/cpuinfo", "/proc/filesystems",
-                "/proc/loadavg", "/proc/meminfo", "/proc/self", "/proc/stat", "/proc/version", "/proc/uptime",
+                "/proc/loadavg", "/proc/meminfo", "/proc/self", "/proc/stat", "/proc/version",
+                        "/proc/uptime",
         };
         int r = allow_all(set, devices, ELEMENTSOF(devices),
                           LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | FS_TRUNCATE | FS_IOCTL_DEV);

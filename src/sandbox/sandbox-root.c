@@ -198,7 +198,8 @@ static int private_tree(const Sandbox *s) {
         char uid[16], gid[16];
         /* Like the host's /tmp, but nobody else is there. */
         const char *const options[] = {
-                "mode", "0700", "size", PRIVATE_SIZE, "nr_inodes", PRIVATE_INODES, "uid", uid, "gid", gid, NULL,
+                "mode", "0700", "size", PRIVATE_SIZE, "nr_inodes", PRIVATE_INODES, "uid", uid, "gid", gid,
+                        NULL,
         };
 
         snprintf(uid, sizeof(uid), "%u", s->uid);
@@ -230,7 +231,8 @@ static int mount_one(Sandbox *s, int root, size_t i) {
 /* Devices are links to the host's own: a user namespace cannot make any. No terminal, so there is none to
  * inject into. */
 static int make_dev(Sandbox *s, int root) {
-        static const char *const nodes[] = { "/dev/full", "/dev/null", "/dev/random", "/dev/urandom", "/dev/zero" };
+        static const char *const nodes[] = { "/dev/full", "/dev/null", "/dev/random", "/dev/urandom",
+                                             "/dev/zero" };
         static const char *const links[][2] = {
                 { "/proc/self/fd", "dev/fd" },
                 { "/proc/self/fd/0", "dev/stdin" },
@@ -285,7 +287,8 @@ static int write_inside(Sandbox *s, int root, const char *path, const char *text
         int r;
 
         if (at >= 0)
-                fd = openat(at, path_basename(path), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+                fd = openat(at, path_basename(path), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+                            0644);
         /* What the plan mounts there stays. */
         if (fd < 0 && errno == EEXIST)
                 return 0;
@@ -350,7 +353,8 @@ static int make_file(Sandbox *s, int root, size_t i) {
                        : RET_NERRNO(open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC));
         if (at < 0)
                 return at;
-        fd = openat(at, path_basename(f->target), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+        fd = openat(at, path_basename(f->target), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+                    0600);
         if (fd < 0)
                 return -errno;
         r = copy_content(s->file_fds[i], fd);

@@ -25,7 +25,8 @@ typedef struct DeniedCall {
 static const DeniedCall denied_calls[] = {
         /* Namespaces and mounts: the way to privileges that were given up. */
         { "chroot", EPERM },         /* another root, from which old tricks lead out */
-        { "clone3", ENOSYS },        /* its flags lie in memory that a filter cannot see; libc falls back to clone() */
+        { "clone3", ENOSYS },
+                /* its flags lie in memory that a filter cannot see; libc falls back to clone() */
         { "fsconfig", EPERM },       /* the new way to mount: configure a file system */
         { "fsmount", EPERM },        /* … make it a mount */
         { "fsopen", EPERM },         /* … begin it */
@@ -38,7 +39,8 @@ static const DeniedCall denied_calls[] = {
         { "setns", EPERM },          /* enters a namespace */
         { "umount", EPERM },         /* uncovers what is covered, i386's name */
         { "umount2", EPERM },        /* uncovers what is covered */
-        { "unshare", EPERM },        /* a user namespace, and with it every mount call and much kernel code */
+        { "unshare", EPERM },
+                /* a user namespace, and with it every mount call and much kernel code */
 
         /* Other processes. */
         { "kcmp", EPERM },              /* compares kernel addresses of two processes */
@@ -66,7 +68,8 @@ static const DeniedCall denied_calls[] = {
         { "perf_event_open", EPERM },  /* performance counters: kernel addresses and other processes */
         { "remap_file_pages", ENOSYS }, /* emulated, unused */
         { "request_key", EPERM },      /* starts a helper as root */
-        { "userfaultfd", EPERM },      /* stops the kernel in the middle of a copy: every other exploit uses it */
+        { "userfaultfd", EPERM },
+                /* stops the kernel in the middle of a copy: every other exploit uses it */
         { "uselib", EPERM },           /* libc 5 */
         { "vm86", EPERM },             /* 16-bit code */
         { "vm86old", EPERM },
@@ -193,7 +196,8 @@ static int add_calls(scmp_filter_ctx ctx) {
 
                 if (nr < 0)
                         continue;
-                r = seccomp_rule_add_array(ctx, SCMP_ACT_ERRNO((uint32_t) denied_calls[i].error), nr, 0, NULL);
+                r = seccomp_rule_add_array(ctx, SCMP_ACT_ERRNO((uint32_t) denied_calls[i].error), nr, 0,
+                                           NULL);
                 if (r < 0)
                         return r;
         }
@@ -232,7 +236,8 @@ static int add_suid_open(scmp_filter_ctx ctx) {
 
                         if (nr < 0)
                                 continue;
-                        r = seccomp_rule_add_array(ctx, SCMP_ACT_ERRNO(EPERM), nr, ELEMENTSOF(compare), compare);
+                        r = seccomp_rule_add_array(ctx, SCMP_ACT_ERRNO(EPERM), nr, ELEMENTSOF(compare),
+                                                   compare);
                         if (r < 0)
                                 return r;
                 }
