@@ -12,10 +12,9 @@
 #define FILES_USER "gantry-files"
 
 static const UnitProperty service_properties[] = {
-        /* the file system: an empty root, into which the plan's mounts are bound */
-        { "TemporaryFileSystem", "a(ss)",
-          "[[\"/\",\"ro,size=4m,mode=0755\"],[\"/dev/shm\",\"size=512m,mode=1777\"]]",
-          "nothing of the host's but what is named: no sockets, no homes, no state of others (T01, T08, T16)" },
+        /* the file system: see add_root() */
+        { "TemporaryFileSystem", "a(ss)", "[[\"/dev/shm\",\"size=512m,mode=1777\"]]",
+          "no shared memory of others (T07)" },
         { "ProtectSystem", "s", "\"strict\"", "what is bound is read-only unless the plan says otherwise" },
         { "PrivateTmp", "b", "true", "no files of others in /tmp, none left behind (T07)" },
         { "PrivateDevices", "b", "true", "null, zero, full, random, tty; no disks, no kernel memory (T11)" },
@@ -79,26 +78,52 @@ static int add_binds(UnitPlan *u, const char *property, bool writable) {
                 json_object_put(list);
                 return r;
         }
+        /* To systemd an empty list means: forget all binds, read-only ones, too. */
+        if (json_object_array_length(list) == 0) {
+                json_object_put(list);
+                return 0;
+        }
         return unit_property_add(u->properties, property, "a(ssbt)", list);
 }
 
-/* A place of its own in memory for its files, which systemd makes for its user and removes with the unit. */
-static int add_scratch(UnitPlan *u) {
-        _cleanup_free_ char *stem = strndup(u->name, strlen(u->name) - STRLEN(".service")), *name = NULL;
+static int add_list(UnitPlan *u, const char *property, char *const *items) {
         JsonObject *list = json_object_new_array();
 
-        if (!stem || !list || asprintf(&name, "gantry-run/%s", stem) < 0) {
-                json_object_put(list);
-                name = NULL;
+        if (!list)
+                return -ENOMEM;
+        STRV_FOREACH(s, items)
+                json_object_array_add(list, json_object_new_string(*s));
+        return unit_property_add(u->properties, property, "as", list);
+}
+
+/* Two places in memory that systemd makes for the unit's user and removes with the unit. `root` is its empty root,
+ * into which the plan's mounts are bound: nothing of the host's but what is named, so no sockets, homes or state of
+ * others (T01, T08, T16). TemporaryFileSystem=/ would read better, but systemd 252 takes it and does nothing.
+ * `files` is for configuration, catalog, state and what the plan calls private. */
+static int add_root(UnitPlan *u) {
+        _cleanup_free_ char *stem = strndup(u->name, strlen(u->name) - STRLEN(".service")), *root = NULL;
+        _cleanup_strv_ char **places = NULL;
+        int r;
+
+        if (!stem)
+                return -ENOMEM;
+        r = strv_extendf(&places, "gantry-run/%s/root", stem);
+        if (r >= 0)
+                r = strv_extendf(&places, "gantry-run/%s/files", stem);
+        if (r >= 0)
+                r = add_list(u, "RuntimeDirectory", places);
+        if (r < 0)
+                return r;
+        if (asprintf(&root, "/run/%s", places[0]) < 0) {
+                root = NULL;
                 return -ENOMEM;
         }
-        json_object_array_add(list, json_object_new_string(name));
-        if (asprintf(&u->sandbox->scratch_directory, "/run/%s", name) < 0) {
+        if (asprintf(&u->sandbox->scratch_directory, "/run/%s", places[1]) < 0) {
                 u->sandbox->scratch_directory = NULL;
-                json_object_put(list);
                 return -ENOMEM;
         }
-        return unit_property_add(u->properties, "RuntimeDirectory", "as", list);
+        r = unit_property_add_string(u->properties, "RootDirectory", root);
+        return r < 0 ? r : unit_property_add_bool(u->properties, "MountAPIVFS", true);
 }
 
 static int add_user(UnitPlan *u, bool files) {
@@ -129,7 +154,7 @@ int launch_unit_service(UnitPlan *u, const LaunchRequest *q, const ConnectorStar
         if (r >= 0)
                 r = add_user(u, start->read_paths || start->write_paths);
         if (r >= 0)
-                r = add_scratch(u);
+                r = add_root(u);
         if (r >= 0)
                 r = add_network(u, start->network);
         if (r >= 0)
@@ -138,7 +163,8 @@ int launch_unit_service(UnitPlan *u, const LaunchRequest *q, const ConnectorStar
                 r = add_binds(u, "BindPaths", /* writable= */ true);
         if (r >= 0)
                 r = unit_property_add(u->properties, "RuntimeDirectoryMode", "u", json_object_new_int(0700));
-        /* Node compiles as it runs. */
+        /* That what it can write can't be executed is Landlock's part: NoExecPaths= is taken by systemd 252 and does
+         * nothing below a RootDirectory=. Node compiles as it runs. */
         if (r >= 0 && !start->connector->allow_write_exec)
                 r = unit_property_add_bool(u->properties, "MemoryDenyWriteExecute", true);
         return r;

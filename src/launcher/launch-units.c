@@ -223,6 +223,9 @@ int launch_unit_connector(UnitPlan *u, const LaunchRequest *q, const LaunchActor
         r = choose_user(u, q, start, reterr_error);
         if (r >= 0)
                 r = connector_plan_new(start, /* scratch= */ NULL, &u->sandbox, reterr_error);
+        /* The control group counts all of it, and who meets its limit is killed and told so. */
+        if (r >= 0 && a->memory_max > 0)
+                u->sandbox->memory_max = 0;
         if (r >= 0)
                 r = unit_property_add_table(u->properties, connector_properties,
                                             ELEMENTSOF(connector_properties));

@@ -1,0 +1,193 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A connector that tries to get out. `check` does what its configuration's "do" names and answers with a JSON object: for each
+try "ok" or the errno's name. Run by hand as root, with --config FILE, it is its own positive control."""
+
+import ctypes
+import errno
+import json
+import mmap
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+def attempt(function, *arguments):
+    """What came of a try, as text."""
+    try:
+        function(*arguments)
+    except TimeoutError:
+        return "ETIMEDOUT"
+    except OSError as error:
+        return errno.errorcode.get(error.errno, str(error.errno))
+    except subprocess.CalledProcessError as error:
+        return f"exit {error.returncode}"
+    return "ok"
+
+
+def read(path):
+    with open(path, "rb") as file:
+        file.read(1)
+
+
+def files(config):
+    return {path: attempt(os.listdir if path.endswith("/") else read, path) for path in config["paths"]}
+
+
+def self_view(_):
+    """What could tell a neighbour a secret, and who we are."""
+    status = dict(line.split(":\t", 1) for line in open("/proc/self/status", encoding="utf-8").read().splitlines() if ":\t" in line)
+    return {"cmdline": open("/proc/self/cmdline", encoding="utf-8").read(), "environ": dict(os.environ),
+            "uid": os.getuid(), "caps": [status[k] for k in ("CapEff", "CapPrm", "CapInh", "CapBnd", "CapAmb")],
+            "no_new_privs": status["NoNewPrivs"], "groups": os.getgroups(),
+            "config_mode": oct(os.stat(sys.argv[sys.argv.index("--config") + 1]).st_mode),
+            "config_owner": os.stat(sys.argv[sys.argv.index("--config") + 1]).st_uid,
+            "fds": sorted(int(fd) for fd in os.listdir("/proc/self/fd"))[:-1]}
+
+
+def others(_):
+    """Every process that can be seen and isn't this or its parent."""
+    ours = {os.getpid(), os.getppid(), 1}
+    found = {}
+    for name in os.listdir("/proc"):
+        if not name.isdigit() or int(name) in ours:
+            continue
+        pid = int(name)
+        found[name] = {"environ": attempt(read, f"/proc/{pid}/environ"), "mem": attempt(read, f"/proc/{pid}/mem"),
+                       "kill": attempt(os.kill, pid, 0), "ptrace": attempt(ptrace, pid)}
+    return found
+
+
+def ptrace(pid):
+    """Seizes, which does not stop it, so that the control harms nobody."""
+    if libc.ptrace(0x4206, pid, 0, 0) < 0:  # PTRACE_SEIZE
+        raise OSError(ctypes.get_errno(), "ptrace")
+
+
+def connect_unix(path):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as s:
+        s.settimeout(5)
+        s.connect("\0" + path[1:] if path.startswith("@") else path)
+
+
+def connect_tcp(address):
+    host, port = address.rsplit(":", 1)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as s:
+        s.settimeout(3)
+        s.connect((host.strip("[]"), int(port)))
+        if s.recv(5) != b"hello":
+            raise OSError(errno.ENODATA, "an answer of somebody else")
+
+
+def open_socket(family, kind, protocol):
+    socket.socket(family, kind, protocol).close()
+
+
+def network(config):
+    found = {path: attempt(connect_unix, path) for path in config["unix"]}
+    found.update({address: attempt(connect_tcp, address) for address in config["tcp"]})
+    found["packet"] = attempt(open_socket, socket.AF_PACKET, socket.SOCK_RAW, 0)
+    found["alg"] = attempt(open_socket, socket.AF_ALG, socket.SOCK_SEQPACKET, 0)
+    found["vsock"] = attempt(open_socket, socket.AF_VSOCK, socket.SOCK_STREAM, 0)
+    return found
+
+
+def leave(config):
+    """Files, a link out and shared memory for who comes next."""
+    mark = config["mark"]
+    found = {}
+    for place in ("/tmp", "/var/tmp", "/dev/shm", os.environ["HOME"]):
+        path = f"{place}/{mark}"
+        found[place] = {"seen": os.path.lexists(path), "made": attempt(lambda p: open(p, "x").close(), path)}
+    run = os.path.dirname(sys.argv[sys.argv.index("--config") + 1])
+    attempt(os.symlink, config["victim"], f"{run}/link")
+    attempt(os.mkfifo, f"{run}/fifo")
+    key = 0x67616e74
+    found["shm"] = {"seen": libc.shmget(key, 4096, 0o666) >= 0, "made": "ok" if libc.shmget(key, 4096, 0o1666) >= 0 else "no"}
+    return found
+
+
+def syscalls(config):
+    done = subprocess.run([config["program"], "syscalls"], capture_output=True, text=True, check=False)
+    return dict(line.split(None, 1) for line in done.stdout.splitlines())
+
+
+def memory_map(_):
+    found = {"write+exec": attempt(mmap.mmap, -1, 4096, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS,
+                                   mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)}
+    path = "/tmp/setuid"
+    open(path, "w", encoding="utf-8").close()
+    found["setuid"] = attempt(os.chmod, path, 0o4755)
+    with open("/tmp/program", "w", encoding="utf-8") as file:
+        file.write("#!/bin/sh\nexit 0\n")
+    attempt(os.chmod, "/tmp/program", 0o755)
+    found["own program"] = attempt(subprocess.run, ["/tmp/program"])
+    return found
+
+
+def forks(config):
+    children = 0
+    try:
+        while children < config["n"]:
+            if os.fork() == 0:
+                time.sleep(60)
+                os._exit(0)
+            children += 1
+    except OSError:
+        pass
+    return {"forks": children}
+
+
+def hog(config):
+    held = []
+    while True:
+        held.append(bytearray(os.urandom(1)) * (config["mib"] << 20))
+
+
+def linger(_):
+    """A daemon that wants to stay: its own session, twice forked, deaf to SIGTERM."""
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            for fd in (0, 1, 2):
+                os.close(fd)
+            while True:
+                time.sleep(1000)
+        os._exit(0)
+    return {"left": "ok"}
+
+
+def notify(_):
+    def send(path):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
+            s.connect(path)
+            s.send(b"MAINPID=1\nEXTEND_TIMEOUT_USEC=100000000\nSTATUS=mine")
+    return {"variable": os.environ.get("NOTIFY_SOCKET"), "socket": attempt(send, "/run/systemd/notify")}
+
+
+def wait(config):
+    """Stays until it is stopped, after having said so."""
+    print(json.dumps({"type": "LOG", "log": {"level": "INFO", "message": "waiting"}}), flush=True)
+    time.sleep(config["seconds"])
+    return {}
+
+
+def main():
+    if sys.argv[1] == "spec":
+        print(json.dumps({"type": "SPEC", "spec": {"connectionSpecification": {"type": "object"}}}))
+        return
+    with open(sys.argv[sys.argv.index("--config") + 1], encoding="utf-8") as file:
+        config = json.load(file)
+    result = {f.__name__: f for f in (files, self_view, others, network, leave, syscalls, memory_map, forks, hog, linger, notify,
+                                      wait)}[config["do"]](config)
+    print(json.dumps({"type": "CONNECTION_STATUS", "connectionStatus": {"status": "SUCCEEDED", "message": json.dumps(result)}}))
+
+
+main()

@@ -1,0 +1,273 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# host: timeout=900
+"""T01-T04, T07, T08, T11-T17: a hostile connector as a unit, by both executors, and outside of any as the positive control."""
+
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import uuid
+
+sys.path.insert(0, "/mnt/tests/host")
+from launchlib import *  # noqa: E402, F403
+
+EXECUTORS = ("lite", "service")
+PLACE = pathlib.Path("/opt/probe")
+PROBE = PLACE / "probe"
+SECRET = "correct-horse-battery-staple"
+REFUSED = ("EPERM", "EACCES", "ENOENT", "ENOSYS", "ENOTDIR", "EAFNOSUPPORT", "ECONNREFUSED", "ENETUNREACH", "ETIMEDOUT", "ENODATA",
+           "EPROTONOSUPPORT", "ESRCH", "EHOSTUNREACH", "EROFS")
+
+
+def set_up():
+    PLACE.mkdir(parents=True, exist_ok=True)
+    run("install", "-m", "0755", "/mnt/tests/host/escape-probe.py", PROBE)
+    run("install", "-m", "0755", "/mnt/build/tests/tools/sandbox-probe", PLACE / "sandbox-probe")
+    for path in ("/root/secret", "/home/user/secret", "/var/lib/gantry/gantry.db", "/etc/gantry/gantry.conf", "/srv/secret"):
+        pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)
+        pathlib.Path(path).write_text("x", encoding="utf-8")
+
+
+def probe(executor, do, network="none", limits=None, **config):
+    more = {"network": network}
+    if limits:
+        more["limits"] = limits
+    return actor(f"exec:{PROBE}", "source", {"do": do, "password": SECRET, **config}, executor, **more)
+
+
+def inside(lab, executor, do, **config):
+    """What a try gives in a unit."""
+    workload = lab.oneshot("check", probe(executor, do, **config))
+    require(workload["status"] == "success", f"{executor} {do}: {workload.get('failure')} {workload.get('output')}")
+    return json.loads(workload["output"]["message"])
+
+
+def outside(do, **config):
+    """The same as root without a sandbox."""
+    path = PLACE / "config.json"
+    path.write_text(json.dumps({"do": do, **config}), encoding="utf-8")
+    line = json.loads(run(PROBE, "check", "--config", path).splitlines()[-1])
+    return json.loads(line["connectionStatus"]["message"])
+
+
+def test_T01_files_of_others(lab):
+    paths = ["/etc/shadow", "/root/secret", "/home/user/secret", "/var/lib/gantry/gantry.db", "/etc/gantry/gantry.conf",
+             "/srv/secret", "/run/systemd/units/", "/run/gantry/jobs/", "/var/log/journal/"]
+    require(all(v == "ok" for v in outside("files", paths=paths).values()), f"control: {outside('files', paths=paths)}")
+    for executor in EXECUTORS:
+        found = inside(lab, executor, "files", paths=paths)
+        require(all(v in REFUSED for v in found.values()), f"{executor}: {found}")
+
+
+def test_T02_T04_secrets_and_descriptors(lab):
+    for executor in EXECUTORS:
+        watch = subprocess.Popen(["stdbuf", "-oL", "busctl", "monitor", "--system"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        heard = []
+        reader = threading.Thread(target=lambda: heard.extend(watch.stdout), daemon=True)
+        reader.start()
+        end = time.monotonic() + PATIENCE
+        while not any("Monitoring" in line for line in heard):
+            require(time.monotonic() < end, "no monitor")
+            time.sleep(0.02)
+        view = inside(lab, executor, "self_view")
+        wait_gone()
+        watch.send_signal(signal.SIGINT)
+        watch.wait()
+        reader.join()
+        text = "".join(heard)
+        require("StartTransientUnit" in text and "gantry-shim" in text, "control: the monitor saw no start")
+        require(SECRET not in text, f"{executor}: the secret is on the bus")
+        require(SECRET not in json.dumps(view), f"{executor}: the secret is in the process's public parts: {view}")
+        require(view["config_mode"] == "0o100600" and view["config_owner"] == view["uid"], f"{executor}: {view}")
+        require(view["fds"] == [0, 1, 2], f"{executor}: descriptors {view['fds']}")
+        require(view["uid"] != 0 and set(view["caps"]) == {"0000000000000000"} and view["no_new_privs"] == "1", f"{executor}: {view}")
+        require(SECRET not in run("journalctl", "--no-pager", "-o", "json"), f"{executor}: the secret is in the journal")
+        left = subprocess.run(["grep", "-rl", SECRET, "/run", "/var/tmp", "/tmp"], capture_output=True, text=True, check=False)
+        require(not left.stdout, f"{executor}: the secret is left in {left.stdout}")
+
+
+def start_waiting(lab, executor, **more):
+    workload_id = lab.create("check", {"actor": probe(executor, "wait", seconds=600, **more)})
+    lab.api.wait(workload_id, "running", *TERMINAL)
+    auto_id = lab.api.get(workload_id)["autoId"]
+    unit = next(u for u in units(f"gantry-run-{auto_id}-*-connector.service"))
+    end = time.monotonic() + PATIENCE
+    while not (pids := [p for p in pids_of(unit) if "probe" in cmdline(p)]):
+        require(time.monotonic() < end, f"{unit}: no connector")
+        time.sleep(0.02)
+    return workload_id, unit, pids[0]
+
+
+def pids_of(unit):
+    group = run("systemctl", "show", "--value", "-p", "ControlGroup", unit)
+    for root in ("/sys/fs/cgroup/systemd", "/sys/fs/cgroup/unified", "/sys/fs/cgroup"):
+        path = pathlib.Path(root + group) / "cgroup.procs"
+        if group and path.exists():
+            return [int(p) for p in path.read_text(encoding="utf-8").split()]
+    return []
+
+
+def cmdline(pid):
+    try:
+        return pathlib.Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def cancel(lab, *workload_ids):
+    for workload_id in workload_ids:
+        lab.api.call("PUT", "workload/cancel", {"workloadId": workload_id, "source": "test", "reason": "enough"})
+        run("busctl", "call", "org.gantry.Launcher1", "/org/gantry/Launcher1", "org.gantry.Launcher1.Manager", "Cancel", "s",
+            workload_id, check=False)
+    wait_gone()
+
+
+def test_T03_siblings(lab):
+    """Two connectors of one kind: different users, and neither sees the other."""
+    for executor in EXECUTORS:
+        first, _, pid = start_waiting(lab, executor)
+        second, _, other = start_waiting(lab, executor)
+        uids = {os.stat(f"/proc/{p}").st_uid for p in (pid, other)}
+        require(len(uids) == 2 and 0 not in uids, f"{executor}: uids {uids}")
+        control = outside("others")
+        require(control.get(str(pid), {}).get("environ") == "ok", f"control: {control.get(str(pid))}")
+        found = inside(lab, executor, "others")
+        cancel(lab, first, second)
+        # Its own shim it may see and harm: that ends nobody but itself.
+        daemon = main_pid("gantry-launcher.service")
+        require(len(found) <= 1 and not {str(pid), str(other), str(daemon)} & set(found), f"{executor}: {found}")
+
+
+def test_T07_nothing_is_left(lab):
+    victim = pathlib.Path("/srv/victim")
+    victim.mkdir(exist_ok=True)
+    (victim / "file").write_text("x", encoding="utf-8")
+    mark = f"mark-{uuid.uuid4()}"
+    for executor in EXECUTORS:
+        for _ in range(2):
+            found = inside(lab, executor, "leave", mark=mark, victim=str(victim))
+            places = [v for k, v in found.items() if k != "shm"]
+            require(all(v["made"] == "ok" and not v["seen"] for v in places), f"{executor}: {found}")
+            require(not found["shm"]["seen"], f"{executor}: {found}")
+            wait_gone()
+        left = run("find", "/tmp", "/var/tmp", "/dev/shm", "/run", "-name", mark, "-not", "-path", "*/proc/*", check=False)
+        require(not left, f"{executor}: left {left}")
+        require((victim / "file").exists(), f"{executor}: a link was followed")
+        require("0x67616e74" not in run("ipcs", "-m"), f"{executor}: shared memory is left")
+
+
+class Listener:
+    """Somebody of this host who may be reached, or not."""
+
+    def __init__(self):
+        self.tcp = socket.create_server(("127.0.0.1", 0))
+        self.abstract = f"gantry-test-{uuid.uuid4()}"
+        self.unix = socket.socket(socket.AF_UNIX)
+        self.unix.bind("\0" + self.abstract)
+        self.unix.listen()
+        threading.Thread(target=self.serve, args=(self.tcp,), daemon=True).start()
+        threading.Thread(target=self.serve, args=(self.unix,), daemon=True).start()
+
+    def serve(self, listener):
+        while True:
+            peer, _ = listener.accept()
+            peer.send(b"hello")
+            peer.close()
+
+
+def test_T08_T16_network_and_sockets(lab):
+    listener = Listener()
+    port = listener.tcp.getsockname()[1]
+    unix = [f"@{listener.abstract}", "/run/dbus/system_bus_socket", SOCKET, "/run/systemd/private", "/run/systemd/journal/stdout"]
+    tcp = [f"127.0.0.1:{port}", f"0.0.0.0:{port}"]
+    control = outside("network", unix=unix, tcp=tcp)
+    require(all(control[k] == "ok" for k in unix + tcp + ["packet"]), f"control: {control}")
+    for executor in EXECUTORS:
+        found = inside(lab, executor, "network", unix=unix, tcp=tcp)
+        require(all(v in REFUSED for v in found.values()), f"{executor} none: {found}")
+        # With a network, this machine's own services stay out of reach …
+        hidden = [f"{0x7f000001}:{port}", f"0.0.0.0:{port}"]
+        require(outside("network", unix=[], tcp=hidden)[hidden[0]] == "ok", "control")
+        found = inside(lab, executor, "network", network="any", unix=unix[1:], tcp=hidden)
+        require(all(v in REFUSED for v in found.values()), f"{executor} any: {found}")
+        # … unless the configuration names them.
+        found = inside(lab, executor, "network", network="any", unix=[], tcp=tcp, host=f"localhost:{port}")
+        require(found[tcp[0]] == "ok", f"{executor} any, configured: {found}")
+
+
+# Of these the kernel must not even look at the arguments.
+FORBIDDEN = ["add_key", "bpf", "clone-user", "init_module", "io_uring_setup", "kexec_load", "keyctl", "mount", "move_mount",
+             "open_by_handle_at", "perf_event_open", "pivot_root", "process_vm_readv", "ptrace", "quotactl", "reboot", "setns",
+             "settimeofday", "socket-alg", "socket-packet", "swapon", "umount2", "unshare-mount", "unshare-user", "userfaultfd"]
+
+
+def test_T11_system_calls(lab):
+    config = {"program": str(PLACE / "sandbox-probe")}
+    control = outside("syscalls", **config)
+    require(sum(control[name] not in REFUSED for name in FORBIDDEN) > len(FORBIDDEN) / 2, f"control: {control}")
+    for executor in EXECUTORS:
+        found = inside(lab, executor, "syscalls", **config)
+        bad = {name: found.get(name) for name in FORBIDDEN if found.get(name) not in REFUSED}
+        require(not bad, f"{executor}: {bad}")
+
+
+def test_T12_memory_and_programs(lab):
+    control = outside("memory_map")
+    require(set(control.values()) == {"ok"}, f"control: {control}")
+    for executor in EXECUTORS:
+        found = inside(lab, executor, "memory_map")
+        require(found["write+exec"] in REFUSED, f"{executor}: {found}")
+        # In a service it is Landlock that refuses this, and nspawn hosts let nobody use that.
+        require(found["own program"] in REFUSED or executor == "service", f"{executor}: {found}")
+
+
+def test_T13_limits(lab):
+    for executor in EXECUTORS:
+        found = inside(lab, executor, "forks", n=500, limits={"tasksMax": 32})
+        require(1 <= found["forks"] <= 32, f"{executor}: {found}")
+        workload = lab.oneshot("check", probe(executor, "hog", mib=8, limits={"memoryMax": 64 << 20, "tasksMax": 32}))
+        reason = workload.get("failure", {}).get("reason", "")
+        require(workload["status"] == "failure" and "memory" in reason.lower(), f"{executor}: {workload}")
+
+
+def test_T14_nothing_lingers(lab):
+    for executor in EXECUTORS:
+        require(inside(lab, executor, "linger")["left"] == "ok", executor)
+        wait_gone()
+        left = [p for p in os.listdir("/proc") if p.isdigit() and "/opt/probe/probe" in cmdline(p)]
+        require(not left, f"{executor}: {[cmdline(p) for p in left]}")
+
+
+def test_T15_no_word_to_systemd(lab):
+    for executor in EXECUTORS:
+        found = inside(lab, executor, "notify")
+        require(found["variable"] is None and found["socket"] in REFUSED, f"{executor}: {found}")
+
+
+def test_T17_names(lab):
+    for number, workload_id in enumerate(("../../etc/passwd", "a@b\\x2d%n%i", "x" * 300, "-rf ; reboot", "gantry.slice\nExecStart=/bin/true")):
+        workload = lab.oneshot("check", actor("native:source-faker", "source", {"count": 1}, "lite"), workload_id=workload_id)
+        require(workload["status"] == "success", f"{number}: {workload}")
+    for auto_id in ("../x", "", "A" * 36, "00000000-0000-4000-8000-00000000000%"):
+        before = set(units("*"))
+        workload_id = f"{uuid.uuid4()}"
+        try:
+            lab.create("check", {"actor": actor("native:source-faker", "source", {"count": 1}, "lite")}, workload_id=workload_id,
+                       auto_id=auto_id or " ")
+        except Failed:
+            continue  # the API takes no such thing
+        require(lab.api.wait(workload_id)["status"] == "failure", f"'{auto_id}' is taken")
+        strange = {u for u in set(units("*")) - before if "gantry" in u and not u.startswith(("gantry-launcher", "gantry-workload"))}
+        require(not strange, f"{strange}")
+
+
+if __name__ == "__main__":
+    set_up()
+    run_tests([value for name, value in list(globals().items()) if name.startswith("test_") and callable(value)
+               and (len(sys.argv) < 2 or any(word in name for word in sys.argv[1:]))])

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "launcher/launch-plan.h"
+#include "unit/test.h"
+
+TEST_MAIN()
+
+#define AUTO_ID "0190a6c2-7c1e-7abc-8def-0123456789ab"
+#define SECRET "hunter22-secret"
+
+static char program[] = "/usr/lib/gantry/connectors/source-faker";
+static char *command[] = { program, NULL };
+static const InstalledConnector connector = {
+        .reference = (char *) "native:source-faker", .directory = (char *) "/usr/lib/gantry/connectors",
+                .command = command,
+};
+
+static JsonObject *parse(const char *text) {
+        JsonObject *o = NULL;
+
+        ASSERT_OK(json_parse(text, strlen(text), &o, NULL));
+        return o;
+}
+
+static LaunchRequest request(const char *type, JsonObject *input) {
+        return (LaunchRequest) {
+                .id = "an id; $(reboot) %n ../x", .auto_id = AUTO_ID, .type = type, .job_id = 7,
+                        .attempt = 2, .epoch = 3,
+                .input = input, .connectors = { &connector, &connector },
+                        .shim = "/usr/lib/gantry/gantry-shim",
+                .worker = "/usr/lib/gantry/gantry-worker", .files_uid = 901, .files_gid = 902,
+        };
+}
+
+#define ACTOR(role, more)                                                                                 \
+        "{\"reference\":\"native:source-faker\",\"role\":\"" role "\",\"executor\":\"lite\",\"network\":\"none\","  \
+        "\"limits\":{\"memoryMax\":104857600,\"cpuQuota\":50,\"tasksMax\":9},"                             \
+        "\"configuration\":{\"password\":\"" SECRET "\"}" more "}"
+#define SYNC                                                                                              \
+        "{\"syncId\":1,\"source\":" ACTOR("source", "") ",\"destination\":" ACTOR("destination",
+                                                                                  "")          \
+        ",\"sourceCatalog\":{\"streams\":[]},\"destinationCatalog\":{\"streams\":[]},\"streams\":[],"          \
+        "\"state\":[{\"type\":\"LEGACY\",\"data\":{}}]}"
+
+static LaunchPlan *plan(const char *type, const char *input) {
+        _cleanup_json_ JsonObject *o = parse(input);
+        LaunchRequest q = request(type, o);
+        LaunchPlan *p = NULL;
+
+        ASSERT_OK(launch_plan_new(&q, &p, NULL));
+        return p;
+}
+
+static JsonObject *property(const UnitPlan *u, const char *name) {
+        JsonObject *pair = json_member(u->properties, name);
+
+        return pair ? json_object_array_get_idx(pair, 1) : NULL;
+}
+
+TEST(a_sync_is_three_units_in_a_slice) {
+        _cleanup_(launch_plan_freep) LaunchPlan *p = plan("sync", SYNC);
+
+        assert_string_equal(p->slice, "gantry-jobs-j7a2.slice");
+        assert_int_equal(p->n_units, 3);
+        assert_string_equal(p->units[0].name, "gantry-run-" AUTO_ID "-e3-source.service");
+        assert_string_equal(p->units[1].name, "gantry-run-" AUTO_ID "-e3-destination.service");
+        assert_string_equal(p->units[2].name, "gantry-run-" AUTO_ID "-e3-worker.service");
+        for (size_t i = 0; i < p->n_units; i++) {
+                assert_string_equal(json_object_get_string(property(&p->units[i], "Slice")), p->slice);
+                assert_string_equal(json_object_get_string(property(&p->units[i], "Type")), "exec");
+                assert_true(json_object_get_boolean(property(&p->units[i], "RemainAfterExit")));
+        }
+        assert_true(p->units[1].wants_stdin && p->units[1].sandbox->hold_term_until_stdin_ends);
+        assert_false(p->units[0].wants_stdin);
+}
+
+TEST(a_secret_is_in_a_file_and_nowhere_else) {
+        _cleanup_(launch_plan_freep) LaunchPlan *p = plan("sync", SYNC);
+        _cleanup_json_ JsonObject *shown = NULL;
+        _cleanup_free_ char *text = NULL, *input = NULL;
+
+        ASSERT_OK(launch_plan_to_json(p, &shown));
+        text = json_to_string(shown);
+        input = json_to_string(p->input);
+        assert_null(strstr(text, SECRET));
+        assert_null(strstr(input, SECRET));
+        assert_non_null(strstr(p->units[0].files[0], SECRET));
+        assert_string_equal(p->units[0].sandbox->files[0].target, "/run/gantry/config.json");
+        assert_int_equal(p->units[0].sandbox->files[0].mode, 0600);
+        /* Catalog and, for the source alone, state. */
+        assert_int_equal(p->units[0].sandbox->n_files, 3);
+        assert_int_equal(p->units[1].sandbox->n_files, 2);
+        assert_non_null(strstr(p->units[0].files[2], "LEGACY"));
+}
+
+TEST(each_connector_has_a_user_of_its_own) {
+        _cleanup_(launch_plan_freep) LaunchPlan *p = plan("sync", SYNC);
+
+        assert_true(p->units[0].sandbox->uid >= 0x7f000000 && p->units[0].sandbox->uid < 0x7ffd0000);
+        assert_int_not_equal(p->units[0].sandbox->uid, p->units[1].sandbox->uid);
+}
+
+TEST(connectors_with_files_are_the_user_of_the_files) {
+        _cleanup_(launch_plan_freep) LaunchPlan *p =
+                plan("check", "{\"actor\":" ACTOR("source",
+                                                  ",\"paths\":[{\"path\":\"/srv/gantry/a\",\"write\":false}]") "}");
+
+        assert_int_equal(p->units[0].sandbox->uid, 901);
+        assert_int_equal(p->units[0].sandbox->gid, 902);
+}
+
+TEST(limits_become_properties) {
+        _cleanup_(launch_plan_freep) LaunchPlan *p = plan("check", "{\"actor\":" ACTOR("source", "") "}");
+
+        assert_string_equal(p->slice, "gantry-jobs-check0190a6c27c1e7abc8def0123456789ab.slice");
+        assert_int_equal(json_object_get_int64(property(&p->units[0], "MemoryMax")), 104857600);
+        assert_int_equal(json_object_get_int64(property(&p->units[0], "CPUQuotaPerSecUSec")), 500000);
+        assert_int_equal(json_object_get_int64(property(&p->units[0], "TasksMax")), 11);
+}
+
+TEST(a_clear_has_no_source) {
+        _cleanup_(launch_plan_freep) LaunchPlan *p = NULL;
+        _cleanup_json_ JsonObject *o = parse("{\"source\":null,\"destination\":" ACTOR("destination", "")
+                                             ",\"destinationCatalog\":{\"streams\":[]}}");
+        LaunchRequest q = request("sync", o);
+
+        q.connectors[0] = NULL;
+        ASSERT_OK(launch_plan_new(&q, &p, NULL));
+        assert_int_equal(p->n_units, 2);
+        assert_int_equal(p->units[0].role, UNIT_DESTINATION);
+}
+
+static void refuse(const char *type, const char *auto_id, const char *input, const char *why) {
+        _cleanup_json_ JsonObject *o = parse(input);
+        _cleanup_error_ Error *e = NULL;
+        LaunchRequest q = request(type, o);
+        LaunchPlan *p = NULL;
+
+        q.auto_id = auto_id;
+        assert_true(launch_plan_new(&q, &p, &e) < 0);
+        assert_null(p);
+        assert_non_null(strstr(error_message(e, 0), why));
+}
+
+TEST(bad_workloads_are_refused_with_a_reason) {
+        static const char good[] = "{\"actor\":" ACTOR("source", "") "}";
+        static const char *const ids[] = {
+                "", "../etc", "0190a6c2-7c1e-7abc-8def-0123456789aB",
+                        "0190a6c2-7c1e-7abc-8def-0123456789ab-x",
+                "0190a6c2_7c1e_7abc_8def_0123456789ab", "0190a6c2-7c1e-7abc-8def-0123456789%n",
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(ids); i++)
+                refuse("check", ids[i], good, "can't name a unit");
+        refuse("dance", AUTO_ID, good, "dance");
+        refuse("check", AUTO_ID, "{}", "actor");
+        refuse("check", AUTO_ID, "{\"actor\":{\"reference\":\"native:x\"}}", "configuration");
+        refuse("check", AUTO_ID, "{\"actor\":{\"reference\":\"native:x\",\"network\":\"all\"}}",
+               "network class");
+        refuse("check", AUTO_ID, "{\"actor\":{\"reference\":\"native:x\",\"limits\":{\"tasksMax\":-1}}}",
+               "tasksMax");
+        refuse("check", AUTO_ID, "{\"actor\":{\"reference\":\"native:x\",\"paths\":[{\"path\":\"a\"}]}}",
+               "not absolute");
+        refuse("check", AUTO_ID,
+               "{\"actor\":{\"reference\":\"native:x\",\"configuration\":{},\"paths\":[{\"path\":\"/proc/1\"}]}}", "/proc/1");
+        refuse("sync", AUTO_ID, "{\"source\":null}", "actor");
+}
+
+TEST(names_of_units_are_read_as_they_are_made) {
+        static const char *const bad[] = {
+                "gantry-run-", "gantry-run-" AUTO_ID ".service", "gantry-run-" AUTO_ID "-e3-source.slice",
+                "gantry-run-" AUTO_ID "-e3-nobody.service", "gantry-run-" AUTO_ID "-ex-source.service",
+                "gantry-jun-" AUTO_ID "-e3-source.service", "gantry-run-" AUTO_ID "-e3-source.service.d",
+        };
+        char auto_id[37];
+        int64_t epoch;
+        UnitRole role;
+
+        ASSERT_OK(unit_name_parse("gantry-run-" AUTO_ID "-e12-worker.service", auto_id, &epoch, &role));
+        assert_string_equal(auto_id, AUTO_ID);
+        assert_int_equal(epoch, 12);
+        assert_int_equal(role, UNIT_WORKER);
+        for (size_t i = 0; i < ELEMENTSOF(bad); i++)
+                assert_true(unit_name_parse(bad[i], auto_id, &epoch, &role) < 0);
+}
+
+TEST(a_network_excludes_this_machine_unless_it_is_configured) {
+        _cleanup_(launch_plan_freep) LaunchPlan *p = plan(
+                "check",
+                        "{\"actor\":{\"reference\":\"native:x\",\"network\":\"any\",\"configuration\":{\"host\":\"db\"}}}");
+        _cleanup_(launch_plan_freep) LaunchPlan *q = plan(
+                "check",
+                "{\"actor\":{\"reference\":\"native:x\",\"network\":\"any\",\"configuration\":{\"a\":[\"LocalHost:5432\"]}}}");
+        size_t n = json_object_array_length(property(&p->units[0], "IPAddressDeny"));
+
+        assert_int_equal(json_object_array_length(property(&q->units[0], "IPAddressDeny")), n - 2);
+}
+
+TEST(a_service_says_no_empty_list_of_binds) {
+        _cleanup_(launch_plan_freep) LaunchPlan *p =
+                plan("check",
+                     "{\"actor\":{\"reference\":\"native:x\",\"executor\":\"service\",\"configuration\":{}}}");
+        const UnitPlan *u = &p->units[0];
+
+        assert_null(property(u, "BindPaths"));
+        assert_non_null(property(u, "BindReadOnlyPaths"));
+        assert_non_null(property(u, "RootDirectory"));
+        assert_int_equal(u->sandbox->uid, 0);
+        assert_true(json_object_get_boolean(property(u, "DynamicUser")));
+}
