@@ -157,6 +157,26 @@ static int send_ticket(const LaunchPlan *p, const WorkerTicket *t, const Connect
         return r < 0 ? r : send_packet(to, &b, fds, n);
 }
 
+int launch_io_open_one(const UnitPlan *u, int *ret_unit_fd, int *ret_control, int ret_fds[static 3]) {
+        ConnectorIo io;
+        int r;
+
+        io_init(&io);
+        r = open_connector(u, &io);
+        if (r >= 0)
+                r = send_plan(u, &io);
+        if (r >= 0) {
+                *ret_unit_fd = TAKE_FD(io.control[1]);
+                *ret_control = TAKE_FD(io.control[0]);
+                for (size_t i = 0; i < 3; i++) {
+                        ret_fds[i] = io.near[i];
+                        io.near[i] = -EBADF;
+                }
+        }
+        io_done(&io);
+        return r;
+}
+
 int launch_io_open(const LaunchPlan *p, const WorkerTicket *t, int ret_fds[static LAUNCH_UNITS_MAX],
                    Error **reterr_error) {
         size_t n = p->n_units - 1;

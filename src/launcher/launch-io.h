@@ -16,6 +16,10 @@ typedef struct WorkerTicket {
         const char *api; /* path of the socket */
 } WorkerTicket;
 
+/* One connector without a worker: what becomes the unit's fd 0, and our ends of its control socket and pipes
+ * (`ret_fds`: stdin is -EBADF). */
+int launch_io_open_one(const UnitPlan *u, int *ret_unit_fd, int *ret_control, int ret_fds[static 3]);
+
 /* Fills `ret_fds` with what becomes fd 0 of each of the plan's units, packets already in it. The caller
  * closes them once the units have been asked for; until then, closing them is all that is needed to take
  * everything back. */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The executor "service": systemd puts the fence up before the shim starts, which has no privilege at all then
- * and adds Landlock and its own list of system calls. Foreign connectors run so. What `lite` does by itself and
- * this cannot have: a process namespace (systemd 252 has none; unique users and an own /proc stand for it). */
+/* The executor "service": systemd puts the fence up before the shim starts, which has no privilege at all
+ * then and adds Landlock and its own list of system calls. Foreign connectors run so. What `lite` does by
+ * itself and this cannot have: a process namespace (systemd 252 has none; unique users and an own /proc
+ * stand for it). */
 
 #include <stdio.h>
 
@@ -96,10 +97,11 @@ static int add_list(UnitPlan *u, const char *property, char *const *items) {
         return unit_property_add(u->properties, property, "as", list);
 }
 
-/* Two places in memory that systemd makes for the unit's user and removes with the unit. `root` is its empty root,
- * into which the plan's mounts are bound: nothing of the host's but what is named, so no sockets, homes or state of
- * others (T01, T08, T16). TemporaryFileSystem=/ would read better, but systemd 252 takes it and does nothing.
- * `files` is for configuration, catalog, state and what the plan calls private. */
+/* Two places in memory that systemd makes for the unit's user and removes with the unit. `root` is its
+ * empty root, into which the plan's mounts are bound: nothing of the host's but what is named, so no
+ * sockets, homes or state of others (T01, T08, T16). TemporaryFileSystem=/ would read better, but systemd
+ * 252 takes it and does nothing. `files` is for configuration, catalog, state and what the plan calls
+ * private. */
 static int add_root(UnitPlan *u) {
         _cleanup_free_ char *stem = strndup(u->name, strlen(u->name) - STRLEN(".service")), *root = NULL;
         _cleanup_strv_ char **places = NULL;
@@ -163,8 +165,8 @@ int launch_unit_service(UnitPlan *u, const LaunchRequest *q, const ConnectorStar
                 r = add_binds(u, "BindPaths", /* writable= */ true);
         if (r >= 0)
                 r = unit_property_add(u->properties, "RuntimeDirectoryMode", "u", json_object_new_int(0700));
-        /* That what it can write can't be executed is Landlock's part: NoExecPaths= is taken by systemd 252 and does
-         * nothing below a RootDirectory=. Node compiles as it runs. */
+        /* That what it can write can't be executed is Landlock's part: NoExecPaths= is taken by systemd
+         * 252 and does nothing below a RootDirectory=. Node compiles as it runs. */
         if (r >= 0 && !start->connector->allow_write_exec)
                 r = unit_property_add_bool(u->properties, "MemoryDenyWriteExecute", true);
         return r;

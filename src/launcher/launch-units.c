@@ -37,9 +37,9 @@ static const UnitProperty connector_properties[] = {
         { "MemorySwapMax", "t", "0", "configurations are in memory only" },
 };
 
-/* What the shim needs to make the sandbox by itself; nothing of it gets inside. CHOWN, SETUID, SETGID, SETPCAP: to
- * become the connector's user; SYS_ADMIN: namespaces and mounts; DAC_READ_SEARCH: to open what the plan names;
- * SYS_RESOURCE: the shim's place in the order of OOM kills; KILL. */
+/* What the shim needs to make the sandbox by itself; nothing of it gets inside. CHOWN, SETUID, SETGID,
+ * SETPCAP: to become the connector's user; SYS_ADMIN: namespaces and mounts; DAC_READ_SEARCH: to open
+ * what the plan names; SYS_RESOURCE: the shim's place in the order of OOM kills; KILL. */
 #define CAPABILITY(n) (UINT64_C(1) << (n))
 #define SHIM_CAPABILITIES                                                                                \
         (CAPABILITY(CAP_CHOWN) | CAPABILITY(CAP_DAC_READ_SEARCH) | CAPABILITY(CAP_KILL) |                \

@@ -3,6 +3,7 @@
 
 /* Between launcher-manager.c (queue, start, list of runs) and launcher-run.c (one run's life). */
 
+#include "launcher/isolation.h"
 #include "launcher/launcher-manager.h"
 
 /* May connect to the workload API's socket; made by sysusers.d. */
@@ -44,6 +45,8 @@ struct Launcher {
         uint64_t files_uid, files_gid;
         bool has_worker_group;
         unsigned n_setting_up; /* steps before the first poll that are not done */
+        Isolation *isolation;
+        bool allow_unisolated; /* gantry.conf says that foreign connectors run on a host that doesn't hold them */
         bool ready, polling, poll_again, failed;
 };
 

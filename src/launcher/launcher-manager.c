@@ -5,9 +5,11 @@
 #include <stdio.h>
 
 #include "basic/log.h"
+#include "basic/parse-util.h"
 #include "launcher/executor-systemd.h"
 #include "launcher/launcher-internal.h"
 #include "runtime/runtime-paths.h"
+#include "shared/conf-file.h"
 
 /* The API hears of us this often, and is asked for work that a lost Wake() did not tell of. */
 #define TICK_USEC (30 * USEC_PER_SEC)
@@ -140,8 +142,28 @@ void launcher_run_gone(Launcher *l) {
 
 /* ---- The start of the launcher ---- */
 
+static void on_isolation_known(void *userdata) {
+        Launcher *l = userdata;
+
+        l->ready = true;
+        launcher_wake(l);
+}
+
+/* After strangers' units are gone: its own would be some. */
+static void try_isolation(Launcher *l) {
+        IsolationOptions o = { .env = l->env, .units = executor_systemd_units(l->executor), .shim = l->shim,
+                               .known = on_isolation_known, .userdata = l };
+
+        if (isolation_new(&o, &l->isolation) < 0)
+                log_warning("It can't be tried whether this host isolates: only native connectors run");
+}
+
 static void set_up_step_done(Launcher *l) {
         if (--l->n_setting_up > 0 || l->failed)
+                return;
+        if (!l->isolation)
+                try_isolation(l);
+        if (l->isolation && !isolation_is_known(l->isolation))
                 return;
         l->ready = true;
         launcher_wake(l);
@@ -257,8 +279,18 @@ static void on_changed(const ExecutorHandle *h, void *userdata) {
 }
 
 int launcher_look_around(Launcher *l) {
+        _cleanup_(conf_file_freep) ConfFile *conf = NULL;
         struct passwd *files = getpwnam(FILES_USER);
+        _cleanup_error_ Error *error = NULL;
+        const char *allow;
         int r;
+
+        r = conf_file_load(CONF_FILE_PATH, &conf, &error);
+        if (r < 0)
+                return log_error_errno(r, "%s", error_message(error, r));
+        allow = conf_file_get(conf, "Launcher", "AllowUnisolated");
+        if (allow && parse_boolean(allow, &l->allow_unisolated) < 0)
+                log_warning(CONF_FILE_PATH ": AllowUnisolated= is neither yes nor no");
 
         if (files) {
                 l->files_uid = files->pw_uid;
@@ -309,6 +341,7 @@ Launcher *launcher_free(Launcher *l) {
         if (!l)
                 return NULL;
         workload_client_free(l->api);
+        isolation_free(l->isolation);
         executor_free(l->executor);
         while (l->runs)
                 run_free(l->runs);

@@ -258,6 +258,29 @@ int run_plan(Run *run, JsonObject *input, LaunchPlan **ret, Error **reterr_error
         return launch_plan_new(&q, ret, reterr_error);
 }
 
+static bool is_native(JsonObject *input, const char *key) {
+        const char *reference = NULL;
+        JsonObject *actor = json_member(input, key);
+
+        if (!actor)
+                return true;
+        (void) json_get_string(actor, "reference", &reference, "actor", NULL);
+        return reference && strncmp(reference, "native:", STRLEN("native:")) == 0;
+}
+
+/* Foreign connectors run only where what holds them does hold. */
+static int check_isolation(const Run *run, JsonObject *input, Error **reterr_error) {
+        const Launcher *l = run->launcher;
+        const char *missing = l->isolation ? isolation_missing(l->isolation) : "it could not be tried";
+
+        if (!missing || l->allow_unisolated ||
+            (is_native(input, "source") && is_native(input, "destination") && is_native(input, "actor")))
+                return 0;
+        return error_set(reterr_error, -EPERM,
+                         "This host does not isolate connectors (%s), so it runs native ones only;"
+                         " [Launcher] AllowUnisolated=yes in gantry.conf changes that", missing);
+}
+
 static int launch(Run *run, JsonObject *claim, Error **reterr_error) {
         _cleanup_(launch_plan_freep) LaunchPlan *plan = NULL;
         WorkerTicket t = { .workload_id = run->id, .type = run->type, .epoch = run->epoch,
@@ -270,6 +293,8 @@ static int launch(Run *run, JsonObject *claim, Error **reterr_error) {
                 r = json_get_object(claim, "input", &input, "claim", reterr_error);
         if (r >= 0 && (!t.token || !input))
                 r = error_set(reterr_error, -EPROTO, "The claim has no token or no input");
+        if (r >= 0)
+                r = check_isolation(run, input, reterr_error);
         if (r >= 0)
                 r = run_plan(run, input, &plan, reterr_error);
         if (r < 0)

@@ -61,6 +61,7 @@ static int usage(void) {
 int main(int argc, char *argv[]) {
         static const struct option options[] = {
                 { "print-plan", required_argument, NULL, 'p' },
+                { "probe-isolation", required_argument, NULL, 'i' },
                 { "help", no_argument, NULL, 'h' },
                 {},
         };
@@ -70,6 +71,8 @@ int main(int argc, char *argv[]) {
         while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
                 if (c == 'p')
                         plan = optarg;
+                else if (c == 'i') /* not for people, see isolation.h */
+                        return isolation_probe(optarg) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
                 else
                         return c == 'h' ? usage() : 2;
         if (optind < argc) {

@@ -394,8 +394,8 @@ int unit_manager_get_result(UnitManager *m, const char *name, UnitResultHandler 
         return 0;
 }
 
-/* A transient timer starts the service of its own name. That one does nothing but want the target, so whether that
- * runs already makes no difference. */
+/* A transient timer starts the service of its own name. That one does nothing but want the target, so
+ * whether that runs already makes no difference. */
 static int append_timer_service(sd_bus_message *m, const char *timer, const char *target) {
         _cleanup_free_ char *service = NULL;
         int r;

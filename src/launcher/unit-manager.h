@@ -6,6 +6,7 @@
 
 #include <systemd/sd-bus.h>
 
+#include "basic/time-util.h"
 #include "shared/json-util.h"
 
 typedef struct UnitManager UnitManager;

@@ -31,7 +31,7 @@ def set_up():
     run("install", "-m", "0755", "/mnt/build/tests/tools/sandbox-probe", PLACE / "sandbox-probe")
     for path in ("/root/secret", "/home/user/secret", "/var/lib/gantry/gantry.db", "/etc/gantry/gantry.conf", "/srv/secret"):
         pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)
-        pathlib.Path(path).write_text("x", encoding="utf-8")
+        pathlib.Path(path).write_text("# x\n", encoding="utf-8")
 
 
 def probe(executor, do, network="none", limits=None, **config):
@@ -63,6 +63,30 @@ def test_T01_files_of_others(lab):
     for executor in EXECUTORS:
         found = inside(lab, executor, "files", paths=paths)
         require(all(v in REFUSED for v in found.values()), f"{executor}: {found}")
+
+
+def test_T18_an_unfit_host_takes_no_strangers(lab):
+    """What is relied on was tried before the first of them ran, and a host that lacks it says so."""
+    known = pathlib.Path("/run/gantry/isolation.json")
+    lab.oneshot("check", actor("native:source-faker", "source", {"count": 1}, "lite"))
+    found = json.loads(known.read_text(encoding="utf-8"))
+    require(not found.get("missing"), f"this host: {found}")
+    found["missing"] = "denied addresses"
+    stop_launcher()
+    known.write_text(json.dumps(found), encoding="utf-8")
+    foreign = lab.oneshot("check", probe("lite", "self_view"))
+    require(foreign["status"] == "failure" and "denied addresses" in foreign["failure"]["reason"], f"{foreign}")
+    native = lab.oneshot("check", actor("native:source-faker", "source", {"count": 1}, "lite"))
+    require(native["status"] == "success", f"{native}")
+    # Of another boot: tried anew.
+    stop_launcher()
+    known.write_text(json.dumps(dict(found, bootId="0")), encoding="utf-8")
+    require(lab.oneshot("check", probe("lite", "self_view"))["status"] == "success", "not tried anew")
+
+
+def stop_launcher():
+    wait_gone()
+    run("systemctl", "stop", "gantry-launcher.service")
 
 
 def test_T02_T04_secrets_and_descriptors(lab):

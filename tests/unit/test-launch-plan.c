@@ -32,15 +32,17 @@ static LaunchRequest request(const char *type, JsonObject *input) {
         };
 }
 
-#define ACTOR(role, more)                                                                                 \
-        "{\"reference\":\"native:source-faker\",\"role\":\"" role "\",\"executor\":\"lite\",\"network\":\"none\","  \
-        "\"limits\":{\"memoryMax\":104857600,\"cpuQuota\":50,\"tasksMax\":9},"                             \
+#define ACTOR(role, more)                                                                      \
+        "{\"reference\":\"native:source-faker\",\"role\":\"" role "\",\"executor\":\"lite\","   \
+        "\"network\":\"none\","                                                                 \
+        "\"limits\":{\"memoryMax\":104857600,\"cpuQuota\":50,\"tasksMax\":9},"                  \
         "\"configuration\":{\"password\":\"" SECRET "\"}" more "}"
-#define SYNC                                                                                              \
-        "{\"syncId\":1,\"source\":" ACTOR("source", "") ",\"destination\":" ACTOR("destination",
-                                                                                  "")          \
-        ",\"sourceCatalog\":{\"streams\":[]},\"destinationCatalog\":{\"streams\":[]},\"streams\":[],"          \
-        "\"state\":[{\"type\":\"LEGACY\",\"data\":{}}]}"
+#define NO_STREAMS "{\"streams\":[]}"
+#define SYNC                                                                                   \
+        "{\"syncId\":1,\"source\":" ACTOR("source", "")                                         \
+        ",\"destination\":" ACTOR("destination", "")                                            \
+        ",\"sourceCatalog\":" NO_STREAMS ",\"destinationCatalog\":" NO_STREAMS                  \
+        ",\"streams\":[],\"state\":[{\"type\":\"LEGACY\",\"data\":{}}]}"
 
 static LaunchPlan *plan(const char *type, const char *input) {
         _cleanup_json_ JsonObject *o = parse(input);

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "basic/fd-util.h"
+#include "basic/file-util.h"
+#include "basic/log.h"
+#include "launcher/isolation.h"
+#include "launcher/launch-io.h"
+#include "runtime/connector-oneshot.h"
+
+#define FILE_MAX (64U * 1024U)
+#define TRY_MEMORY_MAX "67108864"
+#define TRY_TASKS_MAX "16"
+/* A unit that doesn't answer by then has not shown anything. */
+#define PATIENCE_USEC (30 * USEC_PER_SEC)
+
+typedef struct Try {
+        Isolation *isolation;
+        const char *what;
+        char *unit;
+        ConnectorOneshot *oneshot;
+        bool over;
+} Try;
+
+struct Isolation {
+        IsolationOptions options;
+        Try tries[2];
+        EnvSource *patience;
+        char *missing;
+        char boot_id[64];
+        bool known;
+};
+
+static int read_boot_id(Isolation *i) {
+        _cleanup_free_ char *text = NULL;
+        int r = read_file("/proc/sys/kernel/random/boot_id", sizeof(i->boot_id) - 1, &text, NULL, NULL);
+
+        if (r < 0)
+                return r;
+        snprintf(i->boot_id, sizeof(i->boot_id), "%.36s", text);
+        return 0;
+}
+
+/* What an earlier launcher of this boot found. 1: that is known now. */
+static int recall(Isolation *i) {
+        _cleanup_json_ JsonObject *o = NULL;
+        const char *boot_id = NULL, *missing = NULL;
+
+        if (json_parse_file(ISOLATION_FILE, FILE_MAX, &o, NULL) < 0 ||
+            json_get_string(o, "bootId", &boot_id, "isolation", NULL) <= 0 || !streq(boot_id, i->boot_id) ||
+            json_get_string(o, "missing", &missing, "isolation", NULL) < 0)
+                return 0;
+        i->missing = missing ? strdup(missing) : NULL;
+        i->known = true;
+        return !missing || i->missing ? 1 : -ENOMEM;
+}
+
+static void remember(Isolation *i) {
+        _cleanup_json_ JsonObject *o = json_object_new_object();
+        _cleanup_free_ char *text = NULL;
+
+        if (!o || json_add_string(o, "bootId", i->boot_id) < 0 ||
+            (i->missing && json_add_string(o, "missing", i->missing) < 0))
+                return;
+        text = json_to_string(o);
+        /* Not kept: the next launcher tries again. */
+        if (text)
+                (void) write_file_atomic(ISOLATION_FILE, text, strlen(text), 0644, NULL);
+}
+
+static void add_missing(Isolation *i, const char *what) {
+        char *longer;
+
+        if (asprintf(&longer, "%s%s", strempty(i->missing), what) < 0)
+                return;
+        free(i->missing);
+        i->missing = longer;
+}
+
+static void on_stopped(const char *name, int r, const Error *error, void *userdata) {}
+
+static void conclude(Isolation *i) {
+        if (i->known)
+                return;
+        for (size_t k = 0; k < ELEMENTSOF(i->tries); k++)
+                if (!i->tries[k].over)
+                        return;
+        i->known = true;
+        i->patience = env_source_free(i->options.env, i->patience);
+        if (i->missing) {
+                size_t n = strlen(i->missing);
+
+                /* Each ends with ", ". */
+                i->missing[n >= 2 ? n - 2 : 0] = 0;
+                log_warning("This host does not isolate; not enforced: %s", i->missing);
+        }
+        remember(i);
+        i->options.known(i->options.userdata);
+}
+
+static void try_over(Try *t, const char *missing) {
+        if (t->over)
+                return;
+        t->over = true;
+        if (missing && *missing)
+                add_missing(t->isolation, missing);
+        (void) unit_manager_stop(t->isolation->options.units, t->unit, on_stopped, NULL);
+        unit_manager_reset_failed(t->isolation->options.units, t->unit);
+        conclude(t->isolation);
+}
+
+static void on_answer(ConnectorOneshot *o, const OneshotResult *result, void *userdata) {
+        Try *t = userdata;
+        bool killed = result->has_usage && result->usage.exit.signal > 0;
+
+        if (result->has_status)
+                try_over(t, result->status.message);
+        else if (streq(t->what, "memory") && killed)
+                try_over(t, NULL);
+        else {
+                log_warning("The try of this host's %s gave nothing: %s", t->what,
+                            result->error ? result->error->message : "no answer");
+                try_over(t, streq(t->what, "memory") ? "memory limits (not tried), "
+                         : "the rest (not tried), ");
+        }
+}
+
+static void on_started(const char *name, int r, const Error *error, void *userdata) {
+        if (r < 0) {
+                log_warning("%s", error_message(error, r));
+                try_over(userdata, "units (they don't start), ");
+        }
+}
+
+static int on_patience(EnvSource *s, usec_t now, void *userdata) {
+        Isolation *i = userdata;
+
+        for (size_t k = 0; k < ELEMENTSOF(i->tries); k++)
+                try_over(&i->tries[k], "units (no answer), ");
+        return 0;
+}
+
+static int make_plan(Isolation *i, Try *t, size_t number, LaunchPlan **ret) {
+        static const char input[] =
+                "{\"actor\":{\"reference\":\"exec:gantry-launcher\",\"role\":\"source\",\"executor\":\"lite\","
+                "\"network\":\"any\",\"configuration\":{},"
+                "\"limits\":{\"memoryMax\":" TRY_MEMORY_MAX ",\"tasksMax\":" TRY_TASKS_MAX "}}}";
+        _cleanup_json_ JsonObject *o = NULL;
+        _cleanup_error_ Error *error = NULL;
+        char auto_id[37], program[4096];
+        ssize_t n = readlink("/proc/self/exe", program, sizeof(program) - 1);
+        char *command[] = { program, (char *) "--probe-isolation", (char *) t->what, NULL };
+        InstalledConnector connector = { .reference = (char *) "exec:gantry-launcher", .command = command };
+        LaunchRequest q = { .id = "isolation", .auto_id = auto_id, .type = "check", .attempt = -1,
+                            .connectors = { &connector }, .shim = i->options.shim,
+                                    .worker = i->options.shim };
+        int r;
+
+        if (n <= 0)
+                return -errno;
+        program[n] = 0;
+        snprintf(auto_id, sizeof(auto_id), "00000000-0000-4000-8000-%06zx%06x", number,
+                 (unsigned) getpid() & 0xffffffU);
+        r = json_parse(input, sizeof(input) - 1, &o, &error);
+        q.input = o;
+        if (r >= 0)
+                r = launch_plan_new(&q, ret, &error);
+        return r < 0 ? log_error_errno(r, "Failed to plan a try of this host: %s", error_message(error, r))
+                : 0;
+}
+
+static int begin_try(Isolation *i, Try *t, size_t number) {
+        _cleanup_(launch_plan_freep) LaunchPlan *plan = NULL;
+        _cleanup_close_ int stdin_fd = -EBADF;
+        int control, fds[3], r;
+
+        r = make_plan(i, t, number, &plan);
+        if (r < 0)
+                return r;
+        t->unit = strdup(plan->units[0].name);
+        if (!t->unit)
+                return -ENOMEM;
+        r = launch_io_open_one(&plan->units[0], &stdin_fd, &control, fds);
+        if (r < 0)
+                return r;
+        r = connector_oneshot_attach(i->options.env, "check", "gantry-launcher", control, fds, NULL,
+                                     on_answer, t,
+                                     &t->oneshot, NULL);
+        if (r < 0)
+                return r;
+        return unit_manager_start(i->options.units, t->unit, plan->units[0].properties, stdin_fd, on_started,
+                                  t);
+}
+
+static int begin(Isolation *i) {
+        usec_t until = env_now(i->options.env, ENV_CLOCK_MONOTONIC) + PATIENCE_USEC;
+        int r = i->options.env->ops->timer_add(i->options.env, until, on_patience, i, &i->patience);
+        for (size_t k = 0; r >= 0 && k < ELEMENTSOF(i->tries); k++)
+                r = begin_try(i, &i->tries[k], k);
+        return r;
+}
+
+int isolation_new(const IsolationOptions *o, Isolation **ret) {
+        _cleanup_(isolation_freep) Isolation *i = calloc(1, sizeof(*i));
+        int r;
+
+        if (!i)
+                return -ENOMEM;
+        i->options = *o;
+        i->tries[0] = (Try) { .isolation = i, .what = "calls" };
+        i->tries[1] = (Try) { .isolation = i, .what = "memory" };
+        r = read_boot_id(i);
+        if (r >= 0)
+                r = recall(i);
+        if (r == 0)
+                r = begin(i);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(i);
+        return 0;
+}
+
+Isolation *isolation_free(Isolation *i) {
+        if (!i)
+                return NULL;
+        for (size_t k = 0; k < ELEMENTSOF(i->tries); k++) {
+                connector_oneshot_free(i->tries[k].oneshot);
+                free(i->tries[k].unit);
+        }
+        env_source_free(i->options.env, i->patience);
+        free(i->missing);
+        free(i);
+        return NULL;
+}
+
+bool isolation_is_known(const Isolation *i) {
+        return i->known;
+}
+
+const char *isolation_missing(const Isolation *i) {
+        return i->missing;
+}
