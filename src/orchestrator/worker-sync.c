@@ -329,6 +329,9 @@ static int read_options(JsonObject *input, ReplicationOptions *o, Error **reterr
         if (r >= 0)
                 r = json_get_bool(options, "validateRecords", &o->validate_records, "options", reterr_error);
         if (r >= 0)
+                r = json_get_bool(options, "destinationSupportsRefreshes", &o->destination_supports_refreshes,
+                                  "options", reterr_error);
+        if (r >= 0)
                 r = json_get_i64(options, "heartbeatTimeoutUsec", &heartbeat, "options", reterr_error);
         if (r >= 0)
                 r = json_get_i64(options, "recordLimit", &limit, "options", reterr_error);
