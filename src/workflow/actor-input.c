@@ -119,6 +119,9 @@ static int seal(const Sealing *s, JsonObject *value, JsonObject **ret) {
         r = sealing_seal_text(s->keys, &s->place, text ?: json_object_get_string(value), &sealed);
         if (r >= 0)
                 r = json_add_string(o, "_sealed", sealed);
+        /* Whoever opens it makes an object or array of it again. */
+        if (r >= 0 && !is_string)
+                r = json_add(o, "json", json_object_new_boolean(true));
         if (r >= 0)
                 *ret = TAKE_PTR(o);
         return r;

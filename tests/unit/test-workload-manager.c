@@ -5,8 +5,10 @@
 #include <unistd.h>
 
 #include "basic/file-util.h"
+#include "basic/path-util.h"
 #include "db/metadata-store.h"
 #include "db/migrate.h"
+#include "db/secret-store.h"
 #include "unit/test.h"
 #include "workload/workload-lease.h"
 
@@ -354,6 +356,61 @@ TEST(tokens_are_of_one_workload_and_one_key) {
                         ASSERT_ERROR(workload_manager_authenticate(w->manager, c.token, &caller, NULL), EKEYREJECTED);
                 *p = was;
         }
+}
+
+/* Stores a secret of actor "a1" as gantry-server does. */
+static void put_secret(World *w, const char *id, const char *text) {
+        Secret s = { .id = (char *) id, .owner_id = (char *) "a1" };
+
+        ASSERT_OK(sealing_seal(w->keys, &(SealingPlace) { "secret", id, "a1" }, text, strlen(text), &s.sealed.p,
+                               &s.sealed.n));
+        ASSERT_OK(secret_store_put(w->db, &s, w->realtime, NULL));
+        free(s.sealed.p);
+}
+
+static void assert_not_stored(World *w, const char *text) {
+        static const char *const files[] = { "gantry.db", "gantry.db-wal" };
+
+        for (size_t i = 0; i < ELEMENTSOF(files); i++) {
+                _cleanup_free_ char *path = path_join(w->directory, files[i]), *content = NULL;
+                size_t n;
+
+                ASSERT_OK(read_file(path, 64U * 1024U * 1024U, &content, &n, NULL));
+                assert_null(memmem(content, n, text, strlen(text)));
+        }
+}
+
+TEST(T73_secrets_are_in_clear_in_the_claim_and_nowhere_else) {
+        _cleanup_free_ char *dataplane_id = NULL, *token = NULL, *sealed = NULL, *foreign = NULL, *text = NULL;
+        _cleanup_(workload_claim_done) WorkloadClaim c = {}, refused = {};
+        _cleanup_world_ World *w = world_new();
+        bool created;
+
+        put_secret(w, "s1", "stored-hunter22");
+        ASSERT_OK(sealing_seal_text(w->keys, &(SealingPlace) { "workload", "x", "" }, "given-hunter33", &sealed));
+        ASSERT_OK(sealing_seal_text(w->keys, &(SealingPlace) { "workload", "other", "" }, "foreign", &foreign));
+        assert_true(asprintf(&text, "{\"id\":\"x\",\"autoId\":\"0190a1b2-0000-7000-8000-0000000000ff\",\"type\":\"check\","
+                             "\"input\":{\"actor\":{\"configuration\":{\"a\":{\"_secret\":\"s1\"},\"b\":{\"_sealed\":"
+                             "\"%s\"}}}}}", sealed) > 0);
+        ASSERT_OK(workload_manager_create(w->manager, text, strlen(text), &created, NULL));
+        ASSERT_OK(workload_manager_register(w->manager, "local", &dataplane_id, &token, NULL));
+        ASSERT_OK(workload_manager_claim(w->manager, "x", dataplane_id, &c, NULL));
+        assert_string_equal(buffer_string(&c.input),
+                            "{\"actor\":{\"configuration\":{\"a\":\"stored-hunter22\",\"b\":\"given-hunter33\"}},"
+                            "\"state\":[],\"secrets\":[\"stored-hunter22\",\"given-hunter33\"]}");
+        assert_not_stored(w, "hunter22");
+        assert_not_stored(w, "hunter33");
+        assert_not_stored(w, c.token);
+        assert_not_stored(w, token);
+
+        /* What was sealed for another workload ends this one. */
+        free(text);
+        assert_true(asprintf(&text, "{\"id\":\"y\",\"autoId\":\"0190a1b2-0000-7000-8000-0000000000fe\",\"type\":\"check\","
+                             "\"input\":{\"actor\":{\"configuration\":{\"b\":{\"_sealed\":\"%s\"}}}}}", foreign) > 0);
+        ASSERT_OK(workload_manager_create(w->manager, text, strlen(text), &created, NULL));
+        ASSERT_OK(workload_manager_claim(w->manager, "y", dataplane_id, &refused, NULL));
+        assert_int_equal(refused.lease_epoch, 0);
+        assert_status(w, "y", WORKLOAD_FAILURE, "workload-manager");
 }
 
 TEST(ends_are_listed_until_they_are_acknowledged_also_after_a_restart) {
