@@ -107,7 +107,11 @@ static void on_told(int r, JsonObject *reply, const Error *error, void *userdata
         if (r < 0 && r != -ESTALE && r != -EEXIST && r != -ENOENT)
                 log_warning("The API could not be told that '%s' failed: %s", run->id,
                             error_message(error, r));
-        run_end(run);
+        /* Without a slice nothing of it was ever started. */
+        if (run->slice)
+                run_end(run);
+        else
+                run_gone(run);
 }
 
 static void run_fail(Run *r, const char *reason) {

@@ -78,7 +78,14 @@ class Api:
 
 
 def wake():
-    run("busctl", "call", "org.gantry.Launcher1", "/org/gantry/Launcher1", "org.gantry.Launcher1.Manager", "Wake")
+    """Wakes the launcher; a call that met one which was just being killed is made again."""
+    end = time.monotonic() + PATIENCE
+    while True:
+        done = subprocess.run(["busctl", "call", "org.gantry.Launcher1", "/org/gantry/Launcher1",
+                               "org.gantry.Launcher1.Manager", "Wake"], capture_output=True, text=True, check=False)
+        if done.returncode == 0:
+            return
+        require("disconnected" in done.stderr and time.monotonic() < end, f"Wake: {done.stderr}")
 
 
 def actor(reference, role, configuration, executor, **more):
