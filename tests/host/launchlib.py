@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """For tests of launcher and worker: workloads put into the queue through the workload API, and what became of them."""
 
+import contextlib
 import http.client
 import json
 import pathlib
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -13,8 +15,7 @@ import uuid
 
 SOCKET = "/run/gantry/workload.sock"
 API = "/api/v1/"
-DAEMON = pathlib.Path("/usr/lib/gantry/gantry-workload")
-STANDIN = "/mnt/tests/host/workload-standin.py"
+DATABASE = "/var/lib/gantry/gantry.db"
 TERMINAL = ("success", "failure", "cancelled")
 # The end of patience, ten times and more what a quiet machine needs.
 PATIENCE = 120
@@ -46,9 +47,6 @@ class Api:
     """The workload API as uid 0 and, for what takes a token, as a dataplane of its own that claims nothing."""
 
     def __init__(self):
-        # The real daemon wherever it is installed; until it is, a stand-in that speaks the same calls.
-        if not DAEMON.exists():
-            run("systemd-run", "-q", "--unit=workload-standin", "--property=Type=notify", STANDIN)
         self.token = None
         self.token = self.call("POST", "dataplanes/initialize", {"name": "test"})["token"]
 
@@ -94,6 +92,27 @@ def actor(reference, role, configuration, executor, **more):
             "configuration": configuration, "paths": [], **more}
 
 
+def make_connection():
+    """A connection's row, with what it refers to, as gantry-server would store them: states belong to one. Its id."""
+    connection, workspace, ids, at = str(uuid.uuid4()), str(uuid.uuid4()), {}, {"created_at": 1, "updated_at": 1}
+    rows = [("workspace", {"id": workspace, "name": "test", **at})]
+    for role in ("source", "destination"):
+        definition, ids[role] = str(uuid.uuid4()), str(uuid.uuid4())
+        rows.append(("definition", {"id": definition, "role": role, "name": definition, "reference": f"native:{role}",
+                                    "connector_type": role, "executor": "lite", "network": "none", **at}))
+        rows.append(("actor", {"id": ids[role], "workspace_id": workspace, "definition_id": definition, "role": role,
+                               "name": role, "configuration": "{}", **at}))
+    rows.append(("connection", {"id": connection, "workspace_id": workspace, "source_id": ids["source"],
+                                "destination_id": ids["destination"], "name": "test", "status": "active",
+                                "schedule_type": "manual", "namespace_definition": "destination",
+                                "non_breaking_preference": "ignore", **at}))
+    with contextlib.closing(sqlite3.connect(DATABASE, timeout=PATIENCE)) as db:
+        for table, row in rows:
+            db.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})", list(row.values()))
+        db.commit()
+    return connection
+
+
 class Lab:
     """Runs workloads; their ids are their own."""
 
@@ -106,7 +125,7 @@ class Lab:
         self.api.call("POST", "workload/create", {
             "id": workload_id, "autoId": auto_id or str(uuid.uuid4()), "type": kind, "priority": "default",
             "mutexKey": None, "deadline": int((time.time() + 1800) * 1e6), "workspaceId": str(uuid.uuid4()),
-            "connectionId": None, "jobId": job, "attempt": None if job is None else 0, "dropStates": [], "labels": {},
+            "connectionId": make_connection() if job else None, "jobId": job, "attempt": None if job is None else 0, "dropStates": [], "labels": {},
             "input": data})
         wake()
         return workload_id

@@ -3,6 +3,7 @@
 # host: timeout=900
 """T01-T04, T07, T08, T11-T17: a hostile connector as a unit, by both executors, and outside of any as the positive control."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -201,7 +202,8 @@ class Listener:
     def serve(self, listener):
         while True:
             peer, _ = listener.accept()
-            peer.send(b"hello")
+            with contextlib.suppress(OSError):
+                peer.send(b"hello")
             peer.close()
 
 
@@ -276,7 +278,11 @@ def test_T15_no_word_to_systemd(lab):
 
 def test_T17_names(lab):
     for number, workload_id in enumerate(("../../etc/passwd", "a@b\\x2d%n%i", "x" * 300, "-rf ; reboot", "gantry.slice\nExecStart=/bin/true")):
-        workload = lab.oneshot("check", actor("native:source-faker", "source", {"count": 1}, "lite"), workload_id=workload_id)
+        try:
+            workload = lab.oneshot("check", actor("native:source-faker", "source", {"count": 1}, "lite"), workload_id=workload_id)
+        except Failed as refusal:
+            require(": 400 " in str(refusal), str(refusal))
+            continue  # the API takes no such thing
         require(workload["status"] == "success", f"{number}: {workload}")
     for auto_id in ("../x", "", "A" * 36, "00000000-0000-4000-8000-00000000000%"):
         before = set(units("*"))

@@ -143,6 +143,18 @@ def test_a_killed_launcher_changes_nothing(lab):
     require(workload["status"] == "success" and rows(path) == 300_000, f"{workload['status']}: {workload.get('failure')}")
 
 
+def test_a_killed_api_changes_nothing(lab):
+    """The worker's states wait until the socket has started the daemon again."""
+    destination, path = sqlite_destination("lite", "api-killed")
+    workload_id, slice_name = lab.sync(faker("lite", 300_000), destination, lab.catalog(faker("lite")))
+    unit_of(slice_name, "worker")
+    for _ in range(3):
+        os.kill(main_pid("gantry-workload.service"), signal.SIGKILL)
+        lab.api.get(workload_id)
+    workload = lab.api.wait(workload_id)
+    require(workload["status"] == "success" and rows(path) == 300_000, f"{workload['status']}: {workload.get('failure')}")
+
+
 def test_strangers_are_stopped(lab):
     """Units that no workload claims go when the launcher starts (T19)."""
     wait_gone()
