@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include "basic/path-util.h"
 #include "basic/time-util.h"
 #include "ctl/ctl-bus.h"
 #include "shared/bus-error.h"
@@ -56,6 +57,15 @@ static bool is_unavailable(const sd_bus_error *e) {
                                       "org.freedesktop.systemd1.NoSuchUnit");
 }
 
+/* "/org/gantry/Server1/job/_31" is job 1. */
+static int unknown_object(const char *path, Error **reterr_error) {
+        _cleanup_free_ char *kind_path = path_dirname(path), *id = NULL;
+
+        if (!kind_path || sd_bus_path_decode(path, kind_path, &id) <= 0)
+                return error_set(reterr_error, -ENOENT, "There is no object '%s'", path);
+        return error_set(reterr_error, -ENOENT, "There is no %s '%s'", path_basename(kind_path), id);
+}
+
 int ctl_send(Ctl *c, sd_bus_message *m, sd_bus_message **ret_reply, Error **reterr_error) {
         _cleanup_(sd_bus_error_free) sd_bus_error e = SD_BUS_ERROR_NULL;
         int r;
@@ -71,8 +81,7 @@ int ctl_send(Ctl *c, sd_bus_message *m, sd_bus_message **ret_reply, Error **rete
                 return error_set(reterr_error, -EACCES, "%s", e.message ?: "Access denied");
         /* An object below the manager's that isn't there. */
         if (sd_bus_error_has_name(&e, SD_BUS_ERROR_UNKNOWN_OBJECT))
-                return error_set(reterr_error, -ENOENT, "There is no such thing: %s",
-                                 strrchr(sd_bus_message_get_path(m), '/') + 1);
+                return unknown_object(sd_bus_message_get_path(m), reterr_error);
         return bus_error_to(&e, r, reterr_error);
 }
 

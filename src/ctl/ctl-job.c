@@ -258,6 +258,16 @@ static int follow_to_end(Follower *f, unsigned n_lines, Error **reterr_error) {
         return r;
 }
 
+static void say_end(const Follower *f) {
+        static const CtlColumn failure = { "Failure", "failure", CTL_FAILURE };
+        _cleanup_buffer_ Buffer why = {};
+
+        ctl_say(f->c, "Job %" PRIi64 " %s: %" PRIi64 " records.", f->job_id, ctl_text(f->job, "status"),
+                number_of(f->job, "rowsSynced"));
+        if (json_member(f->job, "failure") && ctl_format_cell(&why, f->job, &failure) >= 0)
+                ctl_say(f->c, "%s", strempty(buffer_string(&why)));
+}
+
 int ctl_job_follow(Ctl *c, int64_t job_id, int attempt, unsigned n_lines, CtlFollow follow) {
         _cleanup_(follower_done) Follower f = { .c = c, .job_id = job_id, .follow = follow };
         _cleanup_error_ Error *error = NULL;
@@ -277,7 +287,6 @@ int ctl_job_follow(Ctl *c, int64_t job_id, int attempt, unsigned n_lines, CtlFol
         if (c->json && !(follow & CTL_FOLLOW_LOGS))
                 (void) ctl_print_json(c, f.job);
         else
-                ctl_say(c, "Job %" PRIi64 " %s: %" PRIi64 " records.", job_id, ctl_text(f.job, "status"),
-                        number_of(f.job, "rowsSynced"));
+                say_end(&f);
         return ctl_job_exit_code(f.job);
 }

@@ -77,10 +77,33 @@ static int append_number(Buffer *b, int64_t n, CtlFormat format) {
         }
 }
 
+/* {"failures":[{"failureOrigin":"source","externalMessage":"…"},…]}, as an object or as its text: the first is the
+ * cause, the others its company. */
+static int append_failure(Buffer *b, JsonObject *value) {
+        _cleanup_json_ JsonObject *parsed = NULL;
+        const char *origin = NULL, *message = NULL, *text = json_object_get_string(value);
+        JsonObject *first;
+        int r;
+
+        if (json_object_is_type(value, json_type_string) && json_parse(text, strlen(text), &parsed, NULL) >= 0)
+                value = parsed;
+        first = json_member(value, "failures");
+        first = json_object_is_type(first, json_type_array) ? json_object_array_get_idx(first, 0) : value;
+        if (json_get_string(first, "externalMessage", &message, "failure", NULL) <= 0)
+                return ctl_append_safe(b, text);
+        (void) json_get_string(first, "failureOrigin", &origin, "failure", NULL);
+        r = origin ? ctl_append_safe(b, origin) : 0;
+        if (r >= 0 && origin)
+                r = buffer_append_string(b, ": ");
+        return r >= 0 ? ctl_append_safe(b, message) : r;
+}
+
 int ctl_format_cell(Buffer *b, JsonObject *row, const CtlColumn *column) {
         JsonObject *value = find_value(row, column->key);
         _cleanup_free_ char *text = NULL;
 
+        if (value && column->format == CTL_FAILURE)
+                return append_failure(b, value);
         switch (json_object_get_type(value)) {
         case json_type_null:
                 return buffer_append_char(b, '-');

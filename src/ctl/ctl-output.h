@@ -12,6 +12,7 @@ typedef enum CtlFormat {
         CTL_TIME,      /* µs since 1970: "2026-11-23 05:26:53" in local time */
         CTL_BYTES,
         CTL_SPAN,      /* µs */
+        CTL_FAILURE,   /* what a job or attempt says of its failure: the first one's origin and sentence */
         _CTL_FORMAT_MAX,
 } CtlFormat;
 

@@ -95,7 +95,7 @@ static int print_attempts(const Ctl *c, JsonObject *job) {
                 { "ATTEMPT", "attemptNumber", CTL_NUMBER },   { "STATUS", "status", CTL_TEXT },
                 { "RECORDS", "recordsCommitted", CTL_NUMBER }, { "BYTES", "bytesCommitted", CTL_BYTES },
                 { "STARTED", "createdAt", CTL_TEXT },          { "ENDED", "endedAt", CTL_TEXT },
-                { "FAILURE", "failure", CTL_TEXT },
+                { "FAILURE", "failure", CTL_FAILURE },
         };
         JsonObject *attempts = json_member(job, "attempts");
 
@@ -111,7 +111,7 @@ static int job_show(Ctl *c, int argc, char **argv) {
                 { "Status", "status", CTL_TEXT },        { "Connection", "connectionId", CTL_TEXT },
                 { "Started", "startTime", CTL_TEXT },    { "Duration", "duration", CTL_TEXT },
                 { "Records", "rowsSynced", CTL_NUMBER }, { "Bytes", "bytesSynced", CTL_BYTES },
-                { "Failure", "failure", CTL_TEXT },
+                { "Failure", "failure", CTL_FAILURE },
         };
         _cleanup_json_ JsonObject *job = NULL;
         _cleanup_error_ Error *error = NULL;

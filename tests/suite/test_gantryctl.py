@@ -155,7 +155,10 @@ def test_what_failed_in_part_and_what_was_cancelled_have_codes_of_their_own(cont
     assert waiter.wait(PATIENCE) == 6
     control.ctl("job", "cancel", str(job), code=1)
     with control.serving(lambda kind, attempt: failed(0, "config_error") if kind == "sync" else well(kind, attempt)):
-        control.ctl("sync", "start", "test", "--wait", code=1)
+        assert "source: it broke" in control.ctl("sync", "start", "test", "--wait", code=1).stdout
+    failed_job = str(control.json("job", "list", "--status=failed")[0]["jobId"])
+    assert "source: it broke" in control.ctl("job", "show", failed_job).stdout
+    assert "There is no job '99'" in control.ctl("job", "logs", "99", code=4).stderr
 
 
 def test_T31_logs_and_names_cannot_steer_a_terminal(control):
