@@ -13,27 +13,6 @@ int generation_store_list(Db *db, const char *connection_id, GenerationArray *re
         return r;
 }
 
-int generation_store_raise(Db *db, const char *connection_id, const StreamRef *streams, size_t n_streams,
-                           int64_t job_id, usec_t now, Error **reterr_error) {
-        _cleanup_(db_rollbackp) Db *transaction = NULL;
-        int r;
-
-        r = db_begin_immediate(db, &transaction, reterr_error);
-        if (r < 0)
-                return r;
-        for (size_t i = 0; i < n_streams; i++) {
-                r = db_run(db, SQL_GENERATION_RAISE, NULL, NULL,
-                           BINDS(B_TEXT("connection_id", connection_id),
-                                 B_TEXT("stream_namespace", strempty(streams[i].stream_namespace)),
-                                 B_TEXT("stream_name", streams[i].stream_name), B_TIME("job_id", job_id),
-                                 B_I64("now", now)),
-                           reterr_error);
-                if (r < 0)
-                        return r;
-        }
-        return db_commit(&transaction, reterr_error);
-}
-
 int generation_store_set(Db *db, const Generation *g, usec_t now, Error **reterr_error) {
         int r;
 

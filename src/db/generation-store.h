@@ -7,9 +7,6 @@
 #include "model/catalog-fetch.h"
 
 int generation_store_list(Db *db, const char *connection_id, GenerationArray *ret, Error **reterr_error);
-/* Begins the next generation of each of these streams, for this job. */
-int generation_store_raise(Db *db, const char *connection_id, const StreamRef *streams, size_t n_streams,
-                           int64_t job_id, usec_t now, Error **reterr_error);
 /* Stores what is decided of a stream: its generation, the job and whether a refresh goes on. A number must
  * never be given twice: -EINVAL for one below the stored one. */
 int generation_store_set(Db *db, const Generation *g, usec_t now, Error **reterr_error);

@@ -28,10 +28,6 @@ char *wipe_and_free(char *s) {
         return NULL;
 }
 
-void sealing_key_generate(uint8_t ret[static SEALING_KEY_SIZE]) {
-        randombytes_buf(ret, SEALING_KEY_SIZE);
-}
-
 /* Names a key without telling about it. */
 static void make_key(SealingKey *k, const uint8_t key[static SEALING_KEY_SIZE]) {
         static const char context[] = "gantry key id";

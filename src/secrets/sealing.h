@@ -27,9 +27,6 @@ int sealing_keys_new(const uint8_t key[static SEALING_KEY_SIZE], const uint8_t *
 SealingKeys *sealing_keys_free(SealingKeys *k);
 DEFINE_CLEANUP(SealingKeys, sealing_keys_free);
 
-/* A fresh key, from the kernel. */
-void sealing_key_generate(uint8_t ret[static SEALING_KEY_SIZE]);
-
 int sealing_seal(const SealingKeys *k, const SealingPlace *place, const void *p, size_t n, void **ret,
                  size_t *ret_n);
 /* The value, NUL-terminated, to be freed with wipe_and_free(). -EBADMSG: not sealed for this place, or

@@ -448,6 +448,8 @@ void vfs_save(void) {
         for (size_t i = 0; i < FILES_MAX; i++) {
                 Disk *d = &disks[i];
 
+                if (!d->name[0])
+                        continue;
                 copy(&d->saved, &d->live);
                 d->saved_exists = d->exists;
                 set_content(d, &d->saved, d->saved_exists);
@@ -456,7 +458,8 @@ void vfs_save(void) {
 
 void vfs_restore(void) {
         for (size_t i = 0; i < FILES_MAX; i++)
-                set_content(&disks[i], &disks[i].saved, disks[i].saved_exists);
+                if (disks[i].name[0])
+                        set_content(&disks[i], &disks[i].saved, disks[i].saved_exists);
         armed = VFS_NO_FAULT;
         dead = fired = false;
 }
@@ -510,7 +513,8 @@ static void settle(Disk *d, VfsFate fate, uint64_t *state) {
 
 void vfs_power_on(VfsFate fate, uint64_t seed) {
         for (size_t i = 0; i < FILES_MAX; i++)
-                settle(&disks[i], fate, &seed);
+                if (disks[i].name[0])
+                        settle(&disks[i], fate, &seed);
         armed = VFS_NO_FAULT;
         dead = fired = false;
 }

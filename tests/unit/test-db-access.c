@@ -131,6 +131,7 @@ TEST(the_highest_role_counts) {
                   .workspace_id = S("w") },
         };
         _cleanup_(permission_array_done) PermissionArray all = {};
+        _cleanup_(permission_freep) Permission *one = NULL;
         Role role;
 
         test_db_new(&t);
@@ -152,6 +153,8 @@ TEST(the_highest_role_counts) {
         ASSERT_OK(permission_store_set_role(t.db, "1", ROLE_ADMIN, NOW, NULL));
         ASSERT_OK(permission_store_role(t.db, PRINCIPAL_UID, "1000", "w", &role, NULL));
         assert_int_equal(role, ROLE_ADMIN);
+        ASSERT_OK(permission_store_get(t.db, "1", &one, NULL));
+        assert_int_equal(one->role, ROLE_ADMIN);
         ASSERT_OK(permission_store_list(t.db, NULL, &all, NULL));
         assert_int_equal(all.n, 2);
         ASSERT_OK(permission_store_delete(t.db, "1", NOW, NULL));
@@ -181,6 +184,10 @@ TEST(T50_a_session_ends_when_it_should) {
         assert_int_equal(session_store_prune(t.db, NOW + 19, 10, NULL), 0);
         assert_int_equal(session_store_prune(t.db, NOW + 20, 10, NULL), 1);
         ASSERT_ERROR(session_store_extend(t.db, &token, NOW + 30, NULL), ENOENT);
+        ASSERT_OK(session_store_insert(t.db, &s, NOW, NULL));
+        ASSERT_OK(session_store_delete(t.db, &other, NULL));
+        ASSERT_OK(session_store_delete(t.db, &token, NULL));
+        ASSERT_ERROR(session_store_get(t.db, &token, NOW, &none, NULL), ENOENT);
         ASSERT_OK(session_store_insert(t.db, &s, NOW, NULL));
         ASSERT_OK(session_store_delete_of(t.db, PRINCIPAL_UID, "0", NULL));
         ASSERT_ERROR(session_store_get(t.db, &token, NOW, &none, NULL), ENOENT);

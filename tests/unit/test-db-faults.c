@@ -183,7 +183,8 @@ static int fill_more(Db *db) {
         ASSERT_OK(catalog_fetch_store_insert(db, &f, NOW, NULL));
         ASSERT_OK(catalog_store_put(db, "{\"y\":1}", 7, NOW, hash, NULL));
         ASSERT_OK(state_store_merge(db, "c", states, strlen(states), NOW, NULL));
-        ASSERT_OK(generation_store_raise(db, "c", &(StreamRef) { NULL, "a" }, 1, 3, NOW, NULL));
+        ASSERT_OK(generation_store_set(db, &(Generation) { .connection_id = S("c"), .stream_name = S("a") },
+                                       NOW, NULL));
         ASSERT_OK(secret_store_put(db, &(Secret) { .id = S("x"), .owner_id = S("unused"), .sealed = token },
                                    NOW, NULL));
         ASSERT_OK(secret_store_put(db, &(Secret) { .id = S("y"), .owner_id = S("unused"), .sealed = token },
@@ -333,9 +334,12 @@ STEP(state_merge) {
 STEP(state_drop) {
         return state_store_drop(db, "c", &(StreamRef) { NULL, "a" }, 1, LATER, NULL);
 }
-STEP(generation_raise) {
-        return generation_store_raise(db, "c", (StreamRef[]) { { NULL, "a" }, { "n", "b" } }, 2, 3, LATER,
-                                      NULL);
+STEP(generation_set) {
+        return generation_store_set(
+                db,
+                &(Generation) {
+                        .connection_id = S("c"), .stream_name = S("a"), .generation_id = 1, .job_id = 3 },
+                LATER, NULL);
 }
 STEP(timeline_append) {
         return timeline_store_append(

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <sys/wait.h>
+
 #include "db/change-store.h"
 #include "db/state-store.h"
 #include "db/workflow-store.h"
@@ -143,6 +145,72 @@ TEST(a_claim_is_won_once_and_repeated_by_its_owner) {
         ASSERT_OK(workload_store_advance(t.db, "a", 2, WORKLOAD_LAUNCHED, NOW, NULL));
         assert_int_equal(workload_store_claim(t.db, "a", "p", NOW, &epoch, NULL), 0);
         ASSERT_ERROR(workload_store_claim(t.db, "none", "p", NOW, &epoch, NULL), ENOENT);
+}
+
+/* What one of two racing launchers does: claims all it can, and says by its exit code whether something else went wrong. */
+static void race(const char *path, const char *dataplane, int n, int report) {
+        _cleanup_(db_freep) Db *db = NULL;
+        int failed = db_open(path, DB_READ_WRITE, &db, NULL) < 0;
+
+        for (int i = 0; i < n && !failed; i++) {
+                char id[16];
+                int64_t epoch;
+                int r;
+
+                (void) snprintf(id, sizeof(id), "w%d", i);
+                r = workload_store_claim(db, id, dataplane, NOW, &epoch, NULL);
+                failed = r < 0 || (r == 1 && write(report, &i, sizeof(i)) != sizeof(i));
+        }
+        db_free(db);
+        db = NULL;
+        _exit(failed);
+}
+
+TEST(two_launchers_racing_win_each_claim_once) {
+        enum {
+                N = 60
+        };
+        _cleanup_test_db_ TestDb t = {};
+        int wins[N] = {}, report[2], i, status;
+
+        test_db_new(&t);
+        ASSERT_OK(dataplane_store_insert(t.db, &(Dataplane) { .id = S("q"), .name = S("q") }, NOW, NULL));
+        for (i = 0; i < N; i++) {
+                char id[16];
+
+                (void) snprintf(id, sizeof(id), "w%d", i);
+                create(t.db, id, NULL, NOW, NULL);
+        }
+        assert_int_equal(pipe(report), 0);
+        for (i = 0; i < 2; i++)
+                if (fork() == 0)
+                        race(t.path, i == 0 ? "p" : "q", N, report[1]);
+        close(report[1]);
+        while (read(report[0], &i, sizeof(i)) == sizeof(i))
+                wins[i]++;
+        close(report[0]);
+        for (i = 0; i < 2; i++) {
+                assert_true(wait(&status) > 0);
+                assert_int_equal(status, 0);
+        }
+        for (i = 0; i < N; i++)
+                assert_int_equal(wins[i], 1);
+}
+
+TEST(a_lease_can_be_checked_alone) {
+        _cleanup_test_db_ TestDb t = {};
+        _cleanup_(dataplane_freep) Dataplane *d = NULL;
+        int64_t epoch;
+
+        test_db_new(&t);
+        create(t.db, "a", NULL, NOW, NULL);
+        ASSERT_ERROR(workload_store_check_lease(t.db, "a", 0, NULL), ESTALE);
+        epoch = claim(t.db, "a", NOW);
+        ASSERT_OK(workload_store_check_lease(t.db, "a", epoch, NULL));
+        ASSERT_ERROR(workload_store_check_lease(t.db, "a", epoch + 1, NULL), ESTALE);
+        ASSERT_ERROR(workload_store_check_lease(t.db, "none", 1, NULL), ENOENT);
+        ASSERT_OK(dataplane_store_get(t.db, "p", &d, NULL));
+        assert_string_equal(d->name, "local");
 }
 
 TEST(the_steps_may_come_twice_and_out_of_order) {

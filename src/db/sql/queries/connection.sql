@@ -104,12 +104,6 @@ SELECT count(*) FROM state WHERE connection_id = $connection_id AND kind = $kind
 
 -- name: generation_list
 SELECT * FROM generation WHERE connection_id = $connection_id ORDER BY stream_namespace, stream_name;
--- name: generation_raise
-INSERT INTO generation AS g
-        (connection_id, stream_namespace, stream_name, generation_id, job_id, refreshing, updated_at)
-        VALUES ($connection_id, $stream_namespace, $stream_name, 1, $job_id, 0, $now)
-        ON CONFLICT (connection_id, stream_namespace, stream_name)
-        DO UPDATE SET generation_id = g.generation_id + 1, job_id = excluded.job_id, updated_at = excluded.updated_at;
 
 -- name: generation_set
 INSERT INTO generation
