@@ -1,0 +1,212 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What is installed moves data: faker to SQLite and files to JSON lines, by HTTP API (socket and proxy), D-Bus and gantryctl; every
+record is where it belongs, and job, attempt, statistics and state say so."""
+
+import json
+import pathlib
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, "/mnt/tests/host")
+import suite  # noqa: E402
+
+USERS, PRODUCTS, SEED = 250, 100, 11
+
+
+class ByApi:
+    def __init__(self, way):
+        self.name, self.api = way, suite.Api(way)
+
+    def source(self, name, definition, configuration):
+        return self.api.source(name, sourceType=definition, **configuration)
+
+    def destination(self, name, definition, configuration):
+        return self.api.destination(name, destinationType=definition, **configuration)
+
+    def connection(self, name, source, destination, streams):
+        more = {"configurations": {"streams": streams}} if streams else {}
+        return self.api.connect(name, source, destination, **more)
+
+    def sync(self, connection):
+        job = self.api.start(connection)
+        self.api.wait(job, "succeeded")
+        return job
+
+
+class ByBus:
+    name = "bus"
+
+    def source(self, name, definition, configuration):
+        return suite.bus_create("Source", {"name": name, "configuration": {"sourceType": definition} | configuration})[1]
+
+    def destination(self, name, definition, configuration):
+        return suite.bus_create("Destination", {"name": name, "configuration": {"destinationType": definition} | configuration})[1]
+
+    def connection(self, name, source, destination, streams):
+        body = {"name": name, "sourceId": source, "destinationId": destination}
+        return suite.bus_create("Connection", body | ({"configurations": {"streams": streams}} if streams else {}))[1]
+
+    def sync(self, connection):
+        job = suite.bus("Sync", "ss", connection, "")[0]
+        path = f"/org/gantry/Server1/job/{job}"
+
+        def status():
+            return suite.out("busctl", "--json=short", "get-property", suite.BUS[0], path, "org.gantry.Server1.Job", "Status")
+
+        suite.until(lambda: json.loads(status())["data"] in suite.ENDED[:3], f"the end of job {job}")
+        assert json.loads(status())["data"] == "succeeded", suite.Api().story(job)
+        return job
+
+
+class ByCommand:
+    name = "gantryctl"
+
+    def __init__(self):
+        self.names = {}
+
+    def add(self, kind, name, *arguments, body=None):
+        done = subprocess.run(["gantryctl", "--json=short", kind, "add", name, "--config=-", *arguments], input=json.dumps(body or {}),
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        assert done.returncode == 0, f"gantryctl {kind} add: exit {done.returncode}\n{done.stdout}"
+        return name
+
+    def source(self, name, definition, configuration):
+        return self.add("source", name, f"--connector={definition}", body=configuration)
+
+    def destination(self, name, definition, configuration):
+        return self.add("destination", name, f"--connector={definition}", body=configuration)
+
+    def connection(self, name, source, destination, streams):
+        self.add("connection", name, f"--source={source}", f"--destination={destination}",
+                 body={"configurations": {"streams": streams}} if streams else {})
+        listed = json.loads(suite.out("gantryctl", "--json=short", "connection", "list"))
+        self.names |= {c["connectionId"]: c["name"] for c in listed}
+        return next(c["connectionId"] for c in listed if c["name"] == name)
+
+    def sync(self, connection):
+        said = suite.out("gantryctl", "sync", "start", self.names[connection], "--wait")
+        job = json.loads(suite.out("gantryctl", "--json=short", "job", "list", self.names[connection]))[0]
+        assert job["status"] == "succeeded", said
+        assert f"{job['rowsSynced']}" in suite.out("gantryctl", "job", "show", job["jobId"])
+        return job["jobId"]
+
+
+def check_told(job, connection, wanted):
+    """Job, attempt and statistics say what was moved: wanted is records by stream."""
+    api = suite.Api()
+    total = sum(wanted.values())
+    shown = api.job(job)
+    assert (shown["status"], shown["rowsSynced"], shown["connectionId"]) == ("succeeded", total, connection), shown
+    (attempt,) = [a["attempt"] for a in api.attempts(job)]
+    assert attempt["status"] == "succeeded" and attempt["recordsSynced"] == total, attempt
+    assert attempt["totalStats"]["recordsCommitted"] == attempt["totalStats"]["recordsEmitted"] == total, attempt
+    (told,) = api.story_of(job)["attempts"]
+    streams = {s["streamName"]: (s["status"], s["recordsEmitted"], s["recordsCommitted"], s["recordsRejected"]) for s in told["streams"]}
+    assert streams == {name: ("COMPLETE", n, n, 0) for name, n in wanted.items()}, streams
+    until_gone(job)
+
+
+def until_gone(job):
+    """Units and slice of an ended job are gone; the launcher takes them away once the result is stored."""
+    suite.until(lambda: not suite.job_units(job), f"the end of the units of job {job}")
+    suite.until(lambda: not suite.attempt_slices(job), f"the end of the slices of job {job}")
+
+
+def expected_from_faker(configuration):
+    """What the connector emits by itself, without the suite; its words are the same, its times are not."""
+    where = pathlib.Path("/run/expected")
+    where.mkdir(exist_ok=True)
+    (where / "config").write_text(json.dumps(configuration))
+    spoken = [json.loads(line) for line in suite.out("gantry", "discover", "native:source-faker", "--config", where / "config").splitlines()]
+    catalog = next(m["catalog"] for m in spoken if m["type"] == "CATALOG")
+    configured = [{"stream": s, "sync_mode": "full_refresh", "destination_sync_mode": "append"} for s in catalog["streams"]]
+    (where / "catalog").write_text(json.dumps({"streams": configured}))
+    done = subprocess.run(["gantry", "read", "native:source-faker", "--config", where / "config", "--catalog", where / "catalog"],
+                          stdout=subprocess.PIPE, check=True)
+    found = {s["name"]: {} for s in catalog["streams"]}
+    for line in done.stdout.splitlines():
+        message = json.loads(line)
+        if message["type"] == "RECORD":
+            found[message["record"]["stream"]][message["record"]["data"]["id"]] = message["record"]["data"]
+    return found
+
+
+def check_faker(way):
+    configuration = {"count": USERS, "seed": SEED}
+    wanted = expected_from_faker(configuration)
+    path = suite.FILES / f"{way.name}.db"
+    source = way.source(f"people-{way.name}", "faker", configuration)
+    destination = way.destination(f"base-{way.name}", "sqlite", {"path": str(path)})
+    connection = way.connection(f"people-{way.name}", source, destination, None)
+    for _ in range(2):
+        job = way.sync(connection)
+        check_told(job, connection, {name: len(records) for name, records in wanted.items()})
+        for table, columns in (("users", ("id", "name", "email", "age", "height")), ("products", ("id", "make", "model", "price")),
+                               ("purchases", ("id", "user_id", "product_id", "returned_at"))):
+            found = suite.rows(path, f"SELECT {', '.join(columns)} FROM {table} ORDER BY id")
+            assert found == [tuple(wanted[table][key].get(c) for c in columns) for key in sorted(wanted[table])], f"{table}: {found[:3]}"
+        assert suite.rows(path, "SELECT count(DISTINCT _airbyte_raw_id) FROM users") == [(USERS,)]
+    states = suite.Api().states(connection)
+    assert set(states) == {"users", "products", "purchases"} and states["users"]["loop_offset"] == USERS, states
+
+
+def check_files(way):
+    where, target = suite.FILES / f"in-{way.name}", suite.FILES / f"out-{way.name}"
+    where.mkdir()
+
+    def write(name, ids):
+        (where / name).write_text("id,name,amount\n" + "".join(f'{n},"Ä ""{n}"", x",{n}.5\n' for n in ids))
+
+    def moved():
+        return sorted((r["id"], r["name"], r["amount"]) for r in suite.jsonl(target / "orders.jsonl"))
+
+    def rows_of(ids):
+        return [(n, f'Ä "{n}", x', n + 0.5) for n in ids]
+
+    write("a.csv", range(1, 301))
+    source = way.source(f"orders-{way.name}", "files", {"path": f"{where}/*.csv", "stream_name": "orders"})
+    destination = way.destination(f"lines-{way.name}", "jsonl", {"path": str(target)})
+    connection = way.connection(f"orders-{way.name}", source, destination, [{"name": "orders", "syncMode": "incremental_append"}])
+    check_told(way.sync(connection), connection, {"orders": 300})
+    assert moved() == rows_of(range(1, 301))
+    first = suite.Api().states(connection)["orders"]
+    assert list(first["history"]) == [f"{where}/a.csv"], first
+    write("b.csv", range(301, 341))
+    check_told(way.sync(connection), connection, {"orders": 40})
+    assert moved() == rows_of(range(1, 341)), "the second sync brought something else than the new file"
+    second = suite.Api().states(connection)["orders"]
+    assert sorted(second["history"]) == [f"{where}/a.csv", f"{where}/b.csv"], second
+    assert second["_ab_source_file_last_modified"] > first["_ab_source_file_last_modified"]
+    check_told(way.sync(connection), connection, {"orders": 0})
+    assert moved() == rows_of(range(1, 341)) and suite.Api().states(connection)["orders"] == second
+
+
+def both(way):
+    for check in (check_faker, check_files):
+        start = time.monotonic()
+        check(way)
+        installed = time.time() - pathlib.Path("/var/lib/dpkg/info/gantry.list").stat().st_mtime
+        print(f"   {check.__name__} by {way.name}: {time.monotonic() - start:.1f} s, {installed:.1f} s after the installation", flush=True)
+
+
+def test_by_the_api_on_its_socket():
+    both(ByApi("unix"))
+
+
+def test_by_the_api_through_the_proxy():
+    both(ByApi("proxy"))
+
+
+def test_by_the_bus():
+    assert "Sync" in suite.out("busctl", "introspect", *suite.BUS)
+    both(ByBus())
+
+
+def test_by_gantryctl():
+    both(ByCommand())
+
+
+if __name__ == "__main__":
+    sys.exit(suite.main(globals()))
