@@ -292,24 +292,37 @@ int workload_client_logs(WorkloadClient *c, const WorkloadLease *l, const char *
                                          .content_type = "application/jsonl" }, h, userdata);
 }
 
-int workload_client_state_wait(WorkloadClient *c, const WorkloadLease *l, const char *states,
-                               usec_t patience,
-                               Error **reterr_error) {
+/* One blocking call of a body that is complete but for its last brace. */
+static int wait_call(WorkloadClient *c, const char *path, Buffer *b, usec_t patience, Error **reterr_error) {
         _cleanup_(api_reply_done) ApiReply reply = {};
-        _cleanup_buffer_ Buffer b = {};
-        ApiCall call = { .method = "POST", .path = API "workload/state", .token = c->token,
-                         .idempotent = true,
+        ApiCall call = { .method = "POST", .path = path, .token = c->token, .idempotent = true,
                          .timeout = MIN(patience, API_TIMEOUT_USEC), .patience = patience };
-        int r = begin_lease(&b, l);
+        int r = buffer_append_char(b, '}');
 
-        if (r >= 0)
-                r = json_write_member_raw(&b, "states", states);
-        if (r >= 0)
-                r = buffer_append_char(&b, '}');
         if (r < 0)
                 return r;
-        call.body = buffer_bytes(&b);
-        call.n_body = b.len;
+        call.body = buffer_bytes(b);
+        call.n_body = b->len;
         r = api_client_call_wait(c->api, &call, &reply, reterr_error);
         return r < 0 ? r : api_reply_errno(&reply, reterr_error);
+}
+
+int workload_client_state_wait(WorkloadClient *c, const WorkloadLease *l, const char *states,
+                               const char *streams, usec_t patience, Error **reterr_error) {
+        _cleanup_buffer_ Buffer b = {}, numbers = {};
+        _cleanup_error_ Error *refused = NULL;
+        int r = begin_lease(&numbers, l);
+
+        if (r >= 0)
+                r = json_write_member_raw(&numbers, "streams", streams);
+        if (r >= 0)
+                r = wait_call(c, API "workload/stats", &numbers, patience, &refused);
+        /* Numbers that are not taken keep no state back. */
+        if (r >= 0 || r == -EINVAL)
+                r = begin_lease(&b, l);
+        else if (reterr_error)
+                *reterr_error = TAKE_PTR(refused);
+        if (r >= 0)
+                r = json_write_member_raw(&b, "states", states);
+        return r < 0 ? r : wait_call(c, API "workload/state", &b, patience, reterr_error);
 }

@@ -64,7 +64,8 @@ int workload_client_stats(WorkloadClient *c, const WorkloadLease *l, const char 
 int workload_client_logs(WorkloadClient *c, const WorkloadLease *l, const char *lines, size_t n,
                          WorkloadHandler h,
                          void *userdata);
-/* Waits until the states (a JSON array of AirbyteStateMessage) are durable; at most about `patience`. */
+/* Waits until the states (a JSON array of AirbyteStateMessage) are durable; each call at most about
+ * `patience`. What they stand for (`streams`, STREAM_STATS) is stored before them, so that an attempt that
+ * ends at any moment tells no fewer records than its state has. */
 int workload_client_state_wait(WorkloadClient *c, const WorkloadLease *l, const char *states,
-                               usec_t patience,
-                               Error **reterr_error);
+                               const char *streams, usec_t patience, Error **reterr_error);

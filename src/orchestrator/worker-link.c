@@ -190,13 +190,14 @@ void worker_link_control(WorkerLink *l, const char *role, JsonObject *configurat
                 on_control_stored(-ENOMEM, NULL, NULL, l);
 }
 
-int worker_link_state(WorkerLink *l, const char *states, usec_t patience, Error **reterr_error) {
+int worker_link_state(WorkerLink *l, const char *states, const char *streams, usec_t patience,
+                      Error **reterr_error) {
         WorkloadLease lease = lease_of(l);
         int r;
 
         if (l->lost)
                 return error_set(reterr_error, -ESTALE, "The workload is no longer ours");
-        r = workload_client_state_wait(l->client, &lease, states, patience, reterr_error);
+        r = workload_client_state_wait(l->client, &lease, states, streams, patience, reterr_error);
         note_answer(l, r);
         return r;
 }

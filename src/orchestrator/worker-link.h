@@ -31,8 +31,9 @@ void worker_link_log(WorkerLink *l, const char *origin, const char *level, const
 /* A JSON array of STREAM_STATS. */
 void worker_link_stats(WorkerLink *l, const char *streams);
 void worker_link_control(WorkerLink *l, const char *role, JsonObject *configuration);
-/* Waits until these states are durable. */
-int worker_link_state(WorkerLink *l, const char *states, usec_t patience, Error **reterr_error);
+/* Waits until these states, and before them the STREAM_STATS that belong to them, are durable. */
+int worker_link_state(WorkerLink *l, const char *states, const char *streams, usec_t patience,
+                      Error **reterr_error);
 
 /* The end: what is left of the log, then success or, with a reason, failure. `output` is taken over. */
 void worker_link_finish(WorkerLink *l, const char *failure_reason, JsonObject *output);

@@ -44,9 +44,9 @@ struct WorkerSync {
 
 static int on_flush(const StateSet *changed, void *userdata, Error **reterr_error) {
         WorkerSync *s = userdata;
-        _cleanup_buffer_ Buffer b = {};
+        _cleanup_buffer_ Buffer b = {}, numbers = {};
         bool last = s->destination_exit.known;
-        const char *text;
+        const char *text, *streams;
         int r;
 
         /* A cleared stream has no state: that is the point. */
@@ -54,9 +54,11 @@ static int on_flush(const StateSet *changed, void *userdata, Error **reterr_erro
                 return 0;
         r = state_set_append(changed, &b);
         text = r >= 0 ? buffer_string(&b) : NULL;
-        if (!text)
+        r = worker_output_stats(s->replication, &numbers);
+        streams = r >= 0 ? buffer_string(&numbers) : NULL;
+        if (!text || !streams)
                 return -ENOMEM;
-        return worker_link_state(s->link, text, last ? LAST_FLUSH_PATIENCE_USEC : FLUSH_PATIENCE_USEC,
+        return worker_link_state(s->link, text, streams, last ? LAST_FLUSH_PATIENCE_USEC : FLUSH_PATIENCE_USEC,
                                  reterr_error);
 }
 

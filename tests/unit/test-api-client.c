@@ -163,7 +163,7 @@ TEST(an_answer_that_is_not_json_is_none) {
 }
 
 TEST(waiting_gives_the_same) {
-        static const char *const answers[] = { BUSY, "HTTP/1.1 204 No\r\n\r\n", NULL };
+        static const char *const answers[] = { "HTTP/1.1 204 No\r\n\r\n", BUSY, "HTTP/1.1 204 No\r\n\r\n", NULL };
         _cleanup_(env_event_freep) Env *env = NULL;
         WorkloadClient *client = NULL;
         Server s;
@@ -171,8 +171,23 @@ TEST(waiting_gives_the_same) {
         server_start(&s, answers);
         ASSERT_OK(env_event_new(&env));
         ASSERT_OK(workload_client_new(env, s.path, &client));
-        ASSERT_OK(workload_client_state_wait(client, &(WorkloadLease) { "w", 1 }, "[]", 10 * USEC_PER_SEC,
-                                             NULL));
+        ASSERT_OK(workload_client_state_wait(client, &(WorkloadLease) { "w", 1 }, "[]", "[]",
+                                             10 * USEC_PER_SEC, NULL));
+        workload_client_free(client);
+        server_stop(&s);
+}
+
+TEST(refused_numbers_keep_no_state_back) {
+        static const char *const answers[] = { "HTTP/1.1 422 No\r\nContent-Length: 0\r\n\r\n",
+                                               "HTTP/1.1 204 No\r\n\r\n", NULL };
+        _cleanup_(env_event_freep) Env *env = NULL;
+        WorkloadClient *client = NULL;
+        Server s;
+
+        server_start(&s, answers);
+        ASSERT_OK(env_event_new(&env));
+        ASSERT_OK(workload_client_new(env, s.path, &client));
+        ASSERT_OK(workload_client_state_wait(client, &(WorkloadLease) { "w", 1 }, "[]", "[]", USEC_PER_SEC, NULL));
         workload_client_free(client);
         server_stop(&s);
 }
@@ -187,8 +202,8 @@ TEST(a_lost_lease_is_told_apart) {
         server_start(&s, answers);
         ASSERT_OK(env_event_new(&env));
         ASSERT_OK(workload_client_new(env, s.path, &client));
-        assert_int_equal(workload_client_state_wait(client, &(WorkloadLease) { "w", 1 }, "[]", USEC_PER_SEC,
-                                                    &e), -ESTALE);
+        assert_int_equal(workload_client_state_wait(client, &(WorkloadLease) { "w", 1 }, "[]", "[]",
+                                                    USEC_PER_SEC, &e), -ESTALE);
         assert_non_null(strstr(e->message, "old"));
         workload_client_free(client);
         server_stop(&s);
