@@ -3,14 +3,13 @@
 /* gantry-launcher: takes workloads from the queue and has systemd run them. The only part of the suite
  * that is root. */
 
-#include <getopt.h>
-#include <stdio.h>
 #include <sys/utsname.h>
 
 #include "basic/log.h"
 #include "launcher/launcher-bus.h"
 #include "launcher/plan-print.h"
 #include "shared/daemon.h"
+#include "shared/daemon-options.h"
 
 static bool busy(void *userdata) {
         Launcher **l = userdata;
@@ -48,37 +47,20 @@ static int run(void) {
         return r;
 }
 
-static int usage(void) {
-        fputs("gantry-launcher\n"
-              "gantry-launcher --print-plan FILE\n\n"
-              "Takes workloads from the queue and has systemd run them. Started by the bus.\n\n"
-              "      --print-plan FILE  Print the units of a workload (JSON with id, autoId,\n"
-              "                         type, jobId, attempt, leaseEpoch, input) and exit\n"
-              "  -h, --help             Show this and exit\n", stdout);
-        return EXIT_SUCCESS;
-}
-
 int main(int argc, char *argv[]) {
-        static const struct option options[] = {
-                { "print-plan", required_argument, NULL, 'p' },
-                { "probe-isolation", required_argument, NULL, 'i' },
-                { "help", no_argument, NULL, 'h' },
-                {},
+        const char *plan = NULL, *probe = NULL;
+        const DaemonOption options[] = {
+                { "print-plan", "FILE", "print the units of a workload (JSON) and exit", &plan, NULL },
+                { "probe-isolation", "WHAT", "what units that try out this host run", &probe, NULL },
         };
-        const char *plan = NULL;
-        int c;
+        int r = daemon_options_parse(argc, argv, "gantry-launcher",
+                                     "Takes workloads from the queue and has systemd run them.", options,
+                                     ELEMENTSOF(options));
 
-        while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
-                if (c == 'p')
-                        plan = optarg;
-                else if (c == 'i') /* not for people, see isolation.h */
-                        return isolation_probe(optarg) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
-                else
-                        return c == 'h' ? usage() : 2;
-        if (optind < argc) {
-                log_error("Unknown argument '%s'", argv[optind]);
-                return 2;
-        }
+        if (r <= 0)
+                return daemon_options_exit_code(r);
+        if (probe)
+                return isolation_probe(probe) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
         /* Where the suite's connectors are installed; a user's own are not the suite's business. */
         (void) setenv("GANTRY_CONNECTOR_DIR", "/var/lib/gantry-connectors", /* overwrite= */ 0);
         return (plan ? plan_print(plan) : run()) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;

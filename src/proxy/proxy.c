@@ -4,7 +4,6 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -15,6 +14,7 @@
 #include "proxy/proxy-server.h"
 #include "shared/conf-file.h"
 #include "shared/daemon.h"
+#include "shared/daemon-options.h"
 
 #define SERVER_SOCKET "/run/gantry/server.sock"
 #define WEB_ROOT DATADIR "/web"
@@ -108,75 +108,20 @@ static int run(Service *s) {
         return daemon_run(s->daemon);
 }
 
-static void help(void) {
-        puts("gantry-proxy [OPTION…]\n\n"
-             "The web interface of the Gantry suite, and the way to its API.\n\n"
-             "     --listen=PORT    listen on this port of 127.0.0.1 (0: any) instead of the activation socket\n"
-             "     --server=PATH    gantry-server's socket, instead of " SERVER_SOCKET "\n"
-             "     --web=DIRECTORY  the files of the web interface\n"
-             "     --config=FILE    instead of " CONF_FILE_PATH "\n"
-             "     --debug          log more\n"
-             "  -h --help           show this help\n"
-             "     --version        show the version");
-}
-
-enum { OPTION_LISTEN = 256, OPTION_SERVER, OPTION_WEB, OPTION_CONFIG, OPTION_DEBUG, OPTION_VERSION };
-
-static const struct option long_options[] = {
-        { "listen", required_argument, NULL, OPTION_LISTEN },
-        { "server", required_argument, NULL, OPTION_SERVER },
-        { "web", required_argument, NULL, OPTION_WEB },
-        { "config", required_argument, NULL, OPTION_CONFIG },
-        { "debug", no_argument, NULL, OPTION_DEBUG },
-        { "help", no_argument, NULL, 'h' },
-        { "version", no_argument, NULL, OPTION_VERSION },
-        {},
-};
-
-/* 1: go on; 0: all is said; negative: a usage error. */
-static int parse_options(int argc, char **argv, Service *s) {
-        int c;
-
-        while ((c = getopt_long(argc, argv, "h", long_options, NULL)) >= 0)
-                switch (c) {
-                case OPTION_LISTEN:
-                        s->listen = optarg;
-                        break;
-                case OPTION_SERVER:
-                        s->server = optarg;
-                        break;
-                case OPTION_WEB:
-                        s->web = optarg;
-                        break;
-                case OPTION_CONFIG:
-                        s->conf = optarg;
-                        break;
-                case OPTION_DEBUG:
-                        log_set_level(LOG_LEVEL_DEBUG);
-                        break;
-                case 'h':
-                        help();
-                        return 0;
-                case OPTION_VERSION:
-                        puts("gantry-proxy " PACKAGE_VERSION);
-                        return 0;
-                default:
-                        return -EINVAL;
-                }
-        if (optind < argc) {
-                log_error("Unexpected argument '%s'", argv[optind]);
-                return -EINVAL;
-        }
-        return 1;
-}
-
 int main(int argc, char **argv) {
         _cleanup_(service_done) Service s = { .server = SERVER_SOCKET, .web = WEB_ROOT, .conf = CONF_FILE_PATH,
                                               .web_fd = -EBADF };
-        int r;
+        const DaemonOption options[] = {
+                { "listen", "PORT", "of 127.0.0.1 (0: any), instead of the activation socket", &s.listen, NULL },
+                { "server", "PATH", "gantry-server's socket, instead of " SERVER_SOCKET, &s.server, NULL },
+                { "web", "DIRECTORY", "the files of the web interface", &s.web, NULL },
+                { "config", "FILE", "instead of " CONF_FILE_PATH, &s.conf, NULL },
+        };
+        int r = daemon_options_parse(argc, argv, "gantry-proxy",
+                                     "The web interface of the Gantry suite, and the way to its API.",
+                                     options, ELEMENTSOF(options));
 
-        r = parse_options(argc, argv, &s);
         if (r <= 0)
-                return r < 0 ? 2 : 0;
+                return daemon_options_exit_code(r);
         return run(&s) < 0 ? 1 : 0;
 }

@@ -3,9 +3,7 @@
 /* gantry-server: the control plane. HTTP on an activated socket (or --listen), D-Bus as
  * org.gantry.Server1. */
 
-#include <getopt.h>
 #include <signal.h>
-#include <stdio.h>
 
 #include "basic/log.h"
 #include "basic/strv.h"
@@ -15,62 +13,13 @@
 #include "server/bus-objects.h"
 #include "server/event-feed.h"
 #include "server/server.h"
+#include "shared/daemon-options.h"
 
 typedef struct Options {
         char **listen; /* none: the activated socket */
         const char *database;
         const char *conf;
 } Options;
-
-static int help(void) {
-        printf("gantry-server [OPTIONS]\n\n"
-               "Serve Gantry's HTTP API and its D-Bus interface. Usually started by systemd.\n\n"
-               "     --listen WHERE    Listen on a /PATH or on 127.0.0.1:PORT, for development; may be repeated\n"
-               "     --database PATH   Use this database\n"
-               "     --config PATH     Read this file instead of " CONF_FILE_PATH "\n"
-               "  -h --help            Show this help\n"
-               "     --version         Show the version\n");
-        return 0;
-}
-
-/* 1: go on; 0: done; -EINVAL. */
-static int parse_arguments(int argc, char *argv[], Options *o) {
-        enum { ARG_LISTEN = 0x100, ARG_DATABASE, ARG_CONFIG, ARG_VERSION };
-        static const struct option options[] = {
-                { "listen", required_argument, NULL, ARG_LISTEN },
-                { "database", required_argument, NULL, ARG_DATABASE },
-                { "config", required_argument, NULL, ARG_CONFIG },
-                { "help", no_argument, NULL, 'h' },
-                { "version", no_argument, NULL, ARG_VERSION },
-                {},
-        };
-        int c;
-
-        while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
-                switch (c) {
-                case ARG_LISTEN:
-                        if (strv_extend(&o->listen, optarg) < 0)
-                                return log_oom();
-                        break;
-                case ARG_DATABASE:
-                        o->database = optarg;
-                        break;
-                case ARG_CONFIG:
-                        o->conf = optarg;
-                        break;
-                case 'h':
-                        return help();
-                case ARG_VERSION:
-                        return puts("gantry-server " PACKAGE_VERSION) < 0 ? -EIO : 0;
-                default:
-                        return -EINVAL;
-                }
-        if (optind < argc) {
-                log_error("gantry-server takes no arguments, see --help");
-                return -EINVAL;
-        }
-        return 1;
-}
 
 static bool is_busy(void *userdata) {
         Server *s = userdata;
@@ -173,14 +122,18 @@ static int run(const Options *o) {
 
 int main(int argc, char *argv[]) {
         Options o = {};
+        const DaemonOption options[] = {
+                { "listen", "WHERE", "/PATH or 127.0.0.1:PORT, for development; repeatable", NULL, &o.listen },
+                { "database", "PATH", "instead of " DB_PATH, &o.database, NULL },
+                { "config", "FILE", "instead of " CONF_FILE_PATH, &o.conf, NULL },
+        };
         int r;
 
         (void) signal(SIGPIPE, SIG_IGN);
-        r = parse_arguments(argc, argv, &o);
-        if (r > 0)
-                r = run(&o) < 0 ? 1 : 0;
-        else if (r < 0)
-                r = 2;
+        r = daemon_options_parse(argc, argv, "gantry-server",
+                                 "Serves Gantry's HTTP API and org.gantry.Server1.", options,
+                                 ELEMENTSOF(options));
+        r = r <= 0 ? daemon_options_exit_code(r) : run(&o) < 0 ? 1 : 0;
         strv_free(o.listen);
         return r;
 }

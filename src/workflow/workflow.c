@@ -3,11 +3,9 @@
 /* gantry-workflow: jobs and their attempts, retries and schedules; checks, discovers and specs that somebody
  * waits for. */
 
-#include <getopt.h>
-#include <stdio.h>
-
 #include "basic/log.h"
 #include "shared/daemon.h"
+#include "shared/daemon-options.h"
 #include "workflow/workflow-bus.h"
 
 typedef struct Service {
@@ -79,58 +77,16 @@ static int run(Service *s) {
         return daemon_run(s->daemon);
 }
 
-static void help(void) {
-        puts("gantry-workflow [OPTION…]\n\n"
-             "The durable workflows of the Gantry suite.\n\n"
-             "     --database=PATH  the database, instead of /var/lib/gantry/gantry.db\n"
-             "     --debug          log more\n"
-             "  -h --help           show this help\n"
-             "     --version        show the version");
-}
-
-enum { OPTION_DATABASE = 256, OPTION_DEBUG, OPTION_VERSION };
-
-/* 1: go on; 0: all is said; negative: a usage error. */
-static int parse_options(int argc, char **argv, Service *s) {
-        static const struct option options[] = {
-                { "database", required_argument, NULL, OPTION_DATABASE },
-                { "debug", no_argument, NULL, OPTION_DEBUG },
-                { "help", no_argument, NULL, 'h' },
-                { "version", no_argument, NULL, OPTION_VERSION },
-                {},
-        };
-        int c;
-
-        while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
-                switch (c) {
-                case OPTION_DATABASE:
-                        s->database = optarg;
-                        break;
-                case OPTION_DEBUG:
-                        log_set_level(LOG_LEVEL_DEBUG);
-                        break;
-                case 'h':
-                        help();
-                        return 0;
-                case OPTION_VERSION:
-                        puts("gantry-workflow " PACKAGE_VERSION);
-                        return 0;
-                default:
-                        return -EINVAL;
-                }
-        if (optind < argc) {
-                log_error("Unexpected argument '%s'", argv[optind]);
-                return -EINVAL;
-        }
-        return 1;
-}
-
 int main(int argc, char **argv) {
         _cleanup_(service_done) Service s = {};
-        int r;
+        const DaemonOption options[] = {
+                { "database", "PATH", "instead of " DB_PATH, &s.database, NULL },
+        };
+        int r = daemon_options_parse(argc, argv, "gantry-workflow",
+                                     "The durable workflows of the Gantry suite.", options,
+                                     ELEMENTSOF(options));
 
-        r = parse_options(argc, argv, &s);
         if (r <= 0)
-                return r < 0 ? 2 : 0;
+                return daemon_options_exit_code(r);
         return run(&s) < 0 ? 1 : 0;
 }

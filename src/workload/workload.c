@@ -3,11 +3,9 @@
 /* gantry-workload: the workload API for launchers and runners (HTTP on a unix socket), org.gantry.Workload1 for
  * the other daemons, and the deadlines between them. */
 
-#include <getopt.h>
-#include <stdio.h>
-
 #include "basic/log.h"
 #include "shared/daemon.h"
+#include "shared/daemon-options.h"
 #include "workload/workload-api.h"
 #include "workload/workload-bus.h"
 #include "workload/workload-notify.h"
@@ -143,68 +141,17 @@ static int run(Service *s) {
         return daemon_run(s->daemon);
 }
 
-static void help(void) {
-        puts("gantry-workload [OPTION…]\n\n"
-             "The workload API of the Gantry suite.\n\n"
-             "     --listen=PATH         listen on this unix socket instead of the activation socket\n"
-             "     --database=PATH       the database, instead of /var/lib/gantry/gantry.db\n"
-             "     --log-directory=PATH  where logs of attempts lie, instead of " LOG_ROOT "\n"
-             "     --debug               log more\n"
-             "  -h --help                show this help\n"
-             "     --version             show the version");
-}
-
-enum { OPTION_LISTEN = 256, OPTION_DATABASE, OPTION_LOG_DIRECTORY, OPTION_DEBUG, OPTION_VERSION };
-
-/* 1: go on; 0: all is said; negative: a usage error. */
-static int parse_options(int argc, char **argv, Service *s) {
-        static const struct option options[] = {
-                { "listen", required_argument, NULL, OPTION_LISTEN },
-                { "database", required_argument, NULL, OPTION_DATABASE },
-                { "log-directory", required_argument, NULL, OPTION_LOG_DIRECTORY },
-                { "debug", no_argument, NULL, OPTION_DEBUG },
-                { "help", no_argument, NULL, 'h' },
-                { "version", no_argument, NULL, OPTION_VERSION },
-                {},
-        };
-        int c;
-
-        while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
-                switch (c) {
-                case OPTION_LISTEN:
-                        s->listen = optarg;
-                        break;
-                case OPTION_DATABASE:
-                        s->database = optarg;
-                        break;
-                case OPTION_LOG_DIRECTORY:
-                        s->log_root = optarg;
-                        break;
-                case OPTION_DEBUG:
-                        log_set_level(LOG_LEVEL_DEBUG);
-                        break;
-                case 'h':
-                        help();
-                        return 0;
-                case OPTION_VERSION:
-                        puts("gantry-workload " PACKAGE_VERSION);
-                        return 0;
-                default:
-                        return -EINVAL;
-                }
-        if (optind < argc) {
-                log_error("Unexpected argument '%s'", argv[optind]);
-                return -EINVAL;
-        }
-        return 1;
-}
-
 int main(int argc, char **argv) {
         _cleanup_(service_done) Service s = { .log_root = LOG_ROOT };
-        int r;
+        const DaemonOption options[] = {
+                { "listen", "PATH", "a unix socket instead of the activation socket", &s.listen, NULL },
+                { "database", "PATH", "instead of " DB_PATH, &s.database, NULL },
+                { "log-directory", "PATH", "logs of attempts, instead of " LOG_ROOT, &s.log_root, NULL },
+        };
+        int r = daemon_options_parse(argc, argv, "gantry-workload", "The workload API of the Gantry suite.",
+                                     options, ELEMENTSOF(options));
 
-        r = parse_options(argc, argv, &s);
         if (r <= 0)
-                return r < 0 ? 2 : 0;
+                return daemon_options_exit_code(r);
         return run(&s) < 0 ? 1 : 0;
 }
