@@ -1229,6 +1229,16 @@ def test_devnull_counts_and_fails_on_request(put, fault, code):
     assert counts(result) == expected
 
 
+@pytest.mark.parametrize("test, code", [({"test_destination_type": "SILENT"}, 0), ({"test_destination_type": "LOGGING"}, 0),
+                                        ({"test_destination_type": "THROTTLED", "millis_per_record": 1}, 0),
+                                        ({"test_destination_type": "FAILING", "num_messages": 2}, 1)])
+def test_devnull_takes_what_airbytes_takes(put, test, code):
+    result = run([program("connectors/destination-devnull"), "write", "--config", put("c.json", {"test_destination": test}),
+                  "--catalog", put("cat.json", catalog(stream("s")))],
+                 input=lines([rec(i) for i in range(4)] + [stream_state("s", {}), stream_status("s", "COMPLETE")]))
+    assert (result.code, counts(result)) == (code, [] if code else [(4.0, 0.0)])
+
+
 def test_memory_stays_flat(dest):
     """A hundred times the rows, the same memory."""
     peaks = []

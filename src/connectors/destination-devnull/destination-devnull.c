@@ -12,6 +12,9 @@
 
 extern const char text_destination_devnull_spec[];
 
+/* As the specification says of delay_microseconds. */
+#define DELAY_MAX INT64_C(60000000)
+
 /* What is to go wrong, once `after_records` have come. The frame and the platform are tested against
  * these, so each must look like the real thing: a crash is a signal, a hang reads no more. */
 typedef enum Fault {
@@ -48,6 +51,30 @@ static Fault fault_from_string(const char *s) {
         return _FAULT_INVALID;
 }
 
+/* The options of Airbyte's own dev-null, so that a configuration made for it does what it says. Logging shows
+ * no records here: it is as silence. */
+static int read_test_destination(NullDestination *d, JsonObject *config, Error **reterr_error) {
+        static const char what[] = "test_destination";
+        JsonObject *test = NULL;
+        const char *type = "SILENT";
+        int64_t millis = 0;
+        int r;
+
+        r = json_get_object(config, what, &test, "configuration", reterr_error);
+        if (r <= 0)
+                return r;
+        r = json_get_string(test, "test_destination_type", &type, what, reterr_error);
+        if (r >= 0 && streq(type, "THROTTLED")) {
+                r = json_get_i64(test, "millis_per_record", &millis, what, reterr_error);
+                d->delay = MAX(millis, 0) > DELAY_MAX / 1000 ? DELAY_MAX : MAX(millis, 0) * 1000;
+        }
+        if (r >= 0 && streq(type, "FAILING")) {
+                r = json_get_i64(test, "num_messages", &d->after, what, reterr_error);
+                d->fault = FAULT_ERROR;
+        }
+        return r < 0 ? r : 0;
+}
+
 static int devnull_open(JsonObject *config, const ConfiguredCatalog *catalog, Emitter *out,
                         void **ret_destination,
                         Error **reterr_error) {
@@ -72,6 +99,9 @@ static int devnull_open(JsonObject *config, const ConfiguredCatalog *catalog, Em
         d->fault = fault_from_string(fault);
         if (d->fault < 0)
                 return error_set(reterr_error, -EINVAL, "Unknown fault '%s'", fault);
+        r = read_test_destination(d, config, reterr_error);
+        if (r < 0)
+                return r;
         *ret_destination = TAKE_PTR(d);
         return 0;
 }
