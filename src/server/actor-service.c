@@ -18,7 +18,7 @@ int actor_service_get(Call *c, ActorRole role, const char *id, Role need, Actor 
         if (r == -ENOENT || (r >= 0 && (a->tombstone || a->role != role)))
                 return not_found(c, role);
         if (r >= 0)
-                r = call_require(c, a->workspace_id, need);
+                r = call_require_object(c, a->workspace_id, need, actor_role_to_string(role));
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(a);

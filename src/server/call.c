@@ -120,7 +120,7 @@ static int role_on(Call *c, const char *workspace_id, Role *ret) {
         return r == -ENOENT ? 0 : r;
 }
 
-int call_require(Call *c, const char *workspace_id, Role role) {
+int call_require_object(Call *c, const char *workspace_id, Role role, const char *what) {
         Role has;
         int r = role_on(c, workspace_id, &has);
 
@@ -129,8 +129,12 @@ int call_require(Call *c, const char *workspace_id, Role role) {
         if (has >= role)
                 return 0;
         if (has < 0 && workspace_id)
-                return call_fail(c, -ENOENT, NULL, "There is no such object");
+                return call_fail(c, -ENOENT, NULL, "There is no such %s", what);
         return call_fail(c, -EACCES, NULL, "This needs the role '%s'", role_to_string(role));
+}
+
+int call_require(Call *c, const char *workspace_id, Role role) {
+        return call_require_object(c, workspace_id, role, "workspace");
 }
 
 int call_visible_workspaces(Call *c, char *const *wanted, char ***ret, bool *ret_none) {

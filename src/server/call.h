@@ -62,6 +62,9 @@ void call_retry(Call *c);
 /* Has the caller at least this role on the workspace (NULL: on the instance)? -ENOENT where it may not
  * even know that the workspace exists, -EACCES where it may look but not do this. */
 int call_require(Call *c, const char *workspace_id, Role role);
+/* The same for an object of the workspace, a `what`: what exists elsewhere is refused in the words of what
+ * exists nowhere ("There is no such `what`"), so that nobody learns from the difference (T42). */
+int call_require_object(Call *c, const char *workspace_id, Role role, const char *what);
 /* What a list may show: the workspaces asked for, each of which the caller must be able to read, or all
  * that it can; `*ret` NULL: no limit; `*ret_none`: none at all. */
 int call_visible_workspaces(Call *c, char *const *wanted, char ***ret, bool *ret_none);

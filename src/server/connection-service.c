@@ -18,7 +18,7 @@ static int get_any(Call *c, const char *id, Role need, Connection **ret) {
         if (r == -ENOENT)
                 return call_fail(c, r, NULL, "There is no such connection");
         if (r >= 0)
-                r = call_require(c, found->workspace_id, need);
+                r = call_require_object(c, found->workspace_id, need, "connection");
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(found);

@@ -11,10 +11,11 @@
 
 /* A custom one is seen by those who see its workspace. */
 static int check_visible(Call *c, ActorRole role, const Definition *d) {
+        const char *what = role == ACTOR_SOURCE ? "source definition" : "destination definition";
+
         if (d->tombstone || d->role != role)
-                return call_fail(c, -ENOENT, NULL, "There is no such %s definition",
-                                 actor_role_to_string(role));
-        return d->custom ? call_require(c, d->workspace_id, ROLE_READER) : 0;
+                return call_fail(c, -ENOENT, NULL, "There is no such %s", what);
+        return d->custom ? call_require_object(c, d->workspace_id, ROLE_READER, what) : 0;
 }
 
 int definition_service_get(Call *c, ActorRole role, const char *id, Definition **ret) {

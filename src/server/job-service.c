@@ -18,7 +18,7 @@ int job_service_get(Call *c, int64_t id, Role need, Job **ret) {
         if (r == -ENOENT)
                 return call_fail(c, r, NULL, "There is no such job");
         if (r >= 0)
-                r = call_require(c, j->workspace_id, need);
+                r = call_require_object(c, j->workspace_id, need, "job");
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(j);
@@ -34,7 +34,7 @@ int job_service_list(Call *c, const Listing *l, JobFilter *filter, JobArray *ret
                 if (r == -ENOENT)
                         return call_fail(c, r, NULL, "There is no such connection");
                 if (r >= 0)
-                        r = call_require(c, connection->workspace_id, ROLE_READER);
+                        r = call_require_object(c, connection->workspace_id, ROLE_READER, "connection");
                 if (r < 0)
                         return r;
         }

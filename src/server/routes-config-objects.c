@@ -303,6 +303,17 @@ static int delete_connection(Call *c, HttpRequest *q, JsonObject **ret) {
         return r < 0 ? r : connection_service_delete(c, id);
 }
 
+/* What ran after a sync in older versions; there is none of it here, but older clients ask. */
+static int list_operations(Call *c, HttpRequest *q, JsonObject **ret) {
+        _cleanup_(connection_freep) Connection *connection = NULL;
+        const char *id;
+        int r = body_need_string(c, c->body, "connectionId", &id);
+
+        if (r >= 0)
+                r = connection_service_get(c, id, ROLE_READER, &connection);
+        return r < 0 ? r : wrap("operations", json_object_new_array(), ret);
+}
+
 #define ROW(path_, handler_) { "POST", "/api/v1/" path_, handler_, API_CONFIG | API_OPTIONAL_BODY | API_HIDDEN }
 #define ROW_204(path_, handler_) \
         { "POST", "/api/v1/" path_, handler_, API_CONFIG | API_OPTIONAL_BODY | API_HIDDEN, .status = 204 }
@@ -330,6 +341,7 @@ static const ApiRoute routes_config_objects_rows[] = {
         ROW("connections/create", create_connection),
         ROW("connections/update", update_connection),
         ROW_204("connections/delete", delete_connection),
+        ROW("operations/list", list_operations),
         ROW("web_backend/connections/list", list_connections),
         ROW("web_backend/connections/get", get_connection),
         ROW("web_backend/connections/create", create_connection),

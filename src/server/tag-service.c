@@ -17,7 +17,7 @@ int tag_service_get(Call *c, const char *id, Role need, Tag **ret) {
         if (r == -ENOENT)
                 return call_fail(c, r, NULL, "There is no such tag");
         if (r >= 0)
-                r = call_require(c, t->workspace_id, need);
+                r = call_require_object(c, t->workspace_id, need, "tag");
         if (r >= 0)
                 *ret = TAKE_PTR(t);
         return r;

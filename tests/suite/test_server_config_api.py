@@ -56,6 +56,7 @@ def test_a_source_is_discovered_and_connected(suite):
     assert made["namespaceDefinition"] == "customformat"
     assert suite.get(f"/connections/{made['connectionId']}").json["schedule"] == {
         "scheduleType": "basic", "basicTiming": "Every 2 HOURS"}
+    assert call(suite, "operations/list", {"connectionId": made["connectionId"]}) == {"operations": []}
     got = call(suite, "web_backend/connections/get", {"connectionId": made["connectionId"]})
     for s in got["syncCatalog"]["streams"]:
         s["config"]["selected"] = True
