@@ -168,8 +168,9 @@ def vm():
 
 
 def compat():
-    """Airbyte's own connectors from PyPI beside ours"""
-    return pytest("compat", "tests/compat")
+    """Airbyte's own connectors from PyPI beside ours, API clients against the installed suite"""
+    first, second = pytest("compat", "tests/compat"), host_tests("compat-host", "--compat")
+    return tuple(a + b for a, b in zip(first, second))
 
 
 def soak():

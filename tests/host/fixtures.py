@@ -9,12 +9,17 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import zipfile
 
 import nspawn
 
 # With all that they depend on; a host serves them to itself, see serve_wheels in lib.sh.
-PACKAGES = ["airbyte-source-faker==7.2.1", "uv==0.13.9"]
+UV = "uv==0.13.9"
+PACKAGES = ["airbyte-source-faker==7.2.1", UV]
+
+# Programs that others wrote against the API: an environment for each, of exactly these packages.
+CLIENTS = nspawn.HERE.parent / "compat/clients"
 
 
 def wheels():
@@ -64,3 +69,38 @@ def unpack_uv(directory):
         (directory / "bin").mkdir()
         (directory / "bin/uv").write_bytes(wheel.read(name))
     (directory / "bin/uv").chmod(0o755)
+
+
+def clients():
+    """The directory with one environment for each tests/compat/clients/NAME.txt; Unusable where the packages can't be had."""
+    lists = sorted(CLIENTS.glob("*.txt"))
+    key = hashlib.sha256("\n".join([UV, *(p.name + p.read_text() for p in lists)]).encode()).hexdigest()[:12]
+    place = nspawn.CACHE / f"clients-{key}"
+    with nspawn.locked(nspawn.CACHE / "lock"):
+        if not (place / "whole").exists():
+            print("host: installing API clients from the Python package index (once)", file=sys.stderr, flush=True)
+            shutil.rmtree(place, ignore_errors=True)
+            command(["/usr/bin/python3", "-m", "venv", place / "uv"], "uv")
+            command([place / "uv/bin/python", "-m", "pip", "install", "--quiet", UV], "uv")
+            for path in lists:
+                install_client(place, path)
+            shutil.rmtree(place / "cache")
+            (place / "whole").touch()
+        place.chmod(0o755)
+    return place
+
+
+def install_client(place, path):
+    """Used by its interpreter only, whose place in the host is another."""
+    start = time.monotonic()
+    uv = [place / "uv/bin/uv", "--cache-dir", place / "cache", "--quiet"]
+    command([*uv, "venv", "--python", "/usr/bin/python3", place / path.stem], path.stem)
+    command([*uv, "pip", "install", "--python", place / path.stem / "bin/python", "--compile-bytecode", "-r", path], path.stem)
+    print(f"host: {path.stem} installed in {time.monotonic() - start:.0f} s", file=sys.stderr, flush=True)
+
+
+def command(argv, what):
+    done = subprocess.run([str(a) for a in argv], capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+    if done.returncode != 0:
+        words = [line for line in done.stderr.splitlines() if line.strip()] or ["no word about it"]
+        raise nspawn.Unusable(f"{what} can't be had: {words[-1]}")
