@@ -10,7 +10,7 @@
 #define COMPRESSION_LEVEL 3 /* zstd's own default */
 
 int catalog_store_hash(const char *json, size_t n, char ret[static CATALOG_HASH_MAX]) {
-        static_assert(CATALOG_HASH_MAX == CONTENT_HASH_MAX);
+        static_assert(CATALOG_HASH_MAX == CONTENT_HASH_MAX, "both are the same hash");
         content_hash(json, n, ret);
         return 0;
 }

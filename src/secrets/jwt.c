@@ -35,7 +35,7 @@ int jwt_key_new(const SealingKeys *k, const char *deployment_id, JwtKey **ret) {
         key->issuer = strdup(deployment_id);
         if (!key->issuer)
                 return -ENOMEM;
-        static_assert(sizeof(key->key) == crypto_generichash_BYTES);
+        static_assert(sizeof(key->key) == crypto_generichash_BYTES, "a key is a hash");
         (void) crypto_generichash(key->key, sizeof(key->key), (const uint8_t *) context, sizeof(context),
                                   k->keys[0].key, sizeof(k->keys[0].key));
         *ret = TAKE_PTR(key);

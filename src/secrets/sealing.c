@@ -14,8 +14,8 @@
 #define NONCE_SIZE crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
 #define TAG_SIZE crypto_aead_xchacha20poly1305_ietf_ABYTES
 #define HEAD_SIZE (MAGIC_SIZE + KEY_ID_SIZE + NONCE_SIZE)
-static_assert(HEAD_SIZE + TAG_SIZE == SEALED_OVERHEAD);
-static_assert(SEALING_KEY_SIZE == crypto_aead_xchacha20poly1305_ietf_KEYBYTES);
+static_assert(HEAD_SIZE + TAG_SIZE == SEALED_OVERHEAD, "what the header says");
+static_assert(SEALING_KEY_SIZE == crypto_aead_xchacha20poly1305_ietf_KEYBYTES, "the cipher's key");
 
 void wipe(void *p, size_t n) {
         sodium_memzero(p, n);

@@ -4,13 +4,13 @@
 
 #include "secrets/token.h"
 
-static_assert(TOKEN_HASH_SIZE == crypto_generichash_BYTES);
+static_assert(TOKEN_HASH_SIZE == crypto_generichash_BYTES, "what the header says");
 
 void token_generate(char ret[static TOKEN_MAX]) {
         uint8_t random[32];
 
         static_assert(sodium_base64_ENCODED_LEN(sizeof(random), sodium_base64_VARIANT_URLSAFE_NO_PADDING) ==
-                      TOKEN_MAX);
+                      TOKEN_MAX, "what the header says");
         randombytes_buf(random, sizeof(random));
         (void) sodium_bin2base64(ret, TOKEN_MAX, random, sizeof(random),
                                  sodium_base64_VARIANT_URLSAFE_NO_PADDING);

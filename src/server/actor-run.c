@@ -17,7 +17,6 @@ static void on_checked(Call *c, int r, sd_bus_message *reply) {
 
 /* The configuration to try, in clear. */
 static int clear_configuration(Call *c, const Actor *a, JsonObject *config, char **ret) {
-        _cleanup_configuration_ Configuration prepared = {};
         _cleanup_(definition_freep) Definition *d = NULL;
         _cleanup_json_ JsonObject *wanted = NULL, *clear = NULL;
         int r;
