@@ -65,7 +65,6 @@ TEST(T73_a_deleted_secret_leaves_no_bytes_in_the_file) {
         _cleanup_test_db_ TestDb t = {};
         static const char planted[] = "PLANTED-VALUE-73";
         _cleanup_free_ char *before = NULL, *after = NULL;
-        _cleanup_(db_freep) Db *migrate = NULL;
         size_t n;
 
         test_db_new(&t);

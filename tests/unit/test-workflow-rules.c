@@ -245,8 +245,8 @@ TEST(what_cannot_be_planned_names_the_stream) {
                 assert_non_null(strstr(p.error->message, "ghost"));
         }
         for (size_t i = 0; i < 3; i++) {
-                static const char *const worse[] = { "{\"streams\":[{\"name\":\"b\",\"namespace\":\"n\",\"syncMode\":"
-                                                     "\"incremental_append\"}]}",
+                static const char *const worse[] = { ("{\"streams\":[{\"name\":\"b\",\"namespace\":\"n\",\"syncMode\":"
+                                                      "\"incremental_append\"}]}"),
                                                      "{\"streams\":[{\"name\":\"a\",\"syncMode\":\"sideways\"}]}",
                                                      "{\"streams\":[{}]}" };
                 _cleanup_planned_ Planned p = {};
