@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What ./run-tests does once its packages are there: builds, runs the suites of a tier, adds up what they say.
 
-Tiers: ci (the default: everything that this machine can prove in 20 minutes), compat (real connectors from PyPI and npm),
+Tiers: ci (the default: everything that a quiet machine can prove in 20 minutes), compat (real connectors from PyPI and npm),
 soak (syncs with kills and full disks for --soak-seconds, slow scenarios), full (all of them). A suite is a function below that returns (passed, failed, skipped)."""
 
 import argparse
@@ -10,7 +10,9 @@ import pathlib
 import re
 import subprocess
 import sys
+import threading
 import time
+import traceback
 import xml.etree.ElementTree
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -18,6 +20,12 @@ LOGS = ROOT / "build" / "test-logs"
 OPTIONS = argparse.Namespace(soak_seconds=180, soak_seed=None)
 JOBS = f"-j{os.cpu_count() or 1}"
 STRICT = ["--enable-strict", "-q"]
+# What a suite has to say comes in one piece at its end: two may run at a time.
+TEXT = threading.local()
+
+
+def say(text):
+    TEXT.lines.append(text)
 
 
 def log_tail(path, count=40):
@@ -32,8 +40,8 @@ def call(name, argv, cwd=ROOT, env=None, quiet=False):
         code = subprocess.run([str(a) for a in argv], cwd=cwd, env=dict(os.environ, **(env or {})), stdout=out,
                               stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, check=False).returncode
     if code != 0 and not quiet:
-        print(log_tail(path))
-        print(f"(exit {code}; whole log: {path.relative_to(ROOT)})")
+        say(log_tail(path))
+        say(f"(exit {code}; whole log: {path.relative_to(ROOT)})")
     return code
 
 
@@ -59,7 +67,7 @@ def make_check(directory, env=None, target="check"):
     count = {key: sum(int(n) for n in re.findall(rf"^# {key}: +(\d+)$", text, re.M))
              for key in ("PASS", "FAIL", "ERROR", "SKIP", "XPASS")}
     for line in re.findall(r"^(?:FAIL|ERROR|SKIP): .*$", text, re.M):
-        print(f"  {line}")
+        say(f"  {line}")
     failed = count["FAIL"] + count["ERROR"] + count["XPASS"]
     if code != 0 and failed == 0:
         failed = 1
@@ -76,7 +84,7 @@ def pytest(name, *arguments, env=None):
     if code == 5:
         return 0, 0, 0
     for line in re.findall(r"^.*update the snapshot.*$", (LOGS / f"{name}.log").read_text(errors="replace"), re.M):
-        print(f"  {line.strip()}")
+        say(f"  {line.strip()}")
     if not report.exists():
         return 0, 1, 0
     passed = failed = skipped = 0
@@ -84,10 +92,10 @@ def pytest(name, *arguments, env=None):
         skip = case.find("skipped")
         if skip is not None:
             skipped += 1
-            print(f"  SKIP {case.get('name')}: {skip.get('message')}")
+            say(f"  SKIP {case.get('name')}: {skip.get('message')}")
         elif case.find("failure") is not None or case.find("error") is not None:
             failed += 1
-            print(f"  FAIL {case.get('classname')}::{case.get('name')}")
+            say(f"  FAIL {case.get('classname')}::{case.get('name')}")
         else:
             passed += 1
     return passed, failed or (1 if code not in (0, 1) else 0), skipped
@@ -150,9 +158,9 @@ def host_tests(name, *arguments):
     lines = (LOGS / f"{name}.log").read_text(errors="replace").splitlines()
     counts = re.fullmatch(r"(\d+) passed, (\d+) failed, (\d+) skipped", lines[-1] if lines else "")
     if not counts:
-        print(log_tail(LOGS / f"{name}.log"))
+        say(log_tail(LOGS / f"{name}.log"))
         return one(False)
-    print("\n".join(f"  {line}" for line in lines[:-1] if not line.startswith("pass ")))
+    say("\n".join(f"  {line}" for line in lines[:-1] if not line.startswith("pass ")))
     passed, failed, skipped = map(int, counts.groups())
     return passed, failed or int(code != 0), skipped
 
@@ -184,16 +192,58 @@ def soak():
         done[code != 0] += 1
     seed = ["--seed", OPTIONS.soak_seed] if OPTIONS.soak_seed is not None else []
     done[call("soak-run", [program, "--seconds", OPTIONS.soak_seconds, *seed]) != 0] += 1
-    print("  " + "\n  ".join(log_tail(LOGS / "soak-run.log", 3).splitlines()))
+    say("  " + "\n  ".join(log_tail(LOGS / "soak-run.log", 3).splitlines()))
     slow = pytest("soak", "tests/scenario", "-m", "slow")
     return slow[0] + done[0], slow[1] + done[1], slow[2]
 
 
-# Suite and the seconds that it takes on a quiet machine of two cores.
-CI = [(build, 90), (unit, 60), (scenario, 300), (suite, 120), (clang, 60), (analysis, 60), (valgrind, 120), (asan, 400),
-      (distcheck, 150), (host, 300), (vm, 200)]
-TIERS = {"ci": CI, "compat": [(build, 90), (compat, 1200)], "soak": [(build, 90), (soak, 3600)],
+# Suite and the seconds that it takes on a quiet machine of two cores. The first two are what all others build on; of the
+# rest, one lane computes and the other mostly waits, so that they run side by side.
+FIRST = [(build, 60), (unit, 60)]
+COMPUTING = [(clang, 60), (analysis, 20), (asan, 500), (valgrind, 240), (distcheck, 180)]
+WAITING = [(scenario, 250), (suite, 150), (host, 350), (vm, 200)]
+CI = [*FIRST, *COMPUTING, *WAITING]
+TIERS = {"ci": CI, "compat": [(build, 60), (compat, 1200)], "soak": [(build, 60), (soak, 3600)],
          "full": CI + [(compat, 1200), (soak, 3600)]}
+
+
+def run_suite(suite, budget, total):
+    """Runs one, says how it went, adds it up. Whether all went well."""
+    print(f"-- {suite.__name__} begins", flush=True)
+    TEXT.lines = []
+    start = time.monotonic()
+    try:
+        counts = suite()
+    except Exception:  # a broken suite is a failed one, and the others go on
+        say(traceback.format_exc())
+        counts = one(False)
+    lines = [f"== {suite.__name__}: {suite.__doc__}", *TEXT.lines,
+             f"   {counts[0]} passed, {counts[1]} failed, {counts[2]} skipped; "
+             f"{time.monotonic() - start:.0f} s (budget {budget} s)"]
+    print("\n".join(line for line in lines if line), flush=True)
+    total.append(counts)
+    return counts[1] == 0
+
+
+def run_lane(suites, total):
+    for suite, budget in suites:
+        run_suite(suite, budget, total)
+
+
+def run_all(suites):
+    """The counts of every suite. Nothing else runs where the build has failed."""
+    total = []
+    first = [s for s in suites if s in FIRST]
+    for suite, budget in first:
+        if not run_suite(suite, budget, total) and suite is build:
+            return total
+    lanes = [[s for s in suites if s in COMPUTING], [s for s in suites if s not in COMPUTING and s not in FIRST]]
+    threads = [threading.Thread(target=run_lane, args=(lane, total)) for lane in lanes if lane]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return total
 
 
 def main():
@@ -207,16 +257,7 @@ def main():
               if not arguments.suite or s.__name__ in arguments.suite]
     if not suites:
         parser.error(f"no suite is called {' '.join(arguments.suite)}")
-    total = [0, 0, 0]
-    for suite, budget in suites:
-        print(f"== {suite.__name__}: {suite.__doc__}", flush=True)
-        start = time.monotonic()
-        counts = suite()
-        print(f"   {counts[0]} passed, {counts[1]} failed, {counts[2]} skipped; "
-              f"{time.monotonic() - start:.0f} s (budget {budget} s)", flush=True)
-        total = [a + b for a, b in zip(total, counts)]
-        if suite is build and counts[1]:
-            break
+    total = [sum(column) for column in zip(*run_all(suites))]
     others = [t for t in TIERS if t not in (arguments.tier, "full")]
     if not arguments.suite and arguments.tier != "full":
         print(f"Not run: --tier={', --tier='.join(others)} (by hand; see HACKING.md)")
