@@ -53,6 +53,10 @@ static int parse_paths(JsonObject *o, LaunchActor *a, Error **reterr_error) {
                 bool write = false;
 
                 r = json_get_string(p, "path", &path, "paths", reterr_error);
+                if (r >= 0 && path && connector_path_is_remote(path))
+                        continue;
+                if (r >= 0 && path && strncmp(path, "file://", STRLEN("file://")) == 0)
+                        path += STRLEN("file://");
                 if (r >= 0)
                         r = json_get_bool(p, "write", &write, "paths", reterr_error);
                 if (r >= 0 && (!path || path[0] != '/'))

@@ -263,10 +263,10 @@ static void on_initialized(int r, JsonObject *reply, const Error *error, void *u
 static int on_tick(EnvSource *s, usec_t now, void *userdata) {
         Launcher *l = userdata;
 
-        if (l->ready) {
+        /* With nothing to run we are about to leave; a beat would keep the workload daemon for another 30 s. */
+        if (l->ready && l->runs) {
                 (void) workload_client_dataplane_heartbeat(l->api, l->dataplane_id, NULL, NULL);
-                if (l->runs)
-                        launcher_wake(l);
+                launcher_wake(l);
         }
         return l->env->ops->timer_set(s, now + TICK_USEC);
 }

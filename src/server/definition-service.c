@@ -70,6 +70,13 @@ static void on_spec(Call *c, int r, sd_bus_message *reply) {
         if (r >= 0)
                 r = definition_store_set_spec(c->server->db, c->data, text, server_now(c->server),
                                               &c->error);
+        if (r == -EIO) {
+                /* Not our failure but the connector's, or that it may not run here: the caller is told why. */
+                _cleanup_error_ Error *why = TAKE_PTR(c->error);
+
+                r = call_fail(c, -EDOM, NULL, "The connector's specification could not be had: %s",
+                              error_message(why, r));
+        }
         if (r < 0)
                 call_complete(c, r, NULL);
         else

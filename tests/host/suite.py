@@ -197,19 +197,17 @@ def seal(descriptor):
                 fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE)
 
 
-@contextlib.contextmanager
-def sqlite(path):
-    """A database as its reader sees it, now."""
-    database = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=PATIENCE)
-    try:
-        yield database
-    finally:
-        database.close()
-
-
 def rows(path, query, *values):
-    with sqlite(path) as database:
-        return database.execute(query, values).fetchall()
+    """What a reader of a database sees now."""
+    for mode in ("ro", "rw"):
+        with contextlib.closing(sqlite3.connect(f"file:{path}?mode={mode}", uri=True, timeout=PATIENCE)) as database:
+            try:
+                return database.execute(query, values).fetchall()
+            except sqlite3.OperationalError as error:
+                # Its writer was killed: the first who opens it has to put its log in order.
+                if mode == "rw" or "readonly" not in str(error):
+                    raise
+    return None
 
 
 def jsonl(path):

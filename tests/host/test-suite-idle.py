@@ -1,0 +1,197 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# host: timeout=3600
+"""A host where nothing moves has no Gantry process; from there an answer comes at once. Prints what a cold answer takes, and from a
+trigger to the first record at the destination, and where that time goes. Nothing fails for slowness."""
+
+import json
+import os
+import pathlib
+import select
+import statistics
+import sys
+import time
+
+sys.path.insert(0, "/mnt/tests/host")
+import suite  # noqa: E402
+
+HEALTH = f"{suite.V1}/health"
+# Idle daemons leave after 30 s; the goal is a host without them after 60 s.
+IDLE_GOAL = 60
+# With room for the slowest machine.
+PATIENCE = 600
+TIMES = 10
+API = suite.Api()
+
+
+def processes():
+    """All processes of programs of the suite."""
+    found = []
+    for exe in pathlib.Path("/proc").glob("[0-9]*/exe"):
+        try:
+            target = os.readlink(exe)
+        except OSError:
+            continue
+        if target.startswith(("/usr/lib/gantry/", "/usr/bin/gantry")):
+            found.append(f"{exe.parent.name} {target}")
+    return found
+
+
+def until_idle():
+    return suite.until(lambda: not processes(), "a host without Gantry processes", patience=PATIENCE, pause=0.2)
+
+
+def test_a_host_where_nothing_moves_has_no_process():
+    connection = API.connect("idle", API.source("idle", sourceType="faker", count=10),
+                             API.destination("idle", destinationType="devnull"))
+    API.wait(API.start(connection), "succeeded")
+    suite.Api("proxy").raw("GET", HEALTH)
+    assert processes(), "nothing runs, so nothing can leave"
+    start = time.monotonic()
+    until_idle()
+    took = time.monotonic() - start
+    print(f"   the last process left {took:.1f} s after the last answer (goal {IDLE_GOAL})", flush=True)
+    for name in suite.DAEMONS:
+        assert suite.show(f"gantry-{name}.service", "Result") == "success", name
+        assert suite.show(f"gantry-{name}.service", "NRestarts") == "0", name
+    left = suite.out("systemctl", "list-units", "--plain", "--no-legend", "gantry-run-*", "gantry-jobs-*")
+    assert not left, left
+
+
+def stop_daemons(schema=False):
+    suite.out("systemctl", "stop", *(f"gantry-{name}.service" for name in suite.DAEMONS), *(["gantry-schema.service"] if schema else []))
+    suite.out("systemctl", "reset-failed")
+    assert not processes(), processes()
+
+
+def measure(what, call, goal, schema=False):
+    times = []
+    for _ in range(TIMES):
+        stop_daemons(schema)
+        start = time.monotonic()
+        call()
+        times.append(1000 * (time.monotonic() - start))
+    print(f"   {what}: median {statistics.median(times):.0f} ms, {min(times):.0f} to {max(times):.0f} of {TIMES}"
+          f"{f' (goal {goal})' if goal else ''}", flush=True)
+
+
+def health(way):
+    status, text = suite.Api(way).raw("GET", HEALTH)
+    assert status == 200, text
+
+
+def listing():
+    status, text = API.raw("GET", f"{suite.V1}/connections", token=API.token)
+    assert status == 200 and json.loads(text)["data"], text
+
+
+def test_the_first_answer_from_cold():
+    # Stops and starts in a row would meet the start limits of units, which aren't what is measured.
+    for name in (*(f"{name}.service" for name in suite.DAEMONS), "schema.service", "server.socket", "proxy.socket", "workload.socket"):
+        drop = pathlib.Path(f"/run/systemd/system/gantry-{name if '.' in name else name}.d")
+        drop.mkdir(parents=True, exist_ok=True)
+        (drop / "limit.conf").write_text("[Unit]\nStartLimitIntervalSec=0\n")
+    # A reload sets this off, and a daemon that is stopped while the bus waits for it is refused for 25 s.
+    suite.out("systemctl", "stop", "gantry-schedules.timer", "gantry-schedules.service")
+    suite.out("systemctl", "daemon-reload")
+    API.login()
+    measure("by the unix socket, health", lambda: health("unix"), 200)
+    measure("by the unix socket, connections with a token", listing, 200)
+    measure("through the proxy, health", lambda: health("proxy"), 350)
+    measure("by the unix socket, the first after boot (schema checked anew)", lambda: health("unix"), None, schema=True)
+    measure("by the bus, one property", lambda: suite.out("busctl", "get-property", *suite.BUS, "Version"), None)
+
+
+def as_service():
+    """Definitions of the same native connectors that run under systemd's own sandbox."""
+    for role, name in (("source", "source-faker"), ("destination", "destination-sqlite")):
+        path = pathlib.Path("/usr/share/gantry/definitions.d")
+        told = json.loads((path / f"{name}.json").read_text())
+        told |= {"definitionId": f"00000000-0000-4000-8000-0000000000{len(role):02}", "name": f"{told['name']} as service",
+                 f"{role}Type": f"{told[f'{role}Type']}-service", "executor": "service"}
+        told.pop("dockerRepository", None)
+        (path / f"{name}-service.json").write_text(json.dumps(told))
+    stop_daemons(schema=True)
+
+
+class Arrival:
+    """Waits for the first row of a table, by looking whenever its files change."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def wait(self):
+        end = time.monotonic() + suite.PATIENCE
+        while time.monotonic() < end:
+            try:
+                if found := suite.rows(self.path, "SELECT _airbyte_extracted_at FROM users LIMIT 1"):
+                    return time.time(), found[0][0]
+            except suite.sqlite3.OperationalError:
+                pass
+            select.select([], [], [], 0.001)
+        raise AssertionError("no record came")
+
+
+def stages(job):
+    """When each thing of a job's first attempt happened, from the database and the journal, in seconds."""
+    created, started = sql(f"SELECT created_at, started_at FROM job WHERE id = {job}")[0]
+    attempt = sql(f"SELECT created_at FROM attempt WHERE job_id = {job}")[0][0]
+    workload, auto_id = sql(f"SELECT created_at, auto_id FROM workload WHERE job_id = {job}")[0]
+    times = {"job stored": created, "job started": started, "attempt stored": attempt, "workload stored": workload}
+    lines = suite.out("journalctl", "--output=json", "--output-fields=UNIT,MESSAGE,JOB_TYPE,JOB_RESULT", "_PID=1", f"--grep={auto_id}")
+    for line in lines.splitlines():
+        entry = json.loads(line) if line.startswith("{") else {}
+        role = entry.get("UNIT", "").rpartition("-")[2].removesuffix(".service")
+        if entry.get("JOB_TYPE") == "start":
+            times[f"{role} unit {'started' if 'JOB_RESULT' in entry else 'starting'}"] = int(entry["__REALTIME_TIMESTAMP"])
+    return {name: when / 1e6 for name, when in times.items() if when}
+
+
+def sql(query):
+    return [tuple(row.values()) for row in json.loads(suite.out("sqlite3", "-readonly", "-json", suite.DATABASE, query, user="gantry"))]
+
+
+def prepare(kind):
+    """A connection of connectors that run in this way, and its destination; checked, and run once."""
+    suffix = "-service" if kind == "service" else ""
+    path = suite.FILES / f"{kind}.db"
+    connection = API.connect(kind, API.source(kind, sourceType=f"faker{suffix}", count=1, always_updated=True),
+                             API.destination(kind, destinationType=f"sqlite{suffix}", path=str(path)),
+                             streams=["users"], mode="full_refresh_append")
+    API.wait(API.start(connection), "succeeded")
+    return connection, path
+
+
+def trigger(connection, path, cold, show):
+    """From the trigger's first byte to the first row that a reader of the destination sees; in milliseconds."""
+    path.unlink()
+    if cold:
+        stop_daemons()
+    start = time.time()
+    job = API.start(connection)
+    answered = time.time()
+    there, extracted = Arrival(path).wait()
+    API.wait(job, "succeeded")
+    if show:
+        parts = stages(job) | {"trigger answered": answered, "source made the record": extracted_at(extracted), "row there": there}
+        print("   " + ", ".join(f"{n} +{1000 * (t - start):.0f}" for n, t in sorted(parts.items(), key=lambda p: p[1])) + " ms", flush=True)
+    return 1000 * (there - start)
+
+
+def extracted_at(text):
+    import datetime
+    return datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+
+
+def test_from_the_trigger_to_the_first_record():
+    as_service()
+    for kind, goal in (("lite", 100), ("service", 300)):
+        connection, path = prepare(kind)
+        warm = [trigger(connection, path, cold=False, show=i < 2) for i in range(TIMES)]
+        cold = [trigger(connection, path, cold=True, show=i == 0) for i in range(3)]
+        print(f"   {kind}, daemons warm: median {statistics.median(warm):.0f} ms, {min(warm):.0f} to {max(warm):.0f} of {TIMES} (goal {goal}); "
+              f"cold: {statistics.median(cold):.0f} ms", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(suite.main(globals()))
