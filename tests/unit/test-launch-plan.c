@@ -111,6 +111,15 @@ TEST(connectors_with_files_are_the_user_of_the_files) {
         assert_int_equal(p->units[0].sandbox->gid, 902);
 }
 
+TEST(a_url_is_no_path_of_this_host) {
+        _cleanup_(launch_plan_freep) LaunchPlan
+                *remote = plan("check", "{\"actor\":" ACTOR("source", ",\"paths\":[{\"path\":\"https://h/a.csv\"}]") "}"),
+                *local = plan("check", "{\"actor\":" ACTOR("source", ",\"paths\":[{\"path\":\"file:///srv/gantry/a\"}]") "}");
+
+        assert_int_not_equal(remote->units[0].sandbox->uid, 901);
+        assert_int_equal(local->units[0].sandbox->uid, 901);
+}
+
 TEST(limits_become_properties) {
         _cleanup_(launch_plan_freep) LaunchPlan *p = plan("check", "{\"actor\":" ACTOR("source", "") "}");
 
