@@ -20,7 +20,7 @@
 typedef struct Try {
         Isolation *isolation;
         const char *what;
-        char *unit;
+        char *unit, *slice;
         ConnectorOneshot *oneshot;
         bool over;
 } Try;
@@ -108,6 +108,7 @@ static void try_over(Try *t, const char *missing) {
         if (missing && *missing)
                 add_missing(t->isolation, missing);
         (void) unit_manager_stop(t->isolation->options.units, t->unit, on_stopped, NULL);
+        (void) unit_manager_stop(t->isolation->options.units, t->slice, on_stopped, NULL);
         unit_manager_reset_failed(t->isolation->options.units, t->unit);
         conclude(t->isolation);
 }
@@ -181,7 +182,8 @@ static int begin_try(Isolation *i, Try *t, size_t number) {
         if (r < 0)
                 return r;
         t->unit = strdup(plan->units[0].name);
-        if (!t->unit)
+        t->slice = strdup(plan->slice);
+        if (!t->unit || !t->slice)
                 return -ENOMEM;
         r = launch_io_open_one(&plan->units[0], &stdin_fd, &control, fds);
         if (r < 0)
@@ -229,6 +231,7 @@ Isolation *isolation_free(Isolation *i) {
         for (size_t k = 0; k < ELEMENTSOF(i->tries); k++) {
                 connector_oneshot_free(i->tries[k].oneshot);
                 free(i->tries[k].unit);
+                free(i->tries[k].slice);
         }
         env_source_free(i->options.env, i->patience);
         free(i->missing);

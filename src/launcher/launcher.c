@@ -48,19 +48,20 @@ static int run(void) {
 }
 
 int main(int argc, char *argv[]) {
-        const char *plan = NULL, *probe = NULL;
+        const char *plan = NULL;
         const DaemonOption options[] = {
                 { "print-plan", "FILE", "print the units of a workload (JSON) and exit", &plan, NULL },
-                { "probe-isolation", "WHAT", "what units that try out this host run", &probe, NULL },
         };
-        int r = daemon_options_parse(argc, argv, "gantry-launcher",
-                                     "Takes workloads from the queue and has systemd run them.", options,
-                                     ELEMENTSOF(options));
+        int r;
 
+        /* What units that try out this host run: as a connector, with a connector's arguments behind it. */
+        if (argc > 2 && streq(argv[1], "--probe-isolation"))
+                return isolation_probe(argv[2]) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+        r = daemon_options_parse(argc, argv, "gantry-launcher",
+                                 "Takes workloads from the queue and has systemd run them.", options,
+                                 ELEMENTSOF(options));
         if (r <= 0)
                 return daemon_options_exit_code(r);
-        if (probe)
-                return isolation_probe(probe) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
         /* Where the suite's connectors are installed; a user's own are not the suite's business. */
         (void) setenv("GANTRY_CONNECTOR_DIR", "/var/lib/gantry-connectors", /* overwrite= */ 0);
         return (plan ? plan_print(plan) : run()) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;

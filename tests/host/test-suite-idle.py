@@ -43,7 +43,7 @@ def until_idle():
 
 def test_a_host_where_nothing_moves_has_no_process():
     connection = API.connect("idle", API.source("idle", sourceType="faker", count=10),
-                             API.destination("idle", destinationType="devnull"))
+                             API.destination("idle", destinationType="dev-null"))
     API.wait(API.start(connection), "succeeded")
     suite.Api("proxy").raw("GET", HEALTH)
     assert processes(), "nothing runs, so nothing can leave"

@@ -71,7 +71,7 @@ def test_P03_an_update_is_taken_and_one_that_fails_is_not():
 
 def test_P04_a_discovery_gives_a_catalog_or_an_error():
     source, path = files("discovered", "id,at\n1,2026-01-01T00:00:00Z\n")
-    destination = API.destination("discovered", destinationType="devnull")
+    destination = API.destination("discovered", destinationType="dev-null")
     (stream,) = API.ask("POST", "/api/v1/sources/discover_schema", {"sourceId": source})["catalog"]["streams"]
     assert stream["stream"]["name"] == "discovered" and set(stream["stream"]["jsonSchema"]["properties"]) > {"id", "at"}, stream
     assert "incremental" in stream["stream"]["supportedSyncModes"], stream
@@ -102,7 +102,7 @@ def test_P05_a_sync_succeeds_or_fails_with_a_reason():
 
 def test_P07_a_deletion_twice():
     source, _ = files("gone", "id\n1\n")
-    connection = API.connect("gone", source, API.destination("gone", destinationType="devnull"))
+    connection = API.connect("gone", source, API.destination("gone", destinationType="dev-null"))
     API.ask("DELETE", f"/sources/{source}", status=(204, 409))
     for _ in range(2):
         API.ask("DELETE", f"/connections/{connection}", status=(204, 404))

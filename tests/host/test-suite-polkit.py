@@ -84,7 +84,7 @@ class World:
 
     def __init__(self, name):
         self.source = API.source(f"{name}-source", sourceType="faker", count=3)
-        self.destination = API.destination(f"{name}-destination", destinationType="devnull")
+        self.destination = API.destination(f"{name}-destination", destinationType="dev-null")
         self.connection = API.connect(name, self.source, self.destination)
         self.spare = API.source(f"{name}-spare", sourceType="faker", count=3)
         self.job = API.start(self.connection)
@@ -107,7 +107,7 @@ class World:
                  (".Manager", manager, "CreateWorkspace", "configure", [("h", {"name": "made"})]),
                  (".Manager", manager, "CreateSource", "configure", [("h", {"name": "made", "configuration": {"sourceType": "faker"}})]),
                  (".Manager", manager, "CreateDestination", "configure",
-                  [("h", {"name": "made", "configuration": {"destinationType": "devnull"}})]),
+                  [("h", {"name": "made", "configuration": {"destinationType": "dev-null"}})]),
                  (".Manager", manager, "CreateConnection", "configure",
                   [("h", {"name": "made", "sourceId": self.spare, "destinationId": self.destination, "status": "inactive"})])]
         for kind, key in (("source", self.source), ("destination", self.destination)):

@@ -112,10 +112,7 @@ def add_teller():
     pathlib.Path("/usr/share/gantry/definitions.d/teller.json").write_text(json.dumps({
         "definitionId": "00000000-0000-4000-8000-0000000000aa", "name": "Teller", "sourceType": "teller", "reference": f"exec:{program}",
         "executor": "lite", "network": "none", "limits": {"memoryMax": 268435456, "tasksMax": 32}}))
-    # Whether a host of this kind isolates connectors is not what is shown here.
-    pathlib.Path("/etc/gantry").mkdir(exist_ok=True)
-    pathlib.Path("/etc/gantry/gantry.conf").write_text("[Launcher]\nAllowUnisolated=yes\n")
-    suite.out("systemctl", "stop", "gantry-launcher.service", "gantry-schema.service")
+    suite.out("systemctl", "stop", "gantry-schema.service")
     suite.out("systemctl", "start", "gantry-schema.service")
 
 
