@@ -101,7 +101,7 @@ def test_every_native_connector_is_defined_with_its_specification(host):
 def test_ids_are_airbytes_or_made_of_the_reference():
     """Contract: Airbyte's id where the connector takes Airbyte's configurations, else UUIDv5 of the reference."""
     airbytes = {"dfd88b22-b603-4c3d-aad7-3701784586b1", "778daa7c-feaf-4db6-96f3-70fd645acc77",
-                "64a2f99c-542f-4af8-9a6f-355f1217b436"}
+                "64a2f99c-542f-4af8-9a6f-355f1217b436", "a7bcc9d8-13b3-4e49-b80d-d020b90045e3"}
     namespace = uuid.uuid5(uuid.NAMESPACE_DNS, "org.gantry")
     seen, types = set(), set()
     for path in (ROOT / "data/definitions.d").glob("*.json"):
