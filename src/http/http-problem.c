@@ -23,6 +23,7 @@ static const struct {
         [HTTP_PROBLEM_TOO_LARGE] = { 413, "error:content-too-large", "content-too-large" },
         [HTTP_PROBLEM_MEDIA_TYPE] = { 415, "error:unsupported-media-type", "unsupported-media-type" },
         [HTTP_PROBLEM_UNPROCESSABLE] = { 422, TYPE_PREFIX "unprocessable-entity", "unprocessable-entity" },
+        [HTTP_PROBLEM_TOO_MANY_REQUESTS] = { 429, "error:too-many-requests", "too-many-requests" },
         [HTTP_PROBLEM_HEAD_TOO_LARGE] = { 431, "error:header-fields-too-large", "header-fields-too-large" },
         [HTTP_PROBLEM_UNEXPECTED] = { 500, TYPE_PREFIX "unexpected-problem", "unexpected-problem" },
         [HTTP_PROBLEM_NOT_IMPLEMENTED] = { 501, "error:not-implemented-in-oss", "not-implemented-in-oss" },
@@ -63,6 +64,8 @@ HttpProblem http_problem_from_errno(int r) {
                 return HTTP_PROBLEM_MEDIA_TYPE;
         case EDOM:
                 return HTTP_PROBLEM_UNPROCESSABLE;
+        case EDQUOT:
+                return HTTP_PROBLEM_TOO_MANY_REQUESTS;
         case ENOSYS:
         case EOPNOTSUPP:
                 return HTTP_PROBLEM_NOT_IMPLEMENTED;

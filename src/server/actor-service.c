@@ -32,8 +32,14 @@ int actor_service_list(Call *c, ActorRole role, const Listing *l, ActorArray *re
 }
 
 static int apply(Call *c, JsonObject *body, Actor *a) {
+        const char *secret_id = NULL;
         int r = body_name(c, body, &a->name);
 
+        if (r >= 0)
+                r = body_string(c, body, "secretId", &secret_id);
+        if (r > 0 && *secret_id)
+                return call_fail(c, -EDOM, NULL, "'secretId' names what an OAuth consent left, which does not "
+                                 "exist here: give the credentials in 'configuration'");
         if (r >= 0)
                 r = body_replace_json(c, body, "resourceAllocation", json_type_object,
                                       &a->resource_allocation);

@@ -2,6 +2,7 @@
 
 #include <strings.h>
 
+#include "basic/log.h"
 #include "db/application-store.h"
 #include "db/session-store.h"
 #include "secrets/token.h"
@@ -10,9 +11,33 @@
 #define AUDIENCE "api"
 /* Of "id:secret" in Basic; real ones have some 100 bytes. */
 #define BASIC_MAX 1024U
+/* A client that is configured wrongly tries some times a minute; a thousand are somebody's attempt. */
+#define FAILURES_MAX 100U
+#define FAILURES_TIME (60 * USEC_PER_SEC)
 
 static int refuse(Call *c) {
         return call_fail(c, -EKEYREJECTED, NULL, "The credentials are not valid");
+}
+
+/* The answer to wrong credentials. It tells nothing about which part is wrong, and says slow down when there are
+ * many (T47). */
+static int refuse_credentials(Call *c) {
+        AuthFailures *f = &c->server->failures;
+        usec_t now = env_now(c->server->env, ENV_CLOCK_MONOTONIC);
+
+        if (f->n == 0 || now - f->since > FAILURES_TIME)
+                *f = (AuthFailures) { .since = now };
+        if (f->n < FAILURES_MAX) {
+                f->n++;
+                return refuse(c);
+        }
+        if (f->n == FAILURES_MAX) {
+                f->n++;
+                log_warning("%u wrong client ids or secrets within a minute", FAILURES_MAX);
+        }
+        if (c->request)
+                (void) http_reply_add_header(c->request, "Retry-After", "60");
+        return call_fail(c, -EDQUOT, NULL, "Too many credentials were wrong of late");
 }
 
 /* The application with these credentials. Takes the same time for an unknown id as for a wrong secret. */
@@ -23,12 +48,12 @@ static int find_application(Call *c, const char *client_id, const char *client_s
 
         if (r == -ENOENT) {
                 (void) token_matches(client_secret, nothing, sizeof(nothing));
-                return refuse(c);
+                return refuse_credentials(c);
         }
         if (r < 0)
                 return r;
         if (!token_matches(client_secret, a->secret_hash.p, a->secret_hash.n))
-                return refuse(c);
+                return refuse_credentials(c);
         *ret = TAKE_PTR(a);
         return 0;
 }
@@ -121,7 +146,7 @@ static int identify_basic(Call *c, const char *encoded) {
         int r;
 
         if (base64_decode_text(encoded, pair, sizeof(pair)) < 0 || !(colon = strchr(pair, ':')))
-                return refuse(c);
+                return refuse_credentials(c);
         *colon = 0;
         r = find_application(c, pair, colon + 1, &a);
         wipe(pair, sizeof(pair));

@@ -14,6 +14,12 @@
 
 typedef struct EventFeed EventFeed;
 
+/* Wrong client ids and secrets of late, see auth.c. */
+typedef struct AuthFailures {
+        usec_t since; /* of the boot's clock */
+        unsigned n;
+} AuthFailures;
+
 typedef struct Server {
         Daemon *daemon;
         Env *env;        /* borrowed from the daemon */
@@ -27,6 +33,7 @@ typedef struct Server {
         HttpRoute *routes; /* made of the tables of routes-*.c */
         size_t n_routes;
         EventFeed *feed;
+        AuthFailures failures;
         unsigned n_calls;  /* that wait for another daemon */
         int64_t announced; /* seq of the last Changed signal */
 } Server;

@@ -3,6 +3,7 @@
 #include "basic/strv.h"
 #include "basic/uuid.h"
 #include "server/body.h"
+#include "server/organization.h"
 #include "server/out.h"
 #include "server/workspace-service.h"
 
@@ -105,11 +106,27 @@ static void drop_nulls(JsonObject *o) {
         }
 }
 
+/* There is one organization and no region but this machine: what asks for others is not taken silently. */
+static int check_place(Call *c, JsonObject *body) {
+        const char *organization = NULL, *region = NULL;
+        int r = body_string(c, body, "organizationId", &organization);
+
+        if (r > 0 && !streq(organization, ORGANIZATION_ID))
+                return call_fail(c, -EINVAL, NULL, "'organizationId' names no organization");
+        if (r >= 0)
+                r = body_string(c, body, "regionId", &region);
+        if (r > 0 && *region)
+                return call_fail(c, -EDOM, NULL, "'regionId' names no region: there are none here");
+        return r < 0 ? r : 0;
+}
+
 static int apply(Call *c, JsonObject *body, Workspace *w) {
         JsonObject *notifications = NULL;
         int r;
 
-        r = body_name(c, body, &w->name);
+        r = check_place(c, body);
+        if (r >= 0)
+                r = body_name(c, body, &w->name);
         if (r >= 0)
                 r = body_object(c, body, "notifications", &notifications);
         if (r > 0) {

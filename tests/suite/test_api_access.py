@@ -2,6 +2,7 @@
 """Who may do what, for each operation that there is (T41), what becomes of ids of others (T42), of members that are not one's
 own to set (T43), and of tokens (T47 to T49)."""
 
+import base64
 import hashlib
 import hmac
 import json
@@ -12,7 +13,7 @@ import uuid
 
 import pytest
 from api_world import NAME, Forge, World, config_operations, operations
-from conftest import BUILD, V1, basic
+from conftest import BUILD, V1, Suite, basic
 
 UNKNOWN = str(uuid.UUID(int=7))
 
@@ -203,6 +204,25 @@ def test_T47_unknown_and_wrong_are_told_alike(suite):
         assert (answer.status, answer.body) == (401, answers[0].body)
 
 
+def test_T47_many_wrong_secrets_are_slowed_down_and_lock_nobody_out(tmp_path):
+    suite = Suite(tmp_path)
+    try:
+        suite.start()
+        client_id, secret = suite.credentials
+        answers = [ask_token(suite, client_id if i % 2 else str(uuid.uuid4()), "wrong") for i in range(120)]
+        assert [a.status for a in answers] == [401] * 100 + [429] * 20
+        assert answers[-1].headers["Retry-After"] == "60" and answers[-1].json["title"] == "too-many-requests"
+        assert len({a.body for a in answers[100:]}) == 1  # known and unknown ids, alike
+        wrong = suite.get("/workspaces", token=None, headers={"Authorization": basic(client_id, "wrong")})
+        assert (wrong.status, wrong.body) == (429, answers[-1].body)
+        assert ask_token(suite, client_id, secret).status == 200
+        assert suite.get("/workspaces", token=None, headers={"Authorization": basic(client_id, secret)}).status == 200
+        log = (tmp_path / "gantry-server.log").read_text()
+        assert log.count("wrong client ids or secrets") == 1 and secret not in log and client_id not in log
+    finally:
+        suite.stop()
+
+
 def test_T48_secrets_are_stored_as_hashes_that_are_compared_in_constant_time(suite):
     _, secret = suite.credentials
     stored = b"".join(p.read_bytes() for p in suite.directory.glob("gantry.db*"))
@@ -253,7 +273,7 @@ def test_T49_tokens_are_refused_for_each_wrong_part_alone(suite):
 
 def test_T49_a_token_ends_when_it_says(suite):
     answer = ask_token(suite, *suite.credentials)
-    claims = json.loads(__import__("base64").urlsafe_b64decode(answer.json["access_token"].split(".")[1] + "=="))
+    claims = json.loads(base64.urlsafe_b64decode(answer.json["access_token"].split(".")[1] + "=="))
     assert claims["exp"] - claims["iat"] == answer.json["expires_in"] == 900
     forge = Forge(suite)
     end = int(time.time()) + 2
