@@ -213,6 +213,17 @@ static int check_actor(Call *c, HttpRequest *q, JsonObject **ret) {
         return r < 0 ? r : actor_run_check(c, role_of(q), id, NULL);
 }
 
+/* What a form does before it saves: nothing of the body is kept. */
+static int check_for_update(Call *c, HttpRequest *q, JsonObject **ret) {
+        JsonObject *config;
+        const char *id;
+        int r = need_actor_id(c, q, &id);
+
+        if (r >= 0)
+                r = body_need_object(c, c->body, "connectionConfiguration", &config);
+        return r < 0 ? r : actor_run_check(c, role_of(q), id, config);
+}
+
 static int view_discovered(Call *c, const Discovered *d, void *userdata, JsonObject **ret) {
         _cleanup_out_ Out out = out_object();
         JsonObject *catalog = NULL;
@@ -321,6 +332,7 @@ static int list_operations(Call *c, HttpRequest *q, JsonObject **ret) {
         ROW(name_ "s/list", list_actors), ROW(name_ "s/get", get_actor), ROW(name_ "s/create", create_actor), \
         ROW(name_ "s/update", update_actor), ROW_204(name_ "s/delete", delete_actor),                    \
         ROW(name_ "s/check_connection", check_actor),                                                    \
+        ROW(name_ "s/check_connection_for_update", check_for_update),                                    \
         ROW(name_ "_definitions/list", list_definitions),                                                \
         ROW(name_ "_definitions/list_latest", list_definitions),                                         \
         ROW(name_ "_definitions/list_for_workspace", list_definitions),                                  \
