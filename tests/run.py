@@ -203,8 +203,8 @@ FIRST = [(build, 60), (unit, 60)]
 COMPUTING = [(clang, 60), (analysis, 20), (asan, 500), (valgrind, 240), (distcheck, 180)]
 WAITING = [(scenario, 250), (suite, 150), (host, 350), (vm, 200)]
 CI = [*FIRST, *COMPUTING, *WAITING]
-TIERS = {"ci": CI, "compat": [(build, 60), (compat, 1200)], "soak": [(build, 60), (soak, 3600)],
-         "full": CI + [(compat, 1200), (soak, 3600)]}
+TIERS = {"ci": CI, "compat": [(build, 60), (compat, 1800)], "soak": [(build, 60), (soak, 3600)],
+         "full": CI + [(compat, 1800), (soak, 3600)]}
 
 
 def run_suite(suite, budget, total):

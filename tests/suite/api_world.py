@@ -10,11 +10,23 @@ import sqlite3
 import time
 import uuid
 
-from conftest import ROOT, V1
+import pytest
+from conftest import ROOT, V1, Suite
 
 NAME = "zanzibar"  # of everything in the world: what tells of it has this word
 OPEN = {"/health", "/applications/token"}
 KEY = bytes(range(32))  # the sealing key that conftest gives to the suite
+
+
+@pytest.fixture(scope="module", name="suite")
+def own_suite(tmp_path_factory):
+    """A control plane of a module's own: these tests leave many things behind."""
+    suite = Suite(tmp_path_factory.mktemp("api"))
+    try:
+        suite.start()
+        yield suite
+    finally:
+        suite.stop()
 
 
 def operations(suite):

@@ -12,7 +12,7 @@ import time
 import uuid
 
 import pytest
-from api_world import NAME, Forge, World, config_operations, operations
+from api_world import NAME, Forge, World, config_operations, operations, own_suite  # noqa: F401
 from conftest import BUILD, V1, Suite, basic
 
 UNKNOWN = str(uuid.UUID(int=7))

@@ -6,6 +6,7 @@ import http.client
 import json
 
 import pytest
+from api_world import own_suite  # noqa: F401
 from test_whole import Whole, configure, whole  # noqa: F401
 from workflow_host import PATIENCE
 

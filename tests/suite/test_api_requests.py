@@ -11,7 +11,7 @@ import time
 import uuid
 
 import pytest
-from api_world import World, config_operations, operations
+from api_world import World, config_operations, operations, own_suite  # noqa: F401
 from conftest import TIMEOUT, V1
 
 UNKNOWN = str(uuid.UUID(int=7))

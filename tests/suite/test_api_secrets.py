@@ -6,7 +6,7 @@ import uuid
 
 import dbus
 import pytest
-from api_world import World, config_operations, operations
+from api_world import World, config_operations, operations, own_suite  # noqa: F401
 from conftest import V1
 from test_server_secrets import MASK, SPEC
 
