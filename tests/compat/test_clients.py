@@ -47,9 +47,10 @@ def test_T59_no_chain_of_calls_ends_in_a_5xx_or_an_answer_of_another_shape(suite
     token = suite.new_token()[1] if role == "admin" else suite.limited_token(role, suite.workspace)
     document = suite.directory / "openapi.json"
     document.write_text(suite.get("/openapi.json", token=None).body.decode())
-    done = subprocess.run([schemathesis, "run", document, "--url", suite.url, "-H", f"Authorization: Bearer {token}", "--checks", CHECKS,
+    done = subprocess.run([schemathesis, "run", document, "--url", suite.url, "-H", f"Authorization: Bearer {token}", "--checks",
+                           CHECKS,
                            "--max-time", SECONDS, "--max-examples", "500", "--seed", "1", "--no-color"],
-                          capture_output=True, text=True, check=False, timeout=TIMEOUT)
+                          capture_output=True, text=True, check=False, timeout=TIMEOUT, cwd=suite.directory)
     print(done.stdout[-6000:])
     assert done.returncode == 0, done.stderr[-2000:]
     assert suite.server.poll() is None and suite.get("/health", token=None).status == 200

@@ -69,7 +69,8 @@ def test_T41_another_workspaces_admin_learns_and_changes_nothing(suite, world, e
         else:
             # Lists without what is not the outsider's, what belongs to all, and bodies that were bad before anybody was asked.
             assert answer.status == 400 or (method, path.split("/")[-1]) in {
-                ("GET", "workspaces"), ("GET", "sources"), ("GET", "destinations"), ("GET", "connections"), ("GET", "jobs"), ("GET", "tags"),
+                ("GET", "workspaces"), ("GET", "sources"), ("GET", "destinations"), ("GET", "connections"), ("GET", "jobs"),
+                ("GET", "tags"),
                 ("GET", "organizations"), ("GET", "permissions"), ("POST", "list"), ("POST", "list_by_organization_id"),
                 ("POST", "get_organization_info"), ("POST", "list_latest")}, (method, path, answer)
     assert refused > 70
@@ -194,7 +195,8 @@ def ask_token(suite, client_id, secret):
 def test_T47_unknown_and_wrong_are_told_alike(suite):
     client_id, secret = suite.credentials
     answers = [ask_token(suite, client_id, "wrong"), ask_token(suite, UNKNOWN, secret), ask_token(suite, UNKNOWN, "wrong"),
-               ask_token(suite, "' OR 1=1 --", "x"), ask_token(suite, client_id, secret + "x"), ask_token(suite, client_id, secret[:-1]),
+               ask_token(suite, "' OR 1=1 --", "x"), ask_token(suite, client_id, secret + "x"),
+               ask_token(suite, client_id, secret[:-1]),
                ask_token(suite, client_id, "x" * 500000)]
     assert {a.status for a in answers} == {401}
     assert len({a.body for a in answers}) == 1, answers
@@ -258,7 +260,8 @@ def test_T49_tokens_are_refused_for_each_wrong_part_alone(suite):
         "no aud": forge.token(drop=["aud"]), "no iss": forge.token(drop=["iss"]),
         "exp is a text": forge.token(exp="9999999999"), "exp is a fraction": forge.token(exp=9999999999.5),
         "exp overflows": forge.token(exp=2**63 - 1), "exp is negative": forge.token(exp=-1), "exp is past": forge.token(exp=1),
-        "for runners": forge.token(aud="workload"), "for a data plane": forge.token(aud="dataplane"), "audiences": forge.token(aud=["api"]),
+        "for runners": forge.token(aud="workload"), "for a data plane": forge.token(aud="dataplane"),
+        "audiences": forge.token(aud=["api"]),
         "another issuer": forge.token(iss=UNKNOWN), "another instance's key": Forge(suite, key=bytes(32)).token(),
         "nobody": forge.token(sub=UNKNOWN), "a number": forge.token(sub=1), "a part more": forge.token() + ".x",
         "padding": forge.token() + "==", "spaces": forge.token().replace(".", " .")}

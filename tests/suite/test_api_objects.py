@@ -14,7 +14,8 @@ from workflow_host import PATIENCE
 def ask(whole, method, path, body=None):
     """A call of the config API; status and answer."""
     connection = http.client.HTTPConnection("127.0.0.1", whole.port, timeout=PATIENCE)
-    connection.request(method, f"/api/v1{path}", json.dumps(body), {"Content-Type": "application/json", "Authorization": f"Bearer {whole.token}"})
+    connection.request(method, f"/api/v1{path}", json.dumps(body), {"Content-Type": "application/json",
+                                                                    "Authorization": f"Bearer {whole.token}"})
     response = connection.getresponse()
     text = response.read().decode()
     connection.close()
@@ -28,7 +29,8 @@ def while_served(whole, call, script):
 
 
 def failing_check(whole):
-    return lambda kind, attempt: {"status": "failed", "message": "the password is wrong"} if kind == "check" else whole.script(kind, attempt)
+    words = {"status": "failed", "message": "the password is wrong"}
+    return lambda kind, attempt: words if kind == "check" else whole.script(kind, attempt)
 
 
 def new_actor(whole, role):
@@ -81,7 +83,8 @@ def test_P04_a_discover_brings_a_catalog_or_leaves_none(whole):  # noqa: F811
         return whole.sql("SELECT count(*) FROM catalog_fetch WHERE actor_id = ?", (source,))[0][0]
     bad = while_served(whole, lambda: whole.ask("GET", f"/streams?sourceId={source}", status=422), lambda *_: None)
     assert "discovered" in bad["detail"] and "no such program" in bad["detail"] and stored() == 0, bad
-    partial = while_served(whole, lambda: whole.ask("GET", f"/streams?sourceId={source}", status=422), lambda *_: {"catalog": {"streams": [{"name": 5}]}})
+    partial = while_served(whole, lambda: whole.ask("GET", f"/streams?sourceId={source}", status=422),
+                           lambda *_: {"catalog": {"streams": [{"name": 5}]}})
     assert partial["detail"] and stored() == 0, partial
     good = while_served(whole, lambda: whole.ask("GET", f"/streams?sourceId={source}"), whole.script)
     assert {s["streamName"] for s in good} == {"users", "products", "purchases"} and stored() == 1
@@ -117,11 +120,13 @@ def test_P12_notifications_of_workspaces(suite):
     # Default: nothing is sent.
     assert set(made["notifications"]) == set(EVENTS)
     assert not any(e[way]["enabled"] for e in made["notifications"].values() for way in ("email", "webhook"))
-    wanted = {event: {"webhook": {"enabled": True, "url": f"https://example.com/{event}"}, "email": {"enabled": True}} for event in EVENTS}
+    wanted = {event: {"webhook": {"enabled": True, "url": f"https://example.com/{event}"},
+                      "email": {"enabled": True}} for event in EVENTS}
     assert suite.patch(path, {"notifications": wanted}).json["notifications"] == wanted
     assert suite.get(path).json["notifications"] == wanted
     for event, bad, word in (
-            ("failure", {"webhook": {"enabled": True, "url": "ftp://x"}}, "failure"), ("success", {"webhook": {"url": "javascript:alert(1)"}}, "success"),
+            ("failure", {"webhook": {"enabled": True, "url": "ftp://x"}}, "failure"),
+            ("success", {"webhook": {"url": "javascript:alert(1)"}}, "success"),
             ("success", {"webhook": {"url": "file:///etc/passwd"}}, "url"), ("success", {"webhook": {"url": 5}}, "url"),
             ("syncDisabled", {"email": {"enabled": "yes"}}, "enabled"), ("syncDisabled", {"webhook": []}, "webhook"),
             ("failure", [], "failure"), ("failure", "on", "failure")):

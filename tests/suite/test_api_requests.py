@@ -51,7 +51,8 @@ def check_problem(answer, *statuses):
 # --- T44: content types ----------------------------------------------------------------------------------------------
 
 TYPES = ["text/plain", "text/plain; application/json", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x",
-         "application/jsonp", "application/json; charset=utf-7", "application/json; charset=utf-16", "text/json", "*/*", "application/xml"]
+         "application/jsonp", "application/json; charset=utf-7", "application/json; charset=utf-16", "text/json", "*/*",
+         "application/xml"]
 
 
 @pytest.mark.parametrize("content_type", TYPES)
@@ -101,15 +102,18 @@ BYTES = {
     "two equal lengths": smuggled(b"Content-Length: 2\r\nContent-Length: 2", b"{}"),
     "a list of lengths": smuggled(b"Content-Length: 2, 2", b"{}"),
     "a length with a sign": smuggled(b"Content-Length: +2", b"{}"), "a negative length": smuggled(b"Content-Length: -2", b"{}"),
-    "a length in hex": smuggled(b"Content-Length: 0x2", b"{}"), "a length that overflows": smuggled(b"Content-Length: 18446744073709551618", b"{}"),
+    "a length in hex": smuggled(b"Content-Length: 0x2", b"{}"),
+    "a length that overflows": smuggled(b"Content-Length: 18446744073709551618", b"{}"),
     "an empty length": smuggled(b"Content-Length: ", b"{}"), "a length with a space within": smuggled(b"Content-Length: 1 0", b"{}"),
     "another coding": smuggled(b"Transfer-Encoding: gzip, chunked", b"0\r\n\r\n"),
     "a coding in disguise": smuggled(b"Transfer-Encoding: xchunked", b"0\r\n\r\n"),
     "codings twice": smuggled(b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity", b"0\r\n\r\n"),
     "a vertical tab before the coding": smuggled(b"Transfer-Encoding: \x0bchunked", b"0\r\n\r\n"),
-    "space before the colon": smuggled(b"Content-Length : 2", b"{}"), "a folded header": smuggled(b"X: a\r\n b\r\nContent-Length: 2", b"{}"),
+    "space before the colon": smuggled(b"Content-Length : 2", b"{}"),
+    "a folded header": smuggled(b"X: a\r\n b\r\nContent-Length: 2", b"{}"),
     "a header without a name": smuggled(b": x\r\nContent-Length: 2", b"{}"), "a bare CR": smuggled(b"X: a\rContent-Length: 2", b"{}"),
-    "a NUL": HEALTH + b"X: a\0b\r\n\r\n", "bare LFs": HEALTH.replace(b"\r", b"") + b"\n", "one bare LF": HEALTH + b"X: a\nY: b\r\n\r\n",
+    "a NUL": HEALTH + b"X: a\0b\r\n\r\n", "bare LFs": HEALTH.replace(b"\r", b"") + b"\n",
+    "one bare LF": HEALTH + b"X: a\nY: b\r\n\r\n",
     "no host": b"GET /api/public/v1/health HTTP/1.1\r\n\r\n", "two hosts": HEALTH + b"Host: b\r\n\r\n",
     "two content types": JOBS + b"Content-Type: text/plain\r\nContent-Length: 2\r\n\r\n{}",
     "two credentials": HEALTH + b"Authorization: Bearer a\r\nAuthorization: Bearer b\r\n\r\n",
@@ -135,7 +139,8 @@ def test_T45_what_can_be_read_in_two_ways_is_refused_and_closed(suite, what):
 
 
 @pytest.mark.parametrize("path", ["/api/public/v1//workspaces", "//api/public/v1/workspaces", "/api/public/v1/workspaces/",
-                                  "/api/public/v1/workspaces/..;/sources", "/api/public/v1/workspaces;x=1", "/API/public/v1/workspaces",
+                                  "/api/public/v1/workspaces/..;/sources", "/api/public/v1/workspaces;x=1",
+                                  "/API/public/v1/workspaces",
                                   "/api/public/v1/workspaces%20", "/api/public/v1/workspaces.json"])
 def test_T45_other_spellings_of_a_path_are_other_paths(suite, path):
     check_problem(suite.request("GET", path), 400, 404)
@@ -146,9 +151,10 @@ def test_T45_one_connection_carries_one_request(suite):
     body = b'{"connectionId": "%s", "jobType": "sync"}' % UNKNOWN.encode()
     second = b"GET /api/public/v1/openapi.json HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer " + token + b"\r\n\r\n"
     head = JOBS + b"Authorization: Bearer " + token + b"\r\n"
+    chunks = b"%x;ext=\"x\"\r\n%s\r\n0\r\nX-Trailer: y\r\n\r\n" % (len(body), body)
     for request in (HEALTH + b"\r\n" + second, HEALTH + b"Content-Length: 5\r\n\r\nhello" + second,
                     head + b"Content-Length: %d\r\n\r\n" % len(body) + body + second,
-                    head + b"Transfer-Encoding: chunked\r\n\r\n%x;ext=\"x\"\r\n%s\r\n0\r\nX-Trailer: y\r\n\r\n" % (len(body), body) + second):
+                    head + b"Transfer-Encoding: chunked\r\n\r\n" + chunks + second):
         received = suite.raw(request)
         assert received.count(b"HTTP/1.1 ") == 1 and b'"openapi"' not in received, received
 
@@ -231,7 +237,8 @@ def test_T45_ten_thousand_idle_connections_keep_nobody_out(suite):
 
 # --- JSON and values --------------------------------------------------------------------------------------------------
 
-BROKEN = ["", " ", "{", "}", "[]", "null", "5", "true", '"x"', '{"name": }', "{'name': 'x'}", '{"name": "x",}', '{"name": "x"} {}', "{\"name\": \"\x01\"}",
+BROKEN = ["", " ", "{", "}", "[]", "null", "5", "true", '"x"', '{"name": }', "{'name': 'x'}", '{"name": "x",}',
+          '{"name": "x"} {}', "{\"name\": \"\x01\"}",
           '{"name": "\\u0000"}', '{"name": NaN}', '{"name": 1e999}', "[" * 100000, '{"a":' * 5000 + "1" + "}" * 5000,
           b'\xff\xfe{\x00}\x00', b'{"name": "\xff"}', b'\xef\xbb\xbf{"name": "x"}']
 
@@ -262,7 +269,8 @@ def test_large_bodies_are_413_everywhere(suite, world):
             check_problem(answer, 413)
 
 
-VALUES = [None, True, 0, -1, 1.5, 2**63, -2**63, 10**400, "", "x" * 70000, "\x7f\u202e\u0301", "'; DROP TABLE actor; --", "../../etc/passwd", [], [None],
+VALUES = [None, True, 0, -1, 1.5, 2**63, -2**63, 10**400, "", "x" * 70000, "\x7f\u202e\u0301", "'; DROP TABLE actor; --",
+          "../../etc/passwd", [], [None],
           [[[]]], {}, {"": ""}, {"a": {"b": {"c": None}}}, [{}] * 1000]
 
 
@@ -318,7 +326,8 @@ def test_config_calls_answer_any_value_without_a_5xx(suite, world):
             assert answer.status < 500, (path, name, value, answer)
 
 
-@pytest.mark.parametrize("identifier", [UNKNOWN, "x", "0", "-1", "9" * 40, "a" * 4000, "%20", "%C3%A9", "'%20OR%201=1", "%7B%7D", "null", "undefined"])
+@pytest.mark.parametrize("identifier", [UNKNOWN, "x", "0", "-1", "9" * 40, "a" * 4000, "%20", "%C3%A9", "'%20OR%201=1", "%7B%7D",
+                                        "null", "undefined"])
 def test_P01_ids_that_are_none_are_404_or_400_everywhere(suite, world, identifier):
     before = world.rows()
     for method, path in operations(suite):
@@ -333,7 +342,8 @@ def test_P01_ids_that_are_none_are_404_or_400_everywhere(suite, world, identifie
     assert world.rows() == before
 
 
-@pytest.mark.parametrize("query", [{"limit": "0"}, {"limit": "101"}, {"limit": "x"}, {"limit": "1e3"}, {"limit": "-1"}, {"limit": ""}, {"offset": "-1"},
+@pytest.mark.parametrize("query", [{"limit": "0"}, {"limit": "101"}, {"limit": "x"}, {"limit": "1e3"}, {"limit": "-1"},
+                                   {"limit": ""}, {"offset": "-1"},
                                    {"offset": "x"}, {"offset": "99999999999999999999"},
                                    {"includeDeleted": "maybe"}, {"limit": ["1", "2"]}])
 def test_queries_that_cannot_be_are_refused(suite, query):
@@ -386,7 +396,8 @@ def test_of_many_who_make_the_same_tag_one_does(suite):
 
 def test_edits_at_once_leave_one_of_them_whole(suite):
     source = suite.new_source()["sourceId"]
-    answers = all_at_once(16, lambda i: suite.put(f"/sources/{source}", {"name": f"n{i}", "configuration": {"count": i + 1, "seed": i + 1}}))
+    answers = all_at_once(16, lambda i: suite.put(f"/sources/{source}", {"name": f"n{i}", "configuration": {"count": i + 1,
+                                                                                                            "seed": i + 1}}))
     assert {a.status for a in answers} <= {200, 409} and any(a.status == 200 for a in answers)
     left = suite.get(f"/sources/{source}").json
     i = int(left["name"][1:])

@@ -17,8 +17,10 @@ CONTROL = "not-a-secret-4"  # planted likewise where no secret belongs: the sear
 @pytest.fixture(scope="module")
 def planted(suite):
     world = World(suite)
-    definition = suite.post(f"/workspaces/{suite.workspace}/definitions/declarative_sources", {"name": str(uuid.uuid4()), "manifest": SPEC}).json["id"]
-    world.ids["sourceId"] = suite.new_source(definitionId=definition, configuration=PLANTED | {"host": "here", "user": CONTROL})["sourceId"]
+    definition = suite.post(f"/workspaces/{suite.workspace}/definitions/declarative_sources", {"name": str(uuid.uuid4()),
+                                                                                               "manifest": SPEC}).json["id"]
+    world.ids["sourceId"] = suite.new_source(definitionId=definition, configuration=PLANTED | {"host": "here",
+                                                                                               "user": CONTROL})["sourceId"]
     world.declarative = definition
     return world
 
@@ -30,7 +32,8 @@ def check(where, text):
 
 def test_T57_no_answer_of_the_API_has_a_secret(suite, planted):
     found = 0
-    reads = ("/get", "/list", "/get_light", "/get_without_logs", "/get_debug_info", "/check_connection", "/discover_schema", "/list_for_workspace",
+    reads = ("/get", "/list", "/get_light", "/get_without_logs", "/get_debug_info", "/check_connection", "/discover_schema",
+             "/list_for_workspace",
              "/list_latest", "/list_by_organization_id", "/get_organization_info")
     calls = [(m, p) for m, p in operations(suite) + config_operations() if m == "GET" or p.endswith(reads)]
     assert len(calls) > 40
@@ -69,13 +72,15 @@ def test_T57_errors_do_not_echo_what_was_sent(suite, planted):
     """A secret of the wrong type, too short, in the wrong place, of a source or connector that does not exist."""
     path = f"/sources/{planted.ids['sourceId']}"
     whole = PLANTED | {"host": "here"}
-    bodies = [{"configuration": whole | {"password": {"open-sesame-5": "open-sesame-5"}}}, {"configuration": whole | {"password": ["open-sesame-5"]}},
+    bodies = [{"configuration": whole | {"password": {"open-sesame-5": "open-sesame-5"}}},
+              {"configuration": whole | {"password": ["open-sesame-5"]}},
               {"configuration": whole | {"key": "open-sesame-5"}}, {"configuration": whole | {"tunnel": "open-sesame-5"}},
               {"configuration": whole | {"tunnel": {"url": 5, "token": "open-sesame-5"}}}, {"configuration": whole | {"host": 5}},
               {"configuration": whole | {"password": "ope"}}, {"configuration": "open-sesame-5"}]
     for body in bodies:
         for answer in (suite.patch(path, body), suite.put(path, {"name": "x"} | body),
-                       suite.post("/sources", {"name": "x", "workspaceId": suite.workspace, "definitionId": planted.declarative} | body)):
+                       suite.post("/sources", {"name": "x", "workspaceId": suite.workspace,
+                                               "definitionId": planted.declarative} | body)):
             assert answer.status in (400, 422), (body, answer)
             check(body, answer.body.decode())
     for body in ({"name": "x", "workspaceId": suite.workspace, "definitionId": str(uuid.UUID(int=7)), "configuration": PLANTED},
@@ -93,7 +98,8 @@ def test_T57_another_connector_does_not_get_the_secrets_by_a_mask(suite, planted
     assert answer.status == 422 and answer.json["data"]["errors"][0]["field"] == "/password", answer
     for change in ({"host": "evil"}, {"tunnel": {"url": "http://evil", "token": MASK}}):
         for body in ({"connectionConfiguration": change}, {"connectionConfiguration": {"host": "here", "password": MASK} | change}):
-            answer = suite.request("POST", "/api/v1/sources/check_connection_for_update", body | {"sourceId": planted.ids["sourceId"], "name": "x"})
+            answer = suite.request("POST", "/api/v1/sources/check_connection_for_update",
+                                   body | {"sourceId": planted.ids["sourceId"], "name": "x"})
             assert answer.status == 422, (body, answer)
     same = {"connectionConfiguration": {"host": "here", "password": MASK}, "sourceId": planted.ids["sourceId"], "name": "x"}
     assert suite.request("POST", "/api/v1/sources/check_connection_for_update", same).status == 200

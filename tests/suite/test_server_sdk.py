@@ -41,5 +41,5 @@ def test_T59_schemathesis_finds_no_answer_that_the_document_does_not_foresee(sui
         clients / "schemathesis", "run", document, "--url", suite.url, "-H", f"Authorization: Bearer {suite.new_token()[1]}",
         "--checks", "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance",
         "--max-examples", "10", "--phases", "coverage,fuzzing", "--seed", "1"],
-        capture_output=True, text=True, check=False, timeout=10 * TIMEOUT)
+        capture_output=True, text=True, check=False, timeout=10 * TIMEOUT, cwd=suite.directory)
     assert done.returncode == 0, done.stdout[-6000:]
