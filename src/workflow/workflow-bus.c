@@ -1,30 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include <unistd.h>
-
 #include "basic/fd-util.h"
 #include "basic/log.h"
 #include "shared/bus-error.h"
+#include "shared/bus-sender.h"
 #include "shared/memfd.h"
 #include "workflow/workflow-port.h"
 
 #define CONFIG_MAX (1024U * 1024U)
 
-/* Root and our own user: the bus's policy says so too. */
+/* A call is activity, and only root and the suite's own user may make one. */
 static int check_sender(WorkflowBus *b, sd_bus_message *m, Error **reterr_error) {
-        _cleanup_(sd_bus_creds_unrefp) sd_bus_creds *creds = NULL;
-        uid_t uid;
-        int r;
-
         b->touch(b->userdata);
-        r = sd_bus_query_sender_creds(m, SD_BUS_CREDS_EUID, &creds);
-        if (r >= 0)
-                r = sd_bus_creds_get_euid(creds, &uid);
-        if (r < 0)
-                return r;
-        if (uid != 0 && uid != geteuid())
-                return error_set(reterr_error, -EACCES, "Only root and the suite's own daemons may call this");
-        return 0;
+        return bus_sender_check(m, reterr_error);
 }
 
 /* --- answers that come later --- */
