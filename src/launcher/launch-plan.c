@@ -5,6 +5,7 @@
 
 #include "basic/hash.h"
 #include "basic/parse-util.h"
+#include "basic/string-table.h"
 #include "launcher/launch-units.h"
 
 #define AUTO_ID_LENGTH 36U
@@ -13,40 +14,22 @@
 #define UID_FIRST UINT32_C(0x7f000000)
 #define UID_COUNT UINT32_C(0x00fd0000)
 
-static const char *const role_names[_UNIT_ROLE_MAX] = {
+static const char *const unit_role_table[_UNIT_ROLE_MAX] = {
         [UNIT_SOURCE] = "source",
         [UNIT_DESTINATION] = "destination",
         [UNIT_CONNECTOR] = "connector",
         [UNIT_WORKER] = "worker",
 };
 
-static const char *const kind_names[_UNIT_KIND_MAX] = {
+static const char *const unit_kind_table[_UNIT_KIND_MAX] = {
         [UNIT_LITE] = "lite",
         [UNIT_SERVICE] = "service",
         [UNIT_PODMAN] = "podman",
 };
 
-const char *unit_role_to_string(UnitRole r) {
-        return r >= 0 && r < _UNIT_ROLE_MAX ? role_names[r] : NULL;
-}
+DEFINE_STRING_TABLE_LOOKUP(unit_role, UnitRole)
 
-UnitRole unit_role_from_string(const char *s) {
-        for (int i = 0; s && i < _UNIT_ROLE_MAX; i++)
-                if (streq(s, role_names[i]))
-                        return (UnitRole) i;
-        return _UNIT_ROLE_INVALID;
-}
-
-const char *unit_kind_to_string(UnitKind k) {
-        return k >= 0 && k < _UNIT_KIND_MAX ? kind_names[k] : NULL;
-}
-
-UnitKind unit_kind_from_string(const char *s) {
-        for (int i = 0; s && i < _UNIT_KIND_MAX; i++)
-                if (streq(s, kind_names[i]))
-                        return (UnitKind) i;
-        return _UNIT_KIND_INVALID;
-}
+DEFINE_STRING_TABLE_LOOKUP(unit_kind, UnitKind)
 
 static bool is_auto_id(const char *s, size_t n) {
         for (size_t i = 0; i < AUTO_ID_LENGTH; i++) {
@@ -133,7 +116,7 @@ static int add_unit(LaunchPlan *p, const LaunchRequest *q, UnitRole role, UnitPl
         UnitPlan *u = &p->units[p->n_units];
 
         if (asprintf(&u->name, UNIT_PREFIX "%s-e%" PRId64 "-%s.service", q->auto_id, q->epoch,
-                     role_names[role]) < 0) {
+                     unit_role_table[role]) < 0) {
                 u->name = NULL;
                 return -ENOMEM;
         }

@@ -4,18 +4,17 @@
 #include <stdio.h>
 
 #include "basic/log.h"
+#include "basic/string-table.h"
 #include "launcher/launcher-internal.h"
 
 #define FAILURE_SOURCE "launcher"
 
-static const char *const state_names[_RUN_STATE_MAX] = {
+static const char *const run_state_table[_RUN_STATE_MAX] = {
         [RUN_WAITING] = "waiting",     [RUN_CLAIMING] = "claiming", [RUN_LAUNCHING] = "launching",
         [RUN_RUNNING] = "running",     [RUN_JUDGING] = "ended",     [RUN_ENDING] = "stopping",
 };
 
-const char *run_state_to_string(RunState s) {
-        return s >= 0 && s < _RUN_STATE_MAX ? state_names[s] : NULL;
-}
+DEFINE_STRING_TABLE_TO_STRING(run_state, RunState)
 
 Run *run_new(Launcher *l, const char *id, const char *auto_id, const char *type, int64_t job_id,
              int64_t attempt) {

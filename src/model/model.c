@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include "basic/string-table.h"
 #include "model/model.h"
 
 const char *enum_to_string(const EnumTable *table, int value) {
-        return value >= 0 && value < table->n ? table->names[value] : NULL;
+        return string_table_name(table->names, (size_t) table->n, value);
 }
 
 int enum_from_string(const EnumTable *table, const char *s) {
-        for (int i = 0; s && i < table->n; i++)
-                if (streq(table->names[i], s))
-                        return i;
-        return -EINVAL;
+        return string_table_find(table->names, (size_t) table->n, s);
 }
 
 void model_done(const Model *model, void *o) {

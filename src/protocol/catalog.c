@@ -10,6 +10,7 @@
  * `cursor_field`, a deduplicated one has `primary_key`. */
 
 #include "basic/hashmap.h"
+#include "basic/string-table.h"
 #include "protocol/catalog.h"
 
 static const char *const sync_mode_table[_SYNC_MODE_MAX] = {
@@ -26,28 +27,9 @@ static const char *const destination_sync_mode_table[_DESTINATION_SYNC_MODE_MAX]
         [DESTINATION_SYNC_MODE_OVERWRITE_DEDUP] = "overwrite_dedup",
 };
 
-static int table_find(const char *const *table, size_t n, const char *s) {
-        for (size_t i = 0; s && i < n; i++)
-                if (streq(table[i], s))
-                        return (int) i;
-        return -EINVAL;
-}
+DEFINE_STRING_TABLE_LOOKUP(sync_mode, SyncMode)
 
-const char *sync_mode_to_string(SyncMode m) {
-        return m >= 0 && m < _SYNC_MODE_MAX ? sync_mode_table[m] : NULL;
-}
-
-SyncMode sync_mode_from_string(const char *s) {
-        return (SyncMode) table_find(sync_mode_table, _SYNC_MODE_MAX, s);
-}
-
-const char *destination_sync_mode_to_string(DestinationSyncMode m) {
-        return m >= 0 && m < _DESTINATION_SYNC_MODE_MAX ? destination_sync_mode_table[m] : NULL;
-}
-
-DestinationSyncMode destination_sync_mode_from_string(const char *s) {
-        return (DestinationSyncMode) table_find(destination_sync_mode_table, _DESTINATION_SYNC_MODE_MAX, s);
-}
+DEFINE_STRING_TABLE_LOOKUP(destination_sync_mode, DestinationSyncMode)
 
 FieldPath *field_paths_free(FieldPath *paths) {
         for (FieldPath *p = paths; p && *p; p++)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "basic/json-write.h"
+#include "basic/string-table.h"
 #include "protocol/message.h"
 
 static const char *const failure_type_table[_FAILURE_TYPE_MAX] = {
@@ -29,28 +30,9 @@ static const char *const trace_type_table[_TRACE_TYPE_MAX] = {
 
 static const char *const log_level_table[] = { "FATAL", "ERROR", "WARN", "INFO", "DEBUG", "TRACE" };
 
-static int table_find(const char *const *table, size_t n, const char *s) {
-        for (size_t i = 0; s && i < n; i++)
-                if (streq(table[i], s))
-                        return (int) i;
-        return -EINVAL;
-}
+DEFINE_STRING_TABLE_LOOKUP(failure_type, FailureType)
 
-const char *failure_type_to_string(FailureType t) {
-        return t >= 0 && t < _FAILURE_TYPE_MAX ? failure_type_table[t] : NULL;
-}
-
-FailureType failure_type_from_string(const char *s) {
-        return (FailureType) table_find(failure_type_table, _FAILURE_TYPE_MAX, s);
-}
-
-const char *stream_status_to_string(StreamStatus s) {
-        return s >= 0 && s < _STREAM_STATUS_MAX ? stream_status_table[s] : NULL;
-}
-
-StreamStatus stream_status_from_string(const char *s) {
-        return (StreamStatus) table_find(stream_status_table, _STREAM_STATUS_MAX, s);
-}
+DEFINE_STRING_TABLE_LOOKUP(stream_status, StreamStatus)
 
 static int parse_payload(JsonSlice payload, const char *what, JsonObject **ret, Error **reterr_error) {
         _cleanup_json_ JsonObject *o = NULL;
@@ -214,7 +196,7 @@ int trace_message_parse(JsonSlice payload, TraceMessage *ret, Error **reterr_err
             /* Required by the protocol; an error message is worth more than its time. */
             (r = json_get_double(o, "emitted_at", &m.emitted_at, "TRACE", reterr_error)) < 0)
                 return r;
-        m.type = (TraceType) table_find(trace_type_table, _TRACE_TYPE_MAX, type);
+        m.type = (TraceType) string_table_find(trace_type_table, _TRACE_TYPE_MAX, type);
         if (m.type < 0)
                 return error_set(reterr_error, -EINVAL, "TRACE: unknown type '%s'", type);
         r = require_object(o, member[m.type], &body, "TRACE", reterr_error);
@@ -246,7 +228,7 @@ int log_message_parse(JsonSlice payload, LogMessage *ret, Error **reterr_error) 
             (r = get_text(o, "message", /* required= */ true, &m.message, "LOG", reterr_error)) < 0 ||
             (r = get_text(o, "stack_trace", /* required= */ false, &m.stack_trace, "LOG", reterr_error)) < 0)
                 return r;
-        r = table_find(log_level_table, ELEMENTSOF(log_level_table), level);
+        r = string_table_find(log_level_table, ELEMENTSOF(log_level_table), level);
         m.level = r < 0 ? "INFO" : log_level_table[r];
         m.payload = TAKE_PTR(o);
         *ret = m;

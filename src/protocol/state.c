@@ -5,6 +5,7 @@
 #include "basic/hashmap.h"
 #include "basic/json-write.h"
 #include "basic/parse-util.h"
+#include "basic/string-table.h"
 #include "protocol/state.h"
 
 static const char *const state_type_table[_STATE_TYPE_MAX] = {
@@ -13,9 +14,7 @@ static const char *const state_type_table[_STATE_TYPE_MAX] = {
         [STATE_GLOBAL] = "GLOBAL",
 };
 
-const char *state_type_to_string(StateType t) {
-        return t >= 0 && t < _STATE_TYPE_MAX ? state_type_table[t] : NULL;
-}
+DEFINE_STRING_TABLE_TO_STRING(state_type, StateType)
 
 /* What to do with a member of an object that is otherwise carried over byte for byte. */
 typedef struct Splice {

@@ -11,14 +11,15 @@
 #include <sys/stat.h>
 
 #include "basic/path-util.h"
+#include "basic/string-table.h"
 #include "sandbox/sandbox-plan.h"
 
-static const char *const network_class_names[_NETWORK_CLASS_MAX] = {
+static const char *const network_class_table[_NETWORK_CLASS_MAX] = {
         [NETWORK_NONE] = "none",
         [NETWORK_ANY] = "any",
 };
 
-static const char *const layer_names[_SANDBOX_LAYER_MAX] = {
+static const char *const sandbox_layer_table[_SANDBOX_LAYER_MAX] = {
         [SANDBOX_USER_NAMESPACE] = "user-namespace",
         [SANDBOX_MOUNT_NAMESPACE] = "mount-namespace",
         [SANDBOX_PID_NAMESPACE] = "pid-namespace",
@@ -40,27 +41,9 @@ static const char *const layer_names[_SANDBOX_LAYER_MAX] = {
  * switches. */
 static const char *const reserved_targets[] = { "/proc", "/dev", "/sys" };
 
-const char *network_class_to_string(NetworkClass c) {
-        return c >= 0 && c < _NETWORK_CLASS_MAX ? network_class_names[c] : NULL;
-}
+DEFINE_STRING_TABLE_LOOKUP(network_class, NetworkClass)
 
-NetworkClass network_class_from_string(const char *s) {
-        for (int i = 0; s && i < _NETWORK_CLASS_MAX; i++)
-                if (streq(s, network_class_names[i]))
-                        return (NetworkClass) i;
-        return _NETWORK_CLASS_INVALID;
-}
-
-const char *sandbox_layer_to_string(SandboxLayer l) {
-        return l >= 0 && l < _SANDBOX_LAYER_MAX ? layer_names[l] : NULL;
-}
-
-SandboxLayer sandbox_layer_from_string(const char *s) {
-        for (int i = 0; s && i < _SANDBOX_LAYER_MAX; i++)
-                if (streq(s, layer_names[i]))
-                        return (SandboxLayer) i;
-        return _SANDBOX_LAYER_INVALID;
-}
+DEFINE_STRING_TABLE_LOOKUP(sandbox_layer, SandboxLayer)
 
 SandboxPlan *sandbox_plan_new(void) {
         SandboxPlan *p = calloc(1, sizeof(*p));
@@ -365,7 +348,7 @@ static int layers_to_json(uint32_t mask, const char *key, JsonObject *o) {
         _cleanup_strv_ char **names = NULL;
 
         for (int i = 0; i < _SANDBOX_LAYER_MAX; i++)
-                if (mask & SANDBOX_LAYER_BIT(i) && strv_extend(&names, layer_names[i]) < 0)
+                if (mask & SANDBOX_LAYER_BIT(i) && strv_extend(&names, sandbox_layer_table[i]) < 0)
                         return -ENOMEM;
         return add_strv(o, key, names);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include "basic/string-table.h"
 #include "worker/failure-list.h"
 
 static const char *const failure_origin_table[_FAILURE_ORIGIN_MAX] = {
@@ -11,9 +12,7 @@ static const char *const failure_origin_table[_FAILURE_ORIGIN_MAX] = {
         [ORIGIN_UNKNOWN] = "unknown",
 };
 
-const char *failure_origin_to_string(FailureOrigin o) {
-        return o >= 0 && o < _FAILURE_ORIGIN_MAX ? failure_origin_table[o] : NULL;
-}
+DEFINE_STRING_TABLE_TO_STRING(failure_origin, FailureOrigin)
 
 static void failure_reason_done(FailureReason *f) {
         free(f->external_message);

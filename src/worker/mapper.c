@@ -2,12 +2,13 @@
 
 #include <stdio.h>
 
+#include "basic/string-table.h"
 #include "worker/mapper-config.h"
 
 /* More than a person writes, few enough that a stream's mappers stay cheap. */
 #define MAPPERS_MAX 100U
 
-static const char *const type_names[_MAPPER_TYPE_MAX] = {
+static const char *const mapper_type_table[_MAPPER_TYPE_MAX] = {
         [MAPPER_HASHING] = "hashing",
         [MAPPER_ENCRYPTION] = "encryption",
         [MAPPER_FIELD_RENAMING] = "field-renaming",
@@ -15,16 +16,7 @@ static const char *const type_names[_MAPPER_TYPE_MAX] = {
         [MAPPER_ROW_FILTERING] = "row-filtering",
 };
 
-const char *mapper_type_to_string(MapperType t) {
-        return t >= 0 && t < _MAPPER_TYPE_MAX ? type_names[t] : NULL;
-}
-
-MapperType mapper_type_from_string(const char *s) {
-        for (MapperType t = 0; t < _MAPPER_TYPE_MAX; t++)
-                if (streq(s, type_names[t]))
-                        return t;
-        return _MAPPER_TYPE_INVALID;
-}
+DEFINE_STRING_TABLE_LOOKUP(mapper_type, MapperType)
 
 Mapper *mapper_free(Mapper *m) {
         if (!m)

@@ -12,6 +12,7 @@
  * something failed on the way. That step is always TIMER_STEP's, outside of any other handler, so that the
  * owner's done() never runs below a call that still has work to do. */
 
+#include "basic/string-table.h"
 #include "worker/replication-internal.h"
 
 /* What a cache of the second level holds beside the rest: larger reads are written out of slower memory. */
@@ -25,9 +26,7 @@ static const char *const replication_status_table[_REPLICATION_STATUS_MAX] = {
         [REPLICATION_CANCELLED] = "cancelled",
 };
 
-const char *replication_status_to_string(ReplicationStatus s) {
-        return s >= 0 && s < _REPLICATION_STATUS_MAX ? replication_status_table[s] : NULL;
-}
+DEFINE_STRING_TABLE_TO_STRING(replication_status, ReplicationStatus)
 
 static void side_init(ReplicationSide *side, Replication *r, FailureOrigin origin) {
         side->replication = r;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include "basic/string-table.h"
 #include "worker/stream-run.h"
 
 static const char *const stream_run_table[_STREAM_RUN_MAX] = {
@@ -10,9 +11,7 @@ static const char *const stream_run_table[_STREAM_RUN_MAX] = {
         [STREAM_RUN_INCOMPLETE] = "INCOMPLETE",
 };
 
-const char *stream_run_to_string(StreamRun s) {
-        return s >= 0 && s < _STREAM_RUN_MAX ? stream_run_table[s] : NULL;
-}
+DEFINE_STRING_TABLE_TO_STRING(stream_run, StreamRun)
 
 bool stream_run_may_become(StreamRun from, StreamRun to) {
         static const bool may[_STREAM_RUN_MAX][_STREAM_RUN_MAX] = {

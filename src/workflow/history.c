@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include "basic/string-table.h"
 #include "workflow/history.h"
 
-static const char *const event_names[_HISTORY_TYPE_MAX] = {
+static const char *const history_event_type_table[_HISTORY_TYPE_MAX] = {
         [HISTORY_STARTED] = "started",
         [HISTORY_STEP_RECORDED] = "step-recorded",
         [HISTORY_ACTIVITY_SCHEDULED] = "activity-scheduled",
@@ -15,16 +16,7 @@ static const char *const event_names[_HISTORY_TYPE_MAX] = {
         [HISTORY_FAILED] = "failed",
 };
 
-const char *history_event_type_to_string(HistoryEventType t) {
-        return t >= 0 && t < _HISTORY_TYPE_MAX ? event_names[t] : NULL;
-}
-
-HistoryEventType history_event_type_from_string(const char *s) {
-        for (HistoryEventType t = 0; t < _HISTORY_TYPE_MAX; t++)
-                if (streq(event_names[t], s))
-                        return t;
-        return _HISTORY_TYPE_INVALID;
-}
+DEFINE_STRING_TABLE_LOOKUP(history_event_type, HistoryEventType)
 
 bool history_event_type_is_command(HistoryEventType t) {
         return t == HISTORY_STEP_RECORDED || t == HISTORY_ACTIVITY_SCHEDULED ||

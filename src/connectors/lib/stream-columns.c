@@ -10,6 +10,7 @@
 
 #include <inttypes.h>
 
+#include "basic/string-table.h"
 #include "connectors/lib/stream-columns.h"
 
 #define UNDECLARED_NAMES_MAX 10U
@@ -21,16 +22,7 @@ static const char *const column_kind_table[_COLUMN_KIND_MAX] = {
         [COLUMN_SCALAR] = "scalar",   [COLUMN_JSON] = "json",
 };
 
-const char *column_kind_to_string(ColumnKind k) {
-        return k >= 0 && k < _COLUMN_KIND_MAX ? column_kind_table[k] : NULL;
-}
-
-ColumnKind column_kind_from_string(const char *s) {
-        for (ColumnKind k = 0; k < _COLUMN_KIND_MAX; k++)
-                if (streq(s, column_kind_table[k]))
-                        return k;
-        return _COLUMN_KIND_INVALID;
-}
+DEFINE_STRING_TABLE_LOOKUP(column_kind, ColumnKind)
 
 /* A set of JSON types. */
 enum {

@@ -5,28 +5,19 @@
  * in it (which would become a second header), bytes that a dialect cannot use. Each refusal begins with
  * the name of the field. */
 
+#include "basic/string-table.h"
 #include "connectors/source-file/file-config.h"
 #include "connectors/source-file/json-reader.h"
 
 /* A text compresses to a hundredth at the very best; a bomb to a thousandth. */
 #define RATIO_DEFAULT 200
 
-static const char *const format_names[_FILE_FORMAT_MAX] = { "auto", "csv", "tsv", "json", "jsonl" };
-static const char *const compression_names[_FILE_COMPRESSION_MAX] = { "auto", "none", "gzip", "zstd" };
+static const char *const file_format_table[_FILE_FORMAT_MAX] = { "auto", "csv", "tsv", "json", "jsonl" };
+static const char *const file_compression_table[_FILE_COMPRESSION_MAX] = { "auto", "none", "gzip", "zstd" };
 
-FileFormat file_format_from_string(const char *s) {
-        for (FileFormat f = 0; f < _FILE_FORMAT_MAX; f++)
-                if (streq(s, format_names[f]))
-                        return f;
-        return _FILE_FORMAT_INVALID;
-}
+DEFINE_STRING_TABLE_FROM_STRING(file_format, FileFormat)
 
-FileCompression file_compression_from_string(const char *s) {
-        for (FileCompression c = 0; c < _FILE_COMPRESSION_MAX; c++)
-                if (streq(s, compression_names[c]))
-                        return c;
-        return _FILE_COMPRESSION_INVALID;
-}
+DEFINE_STRING_TABLE_FROM_STRING(file_compression, FileCompression)
 
 FileConfig *file_config_free(FileConfig *c) {
         if (!c)
