@@ -6,6 +6,7 @@
 
 #include "launcher/launch-units.h"
 #include "launcher/unit-property.h"
+#include "network/network-address.h"
 #include "runtime/connector-plan.h"
 
 /* A connector that is told to stop may finish what it does. */
@@ -72,48 +73,33 @@ static const UnitProperty worker_properties[] = {
         { "TasksMax", "t", "16", "it is one process" },
 };
 
-/* Where `any` does not lead: other services of this machine, and the cloud's metadata that hold its keys. */
-typedef struct Network {
-        int family;
-        uint8_t address[16];
-        unsigned prefix;
-        bool loopback;
-} Network;
-
-static const Network denied_networks[] = {
-        { AF_INET, { 127 }, 8, true },
-        { AF_INET6, { [15] = 1 }, 128, true },
-        { AF_INET, { 169, 254 }, 16, false },
-        { AF_INET6, { 0xfe, 0x80 }, 10, false },
-        { AF_INET6, { 0xfd, 0, 0x0e, 0xc2, [15] = 0x54, [14] = 0x02 }, 128, false }, /* fd00:ec2::254 */
-        { AF_INET, { 100, 100, 100, 200 }, 32, false },
-                /* the same of Alibaba's */
-};
-
-static JsonObject *network_to_json(const Network *n) {
+/* systemd's (iayu). */
+static JsonObject *range_to_json(const AddressRange *a) {
         _cleanup_buffer_ Buffer b = {};
-        size_t length = n->family == AF_INET ? 4 : 16;
+        size_t length = a->family == AF_INET ? 4 : 16;
         JsonObject *o = NULL;
-        int r = buffer_appendf(&b, "[%d,[", n->family);
+        int r = buffer_appendf(&b, "[%d,[", a->family);
 
         for (size_t i = 0; r >= 0 && i < length; i++)
-                r = buffer_appendf(&b, "%s%u", i > 0 ? "," : "", n->address[i]);
+                r = buffer_appendf(&b, "%s%u", i > 0 ? "," : "", a->address[i]);
         if (r >= 0)
-                r = buffer_appendf(&b, "],%u]", n->prefix);
+                r = buffer_appendf(&b, "],%u]", a->prefix);
         return r >= 0 && json_parse(buffer_bytes(&b), b.len, &o, NULL) >= 0 ? o : NULL;
 }
 
 static int add_denied_networks(UnitPlan *u, const LaunchActor *a) {
         JsonObject *list = json_object_new_array();
+        size_t n_ranges;
+        const AddressRange *ranges = address_blocked_ranges(&n_ranges);
 
         if (!list)
                 return -ENOMEM;
-        for (size_t i = 0; i < ELEMENTSOF(denied_networks); i++) {
+        for (size_t i = 0; i < n_ranges; i++) {
                 JsonObject *n;
 
-                if (denied_networks[i].loopback && a->loopback)
+                if (ranges[i].kind == ADDRESS_LOOPBACK && a->loopback)
                         continue;
-                n = network_to_json(&denied_networks[i]);
+                n = range_to_json(&ranges[i]);
                 if (!n || json_object_array_add(list, n) < 0) {
                         json_object_put(n);
                         json_object_put(list);
