@@ -15,6 +15,7 @@
 #include "basic/hash.h"
 #include "basic/file-util.h"
 #include "basic/path-util.h"
+#include "basic/suggest.h"
 #include "cli/config-file.h"
 #include "cli/endpoint.h"
 #include "cli/oneshots.h"
@@ -22,7 +23,6 @@
 #include "runtime/connector-paths.h"
 #include "runtime/connector-query.h"
 #include "runtime/spec-cache.h"
-#include "runtime/suggest.h"
 #include "worker/masker.h"
 
 static const char *role_name(ConnectorRole role) {

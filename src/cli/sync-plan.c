@@ -12,11 +12,11 @@
 
 #include "basic/json-write.h"
 #include "basic/log.h"
+#include "basic/suggest.h"
 #include "basic/utf8.h"
 #include "cli/mapper-option.h"
 #include "cli/sync-plan.h"
 #include "cli/sync-report.h"
-#include "runtime/suggest.h"
 
 SyncPlan *sync_plan_free(SyncPlan *p) {
         size_t n;

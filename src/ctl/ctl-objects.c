@@ -4,6 +4,7 @@
 
 #include "basic/fd-util.h"
 #include "basic/file-util.h"
+#include "basic/suggest.h"
 #include "ctl/ctl-objects.h"
 #include "ctl/ctl-output.h"
 #include "shared/memfd.h"
@@ -97,20 +98,16 @@ const char *ctl_text(JsonObject *o, const char *key) {
         return json_object_is_type(value, json_type_string) ? json_object_get_string(value) : "";
 }
 
-/* A name that begins in the same way, for the hint. */
-static const char *similar(JsonObject *rows, const char *name) {
-        for (size_t i = 0; i < json_object_array_length(rows); i++) {
-                const char *s = ctl_text(json_object_array_get_idx(rows, i), "name");
-
-                if (strncasecmp(s, name, MIN(strlen(name), 3U)) == 0)
-                        return s;
-        }
-        return NULL;
-}
-
 static int not_found(const CtlKind *kind, JsonObject *rows, const char *name, Error **reterr_error) {
-        const char *hint = *name ? similar(rows, name) : NULL;
+        size_t n = json_object_array_length(rows);
+        _cleanup_free_ const char **names = calloc(n + 1, sizeof(*names));
+        const char *hint;
 
+        if (!names)
+                return -ENOMEM;
+        for (size_t i = 0; i < n; i++)
+                names[i] = ctl_text(json_object_array_get_idx(rows, i), "name");
+        hint = suggest_nearest(name, (char *const *) names);
         if (hint)
                 return error_set(reterr_error, -ENOENT, "There is no %s '%s', did you mean '%s'?", kind->name, name,
                                  hint);
@@ -182,6 +179,40 @@ int ctl_object_call(Ctl *c, const CtlKind *kind, const char *id, const char *mem
         return r < 0 || !ret ? r : ctl_read_json(reply, ret, reterr_error);
 }
 
+/* Sets `name_key` of a row to the name of the object that its `id_key` holds. The names of a hundred rows are
+ * few, so each is asked for once and remembered in `names`. An object that is gone keeps its id as its name. */
+static int name_row(Ctl *c, JsonObject *row, const CtlKind *kind, const char *name_key, JsonObject *names) {
+        _cleanup_error_ Error *error = NULL;
+        _cleanup_json_ JsonObject *o = NULL;
+        const char *id = ctl_text(row, kind->id_key);
+        JsonObject *known = json_member(names, id);
+        int r;
+
+        if (!*id)
+                return 0;
+        if (!known) {
+                r = ctl_object_call(c, kind, id, "Get", &o, &error);
+                r = json_add_string(names, id, r >= 0 ? ctl_text(o, "name") : id);
+                if (r < 0)
+                        return r;
+                known = json_member(names, id);
+        }
+        return json_add_string(row, name_key, json_object_get_string(known));
+}
+
+int ctl_add_names(Ctl *c, JsonObject *rows, const CtlKind *kind, const char *name_key) {
+        _cleanup_json_ JsonObject *names = json_object_new_object();
+        int r = names ? 0 : -ENOMEM;
+
+        if (c->json)
+                return 0;
+        if (!json_object_is_type(rows, json_type_array))
+                return r >= 0 ? name_row(c, rows, kind, name_key, names) : r;
+        for (size_t i = 0; r >= 0 && i < json_object_array_length(rows); i++)
+                r = name_row(c, json_object_array_get_idx(rows, i), kind, name_key, names);
+        return r;
+}
+
 int ctl_append_memfd(sd_bus_message *m, JsonObject *o) {
         _cleanup_free_ char *text = o ? json_to_string(o) : strdup("");
         _cleanup_close_ int fd = -EBADF;
@@ -192,12 +223,27 @@ int ctl_append_memfd(sd_bus_message *m, JsonObject *o) {
         return fd < 0 ? fd : sd_bus_message_append(m, "h", fd);
 }
 
+/* The API takes two objects of one name; a person who then says this name would be asked which one. */
+static int refuse_taken(Ctl *c, const CtlKind *kind, const char *name, Error **reterr_error) {
+        _cleanup_error_ Error *error = NULL;
+        _cleanup_free_ char *id = NULL;
+        int r = ctl_find(c, kind, name, &id, NULL, &error);
+
+        if (r >= 0 || r == -EEXIST)
+                return error_set(reterr_error, -EEXIST, "There is a %s '%s' already", kind->name, name);
+        if (r != -ENOENT)
+                return error_set(reterr_error, r, "%s", error_message(error, r));
+        return 0;
+}
+
 int ctl_create(Ctl *c, const CtlKind *kind, JsonObject *body, char **ret_id, Error **reterr_error) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
         const char *id = NULL;
         int r;
 
-        r = ctl_new_call(c, kind->create, &m, reterr_error);
+        r = refuse_taken(c, kind, ctl_text(body, "name"), reterr_error);
+        if (r >= 0)
+                r = ctl_new_call(c, kind->create, &m, reterr_error);
         if (r >= 0)
                 r = ctl_append_memfd(m, body);
         if (r >= 0)
@@ -214,19 +260,23 @@ int ctl_read_config(const Ctl *c, JsonObject **ret, Error **reterr_error) {
         const char *path = c->values[CTL_OPTION_CONFIG];
         _cleanup_json_ JsonObject *o = NULL;
         _cleanup_free_ char *text = NULL;
+        bool from_stdin;
         size_t n = 0;
         int r;
 
         if (!path)
                 return 0;
-        r = streq(path, "-") ? read_file_fd(STDIN_FILENO, "standard input", CONFIG_MAX, &text, &n, reterr_error) :
-                               read_file(path, CONFIG_MAX, &text, &n, reterr_error);
-        if (r >= 0)
-                r = json_parse(text, n, &o, reterr_error);
+        from_stdin = streq(path, "-");
+        path = from_stdin ? "standard input" : path;
+        r = from_stdin ? read_file_fd(STDIN_FILENO, path, CONFIG_MAX, &text, &n, reterr_error) :
+                         read_file(path, CONFIG_MAX, &text, &n, reterr_error);
         if (r < 0)
                 return r;
+        r = json_parse(text, n, &o, reterr_error);
+        if (r < 0)
+                return error_prefix(reterr_error, r, "%s", path);
         if (!json_object_is_type(o, json_type_object))
-                return error_set(reterr_error, -EINVAL, "'%s' does not hold a JSON object", path);
+                return error_set(reterr_error, -EINVAL, "%s: does not hold a JSON object", path);
         *ret = TAKE_PTR(o);
         return 0;
 }

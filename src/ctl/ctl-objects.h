@@ -29,7 +29,10 @@ int ctl_new_object_call(Ctl *c, const CtlKind *kind, const char *id, const char 
 /* A call without arguments whose answer is JSON; `ret` NULL: without an answer. */
 int ctl_object_call(Ctl *c, const CtlKind *kind, const char *id, const char *member, JsonObject **ret,
                     Error **reterr_error);
-/* Creates one out of its JSON; the new id. */
+/* Adds `name_key` to each row (or to one object) that names an object of `kind` by its id, for tables: with --json
+ * nothing is added. */
+int ctl_add_names(Ctl *c, JsonObject *rows, const CtlKind *kind, const char *name_key);
+/* Creates one out of its JSON; the new id. -EEXIST: there is one of this name. */
 int ctl_create(Ctl *c, const CtlKind *kind, JsonObject *body, char **ret_id, Error **reterr_error);
 
 /* Appends JSON as a memfd; NULL: an empty one. */

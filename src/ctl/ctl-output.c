@@ -98,12 +98,59 @@ static int append_failure(Buffer *b, JsonObject *value) {
         return r >= 0 ? ctl_append_safe(b, message) : r;
 }
 
+/* "PT1H2M3S", which is what the API gives. */
+static int append_duration(Buffer *b, const char *s) {
+        char text[FORMAT_SPAN_MAX];
+        unsigned hours = 0, minutes = 0, seconds = 0;
+        const char *p = s + STRLEN("PT");
+
+        if (strncmp(s, "PT", STRLEN("PT")) != 0)
+                return ctl_append_safe(b, s);
+        while (*p) {
+                char *end;
+                unsigned long n = strtoul(p, &end, 10);
+                unsigned *unit = *end == 'H' ? &hours : *end == 'M' ? &minutes : *end == 'S' ? &seconds : NULL;
+
+                if (end == p || !unit)
+                        return ctl_append_safe(b, s);
+                *unit = (unsigned) n;
+                p = end + 1;
+        }
+        if (hours == 0 && minutes == 0 && seconds == 0)
+                return buffer_append_string(b, "<1s");
+        return buffer_append_string(b, format_span((hours * UINT64_C(3600) + minutes * UINT64_C(60) + seconds) *
+                                                   USEC_PER_SEC, text));
+}
+
+/* Between the elements of a list, and between the names of a field's path. */
+static int append_list(Buffer *b, JsonObject *list, const char *between, const char *between_inner) {
+        int r = json_object_array_length(list) == 0 ? buffer_append_char(b, '-') : 0;
+
+        for (size_t i = 0; r >= 0 && i < json_object_array_length(list); i++) {
+                JsonObject *item = json_object_array_get_idx(list, i);
+
+                if (i > 0)
+                        r = buffer_append_string(b, between);
+                if (r >= 0 && json_object_is_type(item, json_type_array))
+                        r = append_list(b, item, between_inner, between_inner);
+                else if (r >= 0)
+                        r = ctl_append_safe(b, strempty(json_object_get_string(item)));
+        }
+        return r;
+}
+
 int ctl_format_cell(Buffer *b, JsonObject *row, const CtlColumn *column) {
         JsonObject *value = find_value(row, column->key);
         _cleanup_free_ char *text = NULL;
 
         if (value && column->format == CTL_FAILURE)
                 return append_failure(b, value);
+        if (column->format == CTL_LIST && json_object_is_type(value, json_type_array))
+                return append_list(b, value, ", ", ".");
+        if (column->format == CTL_PATH && json_object_is_type(value, json_type_array))
+                return append_list(b, value, ".", ".");
+        if (column->format == CTL_DURATION && json_object_is_type(value, json_type_string))
+                return append_duration(b, json_object_get_string(value));
         switch (json_object_get_type(value)) {
         case json_type_null:
                 return buffer_append_char(b, '-');

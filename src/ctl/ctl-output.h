@@ -12,6 +12,9 @@ typedef enum CtlFormat {
         CTL_TIME,      /* µs since 1970: "2026-11-23 05:26:53" in local time */
         CTL_BYTES,
         CTL_SPAN,      /* µs */
+        CTL_DURATION,  /* "PT1M5S": "1m 5s" */
+        CTL_LIST,      /* of strings, or of paths: "id, user.name" */
+        CTL_PATH,      /* the names of a field's path: "user.name" */
         CTL_FAILURE,   /* what a job or attempt says of its failure: the first one's origin and sentence */
         _CTL_FORMAT_MAX,
 } CtlFormat;

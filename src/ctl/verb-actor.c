@@ -127,8 +127,8 @@ static int print_catalog(Ctl *c, JsonObject *catalog) {
         static const CtlColumn columns[] = {
                 { "STREAM", "name", CTL_TEXT },
                 { "NAMESPACE", "namespace", CTL_TEXT },
-                { "SYNC MODES", "supported_sync_modes", CTL_TEXT },
-                { "PRIMARY KEY", "source_defined_primary_key", CTL_TEXT },
+                { "SYNC MODES", "supported_sync_modes", CTL_LIST },
+                { "PRIMARY KEY", "source_defined_primary_key", CTL_LIST },
         };
         JsonObject *streams = json_member(catalog, "streams");
 

@@ -26,8 +26,8 @@ static int print_streams(const Ctl *c, JsonObject *o) {
                 { "STREAM", "name", CTL_TEXT },
                 { "NAMESPACE", "namespace", CTL_TEXT },
                 { "SYNC MODE", "syncMode", CTL_TEXT },
-                { "CURSOR", "cursorField", CTL_TEXT },
-                { "PRIMARY KEY", "primaryKey", CTL_TEXT },
+                { "CURSOR", "cursorField", CTL_PATH },
+                { "PRIMARY KEY", "primaryKey", CTL_LIST },
         };
         JsonObject *streams = json_member(json_member(o, "configurations"), "streams");
 
@@ -43,8 +43,8 @@ static int connection_show(Ctl *c, int argc, char **argv) {
                 { "Id", "connectionId", CTL_TEXT },
                 { "Status", "status", CTL_TEXT },
                 { "Reason", "statusReason", CTL_TEXT },
-                { "Source", "sourceId", CTL_TEXT },
-                { "Destination", "destinationId", CTL_TEXT },
+                { "Source", "sourceName", CTL_TEXT },
+                { "Destination", "destinationName", CTL_TEXT },
                 { "Schedule", "schedule.scheduleType", CTL_TEXT },
                 { "Cron", "schedule.cronExpression", CTL_TEXT },
                 { "Namespace", "namespaceDefinition", CTL_TEXT },
@@ -59,6 +59,10 @@ static int connection_show(Ctl *c, int argc, char **argv) {
         r = ctl_find(c, &ctl_kind_connection, argv[0], &id, NULL, &error);
         if (r >= 0)
                 r = ctl_object_call(c, &ctl_kind_connection, id, "Get", &o, &error);
+        if (r >= 0)
+                r = ctl_add_names(c, o, &ctl_kind_source, "sourceName");
+        if (r >= 0)
+                r = ctl_add_names(c, o, &ctl_kind_destination, "destinationName");
         if (r < 0)
                 return ctl_fail(c, error, r);
         r = ctl_print_object(c, o, fields, ELEMENTSOF(fields));

@@ -12,8 +12,8 @@
 static const CtlColumn job_columns[] = {
         { "JOB", "jobId", CTL_NUMBER },          { "TYPE", "jobType", CTL_TEXT },
         { "STATUS", "status", CTL_TEXT },        { "STARTED", "startTime", CTL_TEXT },
-        { "DURATION", "duration", CTL_TEXT },    { "RECORDS", "rowsSynced", CTL_NUMBER },
-        { "BYTES", "bytesSynced", CTL_BYTES },   { "CONNECTION", "connectionId", CTL_TEXT },
+        { "DURATION", "duration", CTL_DURATION },    { "RECORDS", "rowsSynced", CTL_NUMBER },
+        { "BYTES", "bytesSynced", CTL_BYTES },   { "CONNECTION", "connectionName", CTL_TEXT },
 };
 
 static int parse_job(const Ctl *c, const char *s, int64_t *ret) {
@@ -87,6 +87,8 @@ static int job_list(Ctl *c, int argc, char **argv) {
         r = make_filter(c, argc > 0 ? argv[0] : NULL, &filter, &error);
         if (r >= 0)
                 r = ctl_list_pages(c, new_jobs_call, filter, limit, &rows, &error);
+        if (r >= 0)
+                r = ctl_add_names(c, rows, &ctl_kind_connection, "connectionName");
         return r < 0 ? ctl_fail(c, error, r) : ctl_print_rows(c, rows, job_columns, ELEMENTSOF(job_columns));
 }
 
@@ -108,8 +110,8 @@ static int print_attempts(const Ctl *c, JsonObject *job) {
 static int job_show(Ctl *c, int argc, char **argv) {
         static const CtlColumn fields[] = {
                 { "Job", "jobId", CTL_NUMBER },          { "Type", "jobType", CTL_TEXT },
-                { "Status", "status", CTL_TEXT },        { "Connection", "connectionId", CTL_TEXT },
-                { "Started", "startTime", CTL_TEXT },    { "Duration", "duration", CTL_TEXT },
+                { "Status", "status", CTL_TEXT },        { "Connection", "connectionName", CTL_TEXT },
+                { "Started", "startTime", CTL_TEXT },    { "Duration", "duration", CTL_DURATION },
                 { "Records", "rowsSynced", CTL_NUMBER }, { "Bytes", "bytesSynced", CTL_BYTES },
                 { "Failure", "failure", CTL_FAILURE },
         };
@@ -124,6 +126,8 @@ static int job_show(Ctl *c, int argc, char **argv) {
         r = ctl_object_call(c, &ctl_kind_job, argv[0], "Get", &job, &error);
         if (r == -ENOENT)
                 r = error_set(&error, r, "There is no job %" PRIi64, id);
+        if (r >= 0)
+                r = ctl_add_names(c, job, &ctl_kind_connection, "connectionName");
         if (r < 0)
                 return ctl_fail(c, error, r);
         r = ctl_print_object(c, job, fields, ELEMENTSOF(fields));

@@ -14,10 +14,10 @@
 #include <strings.h>
 
 #include "basic/file-util.h"
+#include "basic/suggest.h"
 #include "runtime/connector-query.h"
 #include "runtime/connector-ref.h"
 #include "runtime/connector-shorthand.h"
-#include "runtime/suggest.h"
 #include "runtime/yaml-util.h"
 
 #define REFERENCE_MAX (64U * 1024U)

@@ -17,9 +17,9 @@
 #include "basic/file-util.h"
 #include "basic/path-util.h"
 #include "basic/strv.h"
+#include "basic/suggest.h"
 #include "runtime/connector-marker.h"
 #include "runtime/python-paths.h"
-#include "runtime/suggest.h"
 
 InstalledConnector *installed_connector_free(InstalledConnector *c) {
         if (!c)

@@ -119,11 +119,14 @@ def test_things_are_made_found_by_name_and_removed(control):
         made = control.json("source", "add", "two words", "--connector=source", f"--config={config}")
         assert control.json("source", "show", "two words")["sourceId"] == made["sourceId"]
         assert control.json("source", "show", made["sourceId"])["configuration"] == {"host": "h"}
-        control.ctl("source", "add", "two words", "--connector=source", "--config=-", input="{}")
+        again = control.ctl("source", "add", "two words", "--connector=source", "--config=-", input="{}", code=1)
+        assert "There is a source 'two words' already" in again.stderr
+        control.sql("UPDATE actor SET name = 'two words' WHERE id = 'source-actor'")
         assert "give an id" in control.ctl("source", "show", "two words", code=1).stderr
         assert not control.ctl("source", "remove", made["sourceId"], "--quiet").stdout
         assert control.json("source", "show", "two words")["sourceId"] != made["sourceId"]
-        control.ctl("source", "add", "x", "--connector=source", "--config=-", input="[", code=78)
+        broken = control.ctl("source", "add", "x", "--connector=source", "--config=-", input="[", code=78)
+        assert "standard input: Not valid JSON at byte 1" in broken.stderr
         control.ctl("source", "add", "x", "--connector=nothing", code=4)
         control.ctl("connection", "disable", "test")
         assert control.json("connection", "show", "test")["status"] == "inactive"
@@ -141,6 +144,8 @@ def test_a_sync_is_started_waited_for_and_shown(control):
         assert control.json("sync", "start", "test", "--wait")["rowsSynced"] == 7
     job = control.json("job", "show", "1")
     assert (job["status"], len(job["attempts"])) == ("succeeded", 1)
+    table = control.ctl("job", "list", "--no-legend").stdout.splitlines()[-1].split()
+    assert table[1:3] == ["sync", "succeeded"] and table[4].endswith("s") and table[-1] == "test"
     assert [j["jobId"] for j in control.json("job", "list", "test")] == [2, 1]
     assert [j["jobId"] for j in control.json("job", "list", "--limit=1")] == [2]
     assert control.json("job", "list", "--status=failed") == []

@@ -3,9 +3,9 @@
 #include <unistd.h>
 
 #include "basic/file-util.h"
+#include "basic/suggest.h"
 #include "runtime/connector-config.h"
 #include "runtime/connector-ref.h"
-#include "runtime/suggest.h"
 #include "runtime/yaml-util.h"
 #include "unit/test.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include "runtime/suggest.h"
+#include "basic/suggest.h"
 
 /* Longer words are not typed by hand; it bounds the table below. */
 #define WORD_MAX 64U
