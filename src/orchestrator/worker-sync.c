@@ -142,6 +142,32 @@ static char *failure_reason(const WorkerSync *s) {
         }
 }
 
+/* How it began and ended, for who reads the job's log and sees connectors of few words. */
+static void log_start(WorkerSync *s) {
+        char text[64];
+
+        (void) snprintf(text, sizeof(text), "%s %zu stream%s", s->clear ? "Clearing" : "Moving",
+                        s->catalog->n_streams, s->catalog->n_streams == 1 ? "" : "s");
+        worker_link_log(s->link, "airbyte_platform", "INFO", text);
+}
+
+static void log_end(WorkerSync *s, Replication *r) {
+        const FailureReason *failures;
+        char bytes[FORMAT_BYTES_MAX], text[160];
+        StreamStats totals;
+        size_t n;
+
+        failures = replication_failures(r, &n);
+        for (size_t i = 0; i < n; i++)
+                worker_link_log(s->link, failure_origin_to_string(failures[i].origin), "ERROR",
+                                failures[i].external_message);
+        replication_totals(r, &totals);
+        (void) snprintf(text, sizeof(text), "The attempt is %s: %" PRIu64 " records (%s) read, %" PRIu64 " committed",
+                        replication_status_to_string(replication_status(r)), totals.records_emitted,
+                        format_bytes(totals.bytes_emitted, bytes), totals.records_committed);
+        worker_link_log(s->link, "airbyte_platform", "INFO", text);
+}
+
 static void on_done(Replication *r, void *userdata) {
         WorkerSync *s = userdata;
         _cleanup_free_ char *reason = failure_reason(s);
@@ -151,6 +177,7 @@ static void on_done(Replication *r, void *userdata) {
         s->status_at = 0;
         on_progress(r, s);
         send_stats(s);
+        log_end(s, r);
         if (worker_output_sync(r, &s->source_exit, &s->destination_exit, &output) < 0)
                 log_oom();
         worker_link_finish(s->link, completed ? NULL : reason ?: "The attempt failed", output);
@@ -200,7 +227,7 @@ static int on_started(ConnectorProcess *p, char *const *missing, void *userdata)
         WorkerSync *s = userdata;
 
         if (list && asprintf(&text, "The sandbox lacks what this system does not allow: %s", list) >= 0) {
-                worker_link_log(s->link, "airbyte_platform", "WARN", text);
+                worker_link_log(s->link, "airbyte_platform", "INFO", text);
                 free(TAKE_PTR(text));
         }
         return 0;
@@ -238,6 +265,7 @@ static int start(WorkerSync *s, WorkerStart *w, Error **reterr_error) {
                                             .userdata = &s->destination };
         int r;
 
+        log_start(s);
         r = attach(s, &w->destination, "destination", on_destination_exited, &s->destination, reterr_error);
         if (r >= 0)
                 r = s->clear ? empty_source(s, &source)
