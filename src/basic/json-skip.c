@@ -90,23 +90,16 @@ static inline VECTOR_TARGET uint64_t positions_of(char c, __m256i low, __m256i h
         return mask_of(_mm256_cmpeq_epi8(low, wanted), _mm256_cmpeq_epi8(high, wanted));
 }
 
-/* Whether neither half has a bracket or a backslash (or a newline). With BRACKET_BIT set these are 0x7b to
- * 0x7d ('|' falls among them and only costs the longer way). */
-static inline VECTOR_TARGET bool is_plain(__m256i low, __m256i high, bool in_line) {
-        const __m256i bit = _mm256_set1_epi8(BRACKET_BIT), base = _mm256_set1_epi8('{'), width = _mm256_set1_epi8(2);
-        __m256i a = _mm256_sub_epi8(_mm256_or_si256(low, bit), base);
-        __m256i b = _mm256_sub_epi8(_mm256_or_si256(high, bit), base);
-        /* The smaller of the two distances, then: is any of them at most `width`? */
-        __m256i least = _mm256_min_epu8(a, b);
-        __m256i found = _mm256_cmpeq_epi8(_mm256_min_epu8(least, width), least);
+/* Where a half may have a bracket or a backslash (or a newline): with BRACKET_BIT set these are 0x7b to 0x7d
+ * (0x2a), each the only one with its lower four bits, which choose what a byte is compared with. '|' (and
+ * '*') come out too and only cost the longer way. */
+static inline VECTOR_TARGET __m256i specials_of(__m256i half, bool in_line) {
+        const char newline = in_line ? '\n' | BRACKET_BIT : 0;
+        const __m256i wanted = _mm256_setr_epi8(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, newline, '{', '|', '}', 0, 0,
+                                                0, 0, 0, 0, 0, 0, 0, 0, 0, 0, newline, '{', '|', '}', 0, 0);
 
-        if (in_line) {
-                const __m256i newline = _mm256_set1_epi8('\n');
-
-                found = _mm256_or_si256(found, _mm256_or_si256(_mm256_cmpeq_epi8(low, newline),
-                                                               _mm256_cmpeq_epi8(high, newline)));
-        }
-        return _mm256_movemask_epi8(found) == 0;
+        return _mm256_cmpeq_epi8(_mm256_shuffle_epi8(wanted, half),
+                                 _mm256_or_si256(half, _mm256_set1_epi8(BRACKET_BIT)));
 }
 
 /* The bytes that stand behind a backslash that counts. Runs of backslashes are rare and short: one turn
@@ -134,9 +127,8 @@ static inline VECTOR_TARGET uint64_t between_quotes(uint64_t quotes) {
         return (uint64_t) _mm_cvtsi128_si64(_mm_clmulepi64_si128(_mm_set_epi64x(0, (int64_t) quotes), ones, 0));
 }
 
-/* One bracket after the other, where the depth may reach its end or its limit in this block. Returns the
- * position of the last bracket, or -1 when the container is broken; BLOCK when it goes on behind this
- * block. */
+/* One bracket after the other, where the depth may pass its limit in this block. Returns the position of the
+ * last bracket, or -1 when the container is broken; BLOCK when it goes on behind this block. */
 static __attribute__((noinline)) int step_through(uint64_t opens, uint64_t closes, uint64_t bad,
                                                   unsigned depth_max, uint64_t *depth) {
         uint64_t all = opens | closes | bad;
@@ -156,11 +148,23 @@ static __attribute__((noinline)) int step_through(uint64_t opens, uint64_t close
         return BLOCK;
 }
 
+/* The closing bracket with which the depth comes to 0, BLOCK when there is none: the k-th one does, if k - depth
+ * have been opened before it. Which kind comes next, which no processor guesses, is not asked. */
+static inline VECTOR_TARGET int find_last_close(uint64_t opens, uint64_t closes, uint64_t depth) {
+        for (; closes; closes &= closes - 1) {
+                uint64_t before = (closes & -closes) - 1;
+
+                if (--depth + (uint64_t) __builtin_popcountll(opens & before) == 0)
+                        return __builtin_ctzll(closes);
+        }
+        return BLOCK;
+}
+
 /* Takes one block into account; returns as step_through(). */
 static inline __attribute__((always_inline)) VECTOR_TARGET int take_block(Block b, unsigned depth_max,
         Carry *c) {
         uint64_t inside, bad, n_opens, n_closes, depth;
-        int at;
+        int at = BLOCK;
 
         if (b.backslashes | c->escaped)
                 b.quotes &= ~escaped_of(b.backslashes, &c->escaped);
@@ -171,17 +175,18 @@ static inline __attribute__((always_inline)) VECTOR_TARGET int take_block(Block 
         bad = (b.backslashes & ~inside) | b.stops;
         n_opens = (uint64_t) __builtin_popcountll(b.opens);
         n_closes = (uint64_t) __builtin_popcountll(b.closes);
-        /* In whatever order they stand: the depth neither falls to 0 nor passes its limit here. */
-        if (_likely_(!bad && n_closes < c->depth && c->depth + n_opens <= depth_max)) {
-                c->depth += n_opens - n_closes;
-                return BLOCK;
+        if (_unlikely_(c->depth + n_opens > depth_max)) {
+                depth = c->depth; /* a copy, so that the carry can stay in registers */
+                at = step_through(b.opens, b.closes, bad, depth_max, &depth);
+                c->depth = depth;
+                return at;
         }
-        /* The usual end: the one bracket that is open closes before anything else comes. */
-        if (c->depth == 1 && ((b.opens | bad) & (b.closes ^ (b.closes - 1))) == 0)
-                return __builtin_ctzll(b.closes);
-        depth = c->depth; /* a copy, so that the carry can stay in registers */
-        at = step_through(b.opens, b.closes, bad, depth_max, &depth);
-        c->depth = depth;
+        /* What is bad counts only before the end; ~bad & (bad - 1) is all that stands before the first of it. */
+        if (n_closes >= c->depth)
+                at = find_last_close(b.opens, b.closes & ~bad & (bad - 1), c->depth);
+        if (at == BLOCK && bad)
+                return -1;
+        c->depth += n_opens - n_closes;
         return at;
 }
 
@@ -228,25 +233,41 @@ static inline __attribute__((always_inline)) VECTOR_TARGET Block rest_at(const c
                          b.stops >> shift };
 }
 
-/* Passes over blocks in which only quotes matter. */
+/* Passes over blocks in which only quotes matter. Most containers are flat: then what ends the run of blocks
+ * is their own bracket, which is known by the number of quotes before it; *ret_behind is set. */
 static inline __attribute__((always_inline)) VECTOR_TARGET const char *skip_plain(const char *p,
-        const char *end, Carry *c, bool in_line) {
-        uint64_t n_quotes = 0;
+        const char *end, char close, bool in_line, Carry *c, const char **ret_behind) {
+        const __m256i quote = _mm256_set1_epi8('"');
+        __m256i odd = _mm256_setzero_si256(); /* by position within a half: an odd number of quotes so far */
+        uint64_t special = 0, quotes = 0, in_string;
 
         for (; end - p >= BLOCK; p += BLOCK) {
                 __m256i low = load(p), high = load(p + BLOCK / 2);
+                __m256i special_low = specials_of(low, in_line), special_high = specials_of(high, in_line);
+                __m256i quotes_low = _mm256_cmpeq_epi8(low, quote), quotes_high = _mm256_cmpeq_epi8(high, quote);
 
-                if (!is_plain(low, high, in_line))
+                if (_mm256_movemask_epi8(_mm256_or_si256(special_low, special_high)) != 0) {
+                        special = mask_of(special_low, special_high);
+                        quotes = mask_of(quotes_low, quotes_high);
                         break;
-                n_quotes += (uint64_t) __builtin_popcountll(positions_of('"', low, high));
+                }
+                odd = _mm256_xor_si256(odd, _mm256_xor_si256(quotes_low, quotes_high));
         }
-        c->in_string ^= -(n_quotes & 1);
+        in_string = (uint64_t) __builtin_popcount((unsigned) _mm256_movemask_epi8(odd)) & 1;
+        c->in_string ^= -in_string;
+        if (special && c->depth == 1) {
+                const char *at = p + __builtin_ctzll(special);
+                uint64_t before = (uint64_t) __builtin_popcountll(quotes & (special ^ (special - 1)));
+
+                if (_likely_(*at == close && ((before ^ c->in_string) & 1) == 0))
+                        *ret_behind = at + 1;
+        }
         return p;
 }
 
 static inline __attribute__((always_inline)) VECTOR_TARGET const char *skip_blocks(const char *p,
         const char *end, unsigned depth_max, bool in_line) {
-        const char *start = p;
+        const char *start = p, *behind = NULL;
         const char close = *p + 2;
         Carry c = { .depth = 1 };
 
@@ -255,8 +276,11 @@ static inline __attribute__((always_inline)) VECTOR_TARGET const char *skip_bloc
         for (p++; p < end; p += BLOCK) {
                 int at;
 
-                if (!c.escaped)
-                        p = skip_plain(p, end, &c, in_line);
+                if (!c.escaped) {
+                        p = skip_plain(p, end, close, in_line, &c, &behind);
+                        if (_likely_(behind))
+                                return behind;
+                }
                 if (end - p >= BLOCK)
                         at = take_block(block_at(load(p), load(p + BLOCK / 2), in_line), depth_max, &c);
                 else if (p < end)

@@ -426,3 +426,14 @@ int record_scanner_next(RecordScanner *s, LineReader *r, Envelope *ret) {
         ret->line = line;
         return k;
 }
+
+bool record_scanner_run(RecordScanner *s, LineReader *r, uint64_t max, RecordRun *ret) {
+        JsonSlice text = { buffer_bytes(&r->buffer), r->buffer.len };
+
+        if (!s->steady || r->scanned > 0 || r->dropping || text.n == 0)
+                return false;
+        *ret = record_template_run(s->last, text, r->max, max);
+        consume(r, ret->lines.n);
+        r->n_lines += ret->n;
+        return ret->n > 0;
+}

@@ -92,5 +92,17 @@ int record_scanner_scan(RecordScanner *s, JsonSlice line, Envelope *ret);
  * returns below 0, then with ret->line alone. */
 int record_scanner_next(RecordScanner *s, LineReader *r, Envelope *ret);
 
+/* Lines that follow each other and have one form. */
+typedef struct RecordRun {
+        JsonSlice lines; /* all of them, each with its newline */
+        uint64_t n, n_data; /* how many; the bytes of their data objects together */
+} RecordRun;
+
+/* For whoever passes records on as they are: takes the lines that follow the one that was found last and
+ * have its form, at most `max`, without an envelope for each. True where there was any; what ends the run
+ * is left for record_scanner_next(). Between the two calls nothing else may be asked of scanner or
+ * reader. */
+bool record_scanner_run(RecordScanner *s, LineReader *r, uint64_t max, RecordRun *ret);
+
 /* record_scanner_scan() without the fast path, for tests and fuzzing. */
 int envelope_parse(JsonSlice line, Envelope *ret);

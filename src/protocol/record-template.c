@@ -189,31 +189,29 @@ static inline size_t count_digits(const char *p, const char *end, size_t expecte
         return n <= DIGITS_MAX ? n : 0;
 }
 
-/* Behind the data object at `p`, as the walk from the record's own bracket would find it: one level is
- * taken. */
-static inline const char *skip_data(const char *p, const char *end, bool open) {
-        if (p >= end || *p != '{')
-                return NULL;
-        return open ? json_skip_container_in_line(p, end, JSON_DEPTH_MAX - 1)
-                    : json_skip_container(p, end, JSON_DEPTH_MAX - 1);
-}
-
-/* One hole: moves `*p` behind it. */
-static inline bool take_hole(const RecordTemplate *t, bool digits, bool open, const char **p,
-                             const char *end, JsonSlice *ret) {
+/* The data object at `*p`, as the walk from the record's own bracket would find it: one level is taken.
+ * Moves `*p` behind it. */
+static inline bool take_data(bool open, const char **p, const char *end, JsonSlice *ret) {
         const char *start = *p, *behind;
 
-        if (digits) {
-                size_t n = count_digits(start, end, t->n_digits);
-
-                behind = n > 0 ? start + n : NULL;
-        } else
-                behind = skip_data(start, end, open);
+        if (start >= end || *start != '{')
+                return false;
+        behind = open ? json_skip_container_in_line(start, end, JSON_DEPTH_MAX - 1)
+                      : json_skip_container(start, end, JSON_DEPTH_MAX - 1);
         if (!behind)
                 return false;
         *ret = (JsonSlice) { start, (size_t) (behind - start) };
         *p = behind;
         return true;
+}
+
+/* The digits of emitted_at, in the same way. */
+static inline bool take_digits(const RecordTemplate *t, const char **p, const char *end, JsonSlice *ret) {
+        size_t n = count_digits(*p, end, t->n_digits);
+
+        *ret = (JsonSlice) { *p, n };
+        *p += n;
+        return n > 0;
 }
 
 /* One run of fixed bytes, in the same way. */
@@ -224,36 +222,53 @@ static inline bool take_fixed(const char *bytes, size_t n, const char **p, const
         return true;
 }
 
+/* What was found of a line on the way over it. */
+typedef struct Match {
+        const char *start[_PART_MAX];
+        JsonSlice data, digits;
+        const char *end;
+} Match;
+
 /* `open`: the text goes on behind the line. None of what is compared has a newline in it and the data has
  * none, so the newline that ends the line is the first one. */
-static inline __attribute__((always_inline)) bool match(const RecordTemplate *t, JsonSlice text, bool open,
-                                                        Envelope *ret) {
-        const char *p = text.p, *end = p + text.n, *start[_PART_MAX] = { p };
+static inline __attribute__((always_inline)) bool walk(const RecordTemplate *t, JsonSlice text, bool open,
+                                                       Match *m) {
+        const char *p = text.p, *end = p + text.n;
         const char *middle = t->bytes + t->n[HEAD], *tail = middle + t->n[MIDDLE];
-        JsonSlice first, second;
-        size_t n;
+        bool digits_first = t->digits_first;
 
+        m->start[HEAD] = p;
         if (!take_fixed(t->bytes, t->n[HEAD], &p, end) ||
-            !take_hole(t, t->digits_first, open, &p, end, &first))
+            !(digits_first ? take_digits(t, &p, end, &m->digits) : take_data(open, &p, end, &m->data)))
                 return false;
-        start[MIDDLE] = p;
+        m->start[MIDDLE] = p;
         if (!take_fixed(middle, t->n[MIDDLE], &p, end) ||
-            !take_hole(t, !t->digits_first, open, &p, end, &second))
+            !(digits_first ? take_data(open, &p, end, &m->data) : take_digits(t, &p, end, &m->digits)))
                 return false;
-        start[TAIL] = p;
+        m->start[TAIL] = p;
         if (!take_fixed(tail, t->n[TAIL], &p, end) || (open ? p == end || *p != '\n' : p != end))
                 return false;
+        m->end = p;
+        return true;
+}
 
-        n = (size_t) (p - text.p);
+static inline __attribute__((always_inline)) bool match(const RecordTemplate *t, JsonSlice text, bool open,
+                                                        Envelope *ret) {
+        Match m;
+        size_t n;
+
+        if (!walk(t, text, open, &m))
+                return false;
+        n = (size_t) (m.end - text.p);
         *ret = (Envelope) {
                 .type = MESSAGE_RECORD,
                 .line = { text.p, n },
                 .payload = { text.p + t->payload_at, n - t->payload_at - t->payload_behind },
-                .stream = slice_at(&t->stream, start),
-                .namespace = slice_at(&t->namespace, start),
-                .meta = slice_at(&t->meta, start),
-                .data = t->digits_first ? second : first,
-                .emitted_at = t->digits_first ? first : second,
+                .stream = slice_at(&t->stream, m.start),
+                .namespace = slice_at(&t->namespace, m.start),
+                .meta = slice_at(&t->meta, m.start),
+                .data = m.data,
+                .emitted_at = m.digits,
                 .shape = t->shape,
         };
         return true;
@@ -265,4 +280,18 @@ bool record_template_match(const RecordTemplate *t, JsonSlice line, Envelope *re
 
 bool record_template_match_first(const RecordTemplate *t, JsonSlice text, Envelope *ret) {
         return match(t, text, /* open= */ true, ret);
+}
+
+/* What is not asked for is not kept: no envelope is made on the way. */
+RecordRun record_template_run(const RecordTemplate *t, JsonSlice text, size_t line_max, uint64_t max) {
+        RecordRun run = { .lines = { text.p, 0 } };
+        Match m = {};
+
+        while (run.n < max && walk(t, text, /* open= */ true, &m) && (size_t) (m.end - text.p) < line_max) {
+                text = (JsonSlice) { m.end + 1, text.n - (size_t) (m.end + 1 - text.p) };
+                run.n_data += m.data.n;
+                run.n++;
+        }
+        run.lines.n = (size_t) (text.p - run.lines.p);
+        return run;
 }

@@ -25,6 +25,10 @@ bool record_template_match(const RecordTemplate *t, JsonSlice line, Envelope *re
 /* The same where `text` goes on behind its first newline: of the line up to there. */
 bool record_template_match_first(const RecordTemplate *t, JsonSlice text, Envelope *ret);
 
+/* The lines at the start of `text` that have this form and whose newline is there: at most `max`, none of
+ * `line_max` bytes or more. */
+RecordRun record_template_run(const RecordTemplate *t, JsonSlice text, size_t line_max, uint64_t max);
+
 /* How many bytes the template holds. */
 size_t record_template_bytes(const RecordTemplate *t);
 

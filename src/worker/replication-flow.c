@@ -97,18 +97,20 @@ static bool over_limit(Replication *r, ReplicationStream *s) {
         return true;
 }
 
-static void count_record(Replication *r, ReplicationStream *s, size_t n, bool filtered) {
-        s->stats.records_emitted++;
+static void count_filtered(ReplicationStream *s, size_t n) {
+        s->stats.records_filtered++;
+        s->stats.bytes_filtered += n;
+        s->staged.filtered_records++;
+        s->staged.filtered_bytes += n;
+}
+
+/* `n` bytes of data in so many records. */
+static void count_records(Replication *r, ReplicationStream *s, uint64_t n_records, uint64_t n) {
+        s->stats.records_emitted += n_records;
         s->stats.bytes_emitted += n;
-        s->staged.records++;
-        r->beat = true;
+        s->staged.records += n_records;
         s->staged.bytes += n;
-        if (_unlikely_(filtered)) {
-                s->stats.records_filtered++;
-                s->stats.bytes_filtered += n;
-                s->staged.filtered_records++;
-                s->staged.filtered_bytes += n;
-        }
+        r->beat = true;
         if (_unlikely_(!s->is_staged)) {
                 s->is_staged = true;
                 r->staged[r->n_staged++] = (size_t) (s - r->streams);
@@ -155,14 +157,16 @@ static int forward_mapped(Replication *r, ReplicationStream *s, const Envelope *
                                          "A record of stream '%s' has broken JSON in its data", s->stats.name);
         if (k < 0)
                 return k;
-        count_record(r, s, e->data.n, mapped.filtered);
+        count_records(r, s, 1, e->data.n);
+        if (_unlikely_(mapped.filtered))
+                count_filtered(s, e->data.n);
         return mapped.filtered ? 0 : append_rewritten(r, e, s, mapped.data, mapped.changes);
 }
 
 static int forward_renamed(Replication *r, ReplicationStream *s, const Envelope *e, ShapeEntry *shape) {
         int k;
 
-        count_record(r, s, e->data.n, /* filtered= */ false);
+        count_records(r, s, 1, e->data.n);
         if (shape && _unlikely_(!shape->prefix_tried)) {
                 shape->prefix_tried = true;
                 k = record_prefix_init(&shape->prefix, e, &s->target);
@@ -190,10 +194,28 @@ static int on_record(Replication *r, const Envelope *e, bool terminated) {
                 return forward_mapped(r, s, e);
         if (s->target.renamed)
                 return forward_renamed(r, s, e, shape);
-        count_record(r, s, e->data.n, /* filtered= */ false);
+        count_records(r, s, 1, e->data.n);
         if (_likely_(terminated))
                 return out_queue_add_span(&r->queue, e->line.p, e->line.n + 1);
         return append_rewritten(r, e, s, e->data, (JsonSlice) {});
+}
+
+/* Behind a record that went on as it came: the lines of its form that follow do so too, so they are counted
+ * and queued together. The next record that the validator wants to see ends the run. */
+static int forward_run(Replication *r, const Envelope *e) {
+        ShapeEntry *shape = shape_entry(r, e->shape);
+        ReplicationStream *s = shape && shape->known ? &r->streams[shape->stream] : NULL;
+        uint64_t max = UINT64_MAX;
+        RecordRun run;
+
+        if (!s || s->mapper || s->target.renamed || r->options.record_limit > 0)
+                return 0;
+        if (r->validator)
+                max = s->sample_next - MIN(s->stats.records_emitted, s->sample_next);
+        if (max == 0 || !record_scanner_run(r->scanner, &r->source.out, max, &run))
+                return 0;
+        count_records(r, s, run.n, run.n_data);
+        return out_queue_add_span(&r->queue, run.lines.p, run.lines.n);
 }
 
 /* `scanned`: what the scanner said of the line. */
@@ -225,8 +247,15 @@ static int handle_lines(Replication *r) {
                 k = record_scanner_next(r->scanner, &r->source.out, &e);
                 if (k == 0)
                         break;
-                k = k == -EMSGSIZE ? line_too_long(&r->source)
-                                   : on_source_line(r, k, &e, /* terminated= */ true);
+                if (k == -EMSGSIZE)
+                        k = line_too_long(&r->source);
+                else {
+                        bool record = k > 0 && e.type == MESSAGE_RECORD;
+
+                        k = on_source_line(r, k, &e, /* terminated= */ true);
+                        if (k >= 0 && record)
+                                k = forward_run(r, &e);
+                }
                 if (k < 0)
                         return k;
                 if (_unlikely_(r->n_limited > 0) && r->n_limited == r->n_streams)

@@ -80,6 +80,30 @@ static int next(LineReader *reader, RecordScanner *s, bool in_one, JsonSlice *re
         return 1;
 }
 
+/* The lines that follow in the form of the last one, which the scanner takes together. */
+static void take_run(LineReader *reader, RecordScanner *s, const char *text, size_t size, size_t max, size_t *at) {
+        uint64_t n_data = 0;
+        RecordRun run;
+        JsonSlice left;
+
+        if (!record_scanner_run(s, reader, 3, &run))
+                return;
+        FUZZ_CHECK(run.n > 0 && run.n <= 3);
+        left = run.lines;
+        for (uint64_t i = 0; i < run.n; i++) {
+                const char *newline = memchr(left.p, '\n', left.n);
+                JsonSlice line = { left.p, newline ? (size_t) (newline - left.p) : left.n };
+                Envelope e = {};
+
+                FUZZ_CHECK(newline);
+                check_line(1, line, text, size, max, at);
+                FUZZ_CHECK(envelope_parse(line, &e) == 0 && e.type == MESSAGE_RECORD);
+                n_data += e.data.n;
+                left = (JsonSlice) { newline + 1, left.n - line.n - 1 };
+        }
+        FUZZ_CHECK(left.n == 0 && n_data == run.n_data);
+}
+
 static void read_in_pieces(const char *text, size_t size, uint8_t piece, size_t max, bool in_one,
                            RecordScanner *s) {
         LineReader reader;
@@ -96,8 +120,11 @@ static void read_in_pieces(const char *text, size_t size, uint8_t piece, size_t 
                 FUZZ_CHECK(to);
                 memcpy(to, text + i, n);
                 line_reader_commit(&reader, n);
-                while ((r = next(&reader, s, in_one, &line)) != 0)
+                while ((r = next(&reader, s, in_one, &line)) != 0) {
                         check_line(r, line, text, size, max, &at);
+                        if (in_one && r > 0 && piece % 2 > 0)
+                                take_run(&reader, s, text, size, max, &at);
+                }
         }
         r = line_reader_rest(&reader, &line);
         if (r > 0) {

@@ -332,6 +332,75 @@ TEST(a_line_is_found_and_recognised_in_one_walk_as_in_two) {
         }
 }
 
+/* What a run covers must be what as many calls of record_scanner_next() would have found. */
+static unsigned check_run(const RecordRun *run, JsonSlice *rest, size_t max, unsigned shape, RecordScanner *judge) {
+        const char *p = run->lines.p;
+        uint64_t n_data = 0;
+
+        for (uint64_t i = 0; i < run->n; i++) {
+                Envelope expected = {}, e = {};
+
+                assert_int_equal(expect_next(rest, max, &expected), 1);
+                assert_memory_equal(p, expected.line.p, expected.line.n + 1);
+                ASSERT_OK(record_scanner_scan(judge, expected.line, &e));
+                assert_int_equal(e.shape, shape);
+                p += expected.line.n + 1;
+                n_data += expected.data.n;
+        }
+        assert_ptr_equal(p, run->lines.p + run->lines.n);
+        assert_int_equal(n_data, run->n_data);
+        return (unsigned) run->n;
+}
+
+TEST(a_run_is_the_lines_of_one_form_and_ends_with_them) {
+        static const char text[] =
+                RECORD("u", "{\"a\":1}", "1") "\n" RECORD("u", "{\"a\":2}", "2") "\n"
+                RECORD("u", "{\"a\":3}", "3") "\n" RECORD("u", "{\"a\":{\"b\":[\"}\"]}}", "4") "\n"
+                RECORD("u", "{\"a\":\"\\\"\"}", "5") "\n" RECORD("u", "{}", "6") "\n"
+                "{\"type\":\"STATE\",\"state\":{}}\n"
+                RECORD("u", "{\"a\":7}", "7") "\n" RECORD("u", "{\"a\":8}", "8") "\n"
+                RECORD("u", "{\"a\":8,\"why\":\"this one is too long for the reader, by some bytes\"}", "8") "\n"
+                RECORD("u", "{\"a\":9}", "9") "\n" RECORD("u", "{\"a\":10}", "10") "\n"
+                RECORD("v", "{\"a\":1}", "1") "\n" RECORD("v", "{\"a\":1}", "1") "\n"
+                RECORD("v", "{\"a\":\"\n\"}", "2") "\n" RECORD("v", "{\"a\":1}", "3") "\n"
+                RECORD("v", "{\"a\":1}", "4") "\n" RECORD("v", "{\"a\":1}", "5") "\n" RECORD("v", "{}", "6");
+        enum { MAX = 100, LINES = 19 };
+
+        for (uint64_t run_max = 1; run_max <= 4; run_max++)
+                for (size_t piece = 1; piece <= sizeof(text); piece++) {
+                        _cleanup_(record_scanner_freep) RecordScanner *s = record_scanner_new();
+                        JsonSlice rest = { text, strlen(text) };
+                        unsigned n = 0, n_in_runs = 0;
+                        LineReader reader;
+
+                        line_reader_init(&reader, MAX);
+                        for (size_t at = 0; at < strlen(text); at += piece) {
+                                size_t k = MIN(piece, strlen(text) - at);
+                                Envelope e = {}, expected = {};
+                                RecordRun run;
+                                int r;
+
+                                feed(&reader, text + at, k);
+                                while ((r = record_scanner_next(s, &reader, &e)) != 0) {
+                                        assert_int_equal(r, expect_next(&rest, MAX, &expected));
+                                        n++;
+                                        if (r > 0 && e.type == MESSAGE_RECORD &&
+                                            record_scanner_run(s, &reader, run_max, &run)) {
+                                                assert_in_range(run.n, 1, run_max);
+                                                n_in_runs += check_run(&run, &rest, MAX, e.shape, s);
+                                                n += (unsigned) run.n;
+                                        }
+                                        assert_int_equal(reader.n_lines, n);
+                                }
+                        }
+                        assert_int_equal(n, LINES);
+                        /* All at once: u's 4 to 6, 8 and 10, v's 4 and 5 follow a line that was recognised. */
+                        if (piece == sizeof(text) && run_max == 4)
+                                assert_int_equal(n_in_runs, 7);
+                        line_reader_done(&reader);
+                }
+}
+
 TEST(many_streams_in_any_order_are_recognised) {
         enum { N = 2000 };
         _cleanup_(record_scanner_freep) RecordScanner *s = record_scanner_new();
