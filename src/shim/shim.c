@@ -29,6 +29,8 @@
 #define DRAIN_INTERVAL_MSEC 20
 /* A starter that doesn't take a packet for so long is treated as gone. */
 #define SEND_TIMEOUT_MSEC 10000
+/* Between the SIGTERM that a destination's grace period has held back and SIGKILL. */
+#define LAST_TERM_USEC (5 * USEC_PER_SEC)
 
 typedef struct Shim {
         SandboxPlan *plan;
@@ -43,7 +45,7 @@ typedef struct Shim {
         pid_t init;
         bool stdin_is_reader; /* … or, where that isn't possible, a reader after all */
         bool started, starter_gone, stopping, term_sent, killed, finished;
-        usec_t kill_at;
+        usec_t term_at, kill_at; /* at the latest */
         ShimEvent last; /* failed or exited */
 } Shim;
 
@@ -246,19 +248,39 @@ static void send_term(Shim *m) {
         (void) kill(m->init, SIGTERM);
 }
 
-/* A destination is told to stop only when it has been given everything; see the header on `stop`. */
+/* A destination that has input is let finish: what it was given is written, and its last commit with it. */
+static bool may_finish(const Shim *m) {
+        return m->stdin_name >= 0 || m->stdin_watch >= 0;
+}
+
+/* The grace period begins. Whoever needn't be let finish is told at once; before it runs, the signal waits
+ * with the stop, and STARTED comes back here. */
 static void begin_stop(Shim *m) {
-        if (m->stopping)
-                return;
-        m->stopping = true;
-        m->kill_at = now_boottime() + m->plan->stop_grace_usec;
-        if (m->stdin_is_reader)
-                m->stdin_watch = TAKE_FD(m->stdin_name);
-        else if (m->stdin_name >= 0)
-                m->stdin_watch = open_fd_again(m->stdin_name, O_RDONLY | O_NONBLOCK);
-        /* Before it runs, the signal waits with the stop; STARTED comes back here. */
-        if (m->stdin_watch < 0 && m->started)
+        usec_t grace_over = now_boottime() + m->plan->stop_grace_usec;
+
+        if (!m->stopping) {
+                m->stopping = true;
+                m->term_at = may_finish(m) ? grace_over : 0;
+                m->kill_at = may_finish(m) ? grace_over + LAST_TERM_USEC : grace_over;
+        }
+        if (m->term_at == 0 && m->started)
                 send_term(m);
+}
+
+/* The starter's word is also that nothing more comes and that it has waited long enough: a destination is
+ * told as soon as it has taken what there is; see the header on `stop`. Somebody else's signal says less:
+ * there the starter, who has heard it, too, ends the input, and the whole grace period is for the last
+ * commit. */
+static void on_stop(Shim *m) {
+        begin_stop(m);
+        if (m->stdin_watch >= 0 || m->term_sent || !may_finish(m))
+                return;
+        m->stdin_watch = m->stdin_is_reader ? TAKE_FD(m->stdin_name)
+                                            : open_fd_again(m->stdin_name, O_RDONLY | O_NONBLOCK);
+        if (m->stdin_watch >= 0)
+                return;
+        m->term_at = 0;
+        begin_stop(m);
 }
 
 /* The pipe has no writer any more; when it is also empty, the connector has taken everything. */
@@ -286,7 +308,7 @@ static void on_control(Shim *m) {
         if (shim_request_parse(buffer, (size_t) n, &q, NULL) < 0)
                 return;
         if (q.type == SHIM_REQUEST_STOP)
-                begin_stop(m);
+                on_stop(m);
         else if (q.type == SHIM_REQUEST_KILL)
                 kill_all(m);
         shim_request_done(&q);
@@ -303,8 +325,8 @@ static void on_started(Shim *m, const InitReport *rep) {
                         (void) strv_extend(&e.missing, sandbox_layer_to_string((SandboxLayer) i));
         send_event(m, &e);
         shim_event_done(&e);
-        if (m->stopping && m->stdin_watch < 0)
-                send_term(m);
+        if (m->stopping)
+                begin_stop(m);
 }
 
 static void set_failed(Shim *m, int error, const char *step) {
@@ -398,16 +420,27 @@ static void on_signal(Shim *m) {
                 begin_stop(m);
 }
 
-/* Until the grace time is over, or, while the pipe is drained, until the next look at it. */
+/* Until a signal is due, or, while the pipe is drained, until the next look at it. */
 static int poll_timeout(const Shim *m, bool draining) {
-        usec_t now;
+        usec_t now, due;
 
         if (!m->stopping || m->killed)
                 return -1;
-        now = now_boottime();
         if (draining)
                 return DRAIN_INTERVAL_MSEC;
-        return m->kill_at <= now ? 0 : (int) MIN((m->kill_at - now + 999) / 1000, (usec_t) INT32_MAX);
+        now = now_boottime();
+        due = m->term_sent || !m->started ? m->kill_at : MIN(m->term_at, m->kill_at);
+        return due <= now ? 0 : (int) MIN((due - now + 999) / 1000, (usec_t) INT32_MAX);
+}
+
+/* What the clock says. */
+static void check_deadlines(Shim *m) {
+        usec_t now = m->stopping && !m->killed ? now_boottime() : 0;
+
+        if (now > 0 && m->started && now >= m->term_at)
+                send_term(m);
+        if (now > 0 && now >= m->kill_at)
+                kill_all(m);
 }
 
 static void loop(Shim *m) {
@@ -435,8 +468,7 @@ static void loop(Shim *m) {
                 draining = m->stdin_watch >= 0 && (draining || (n > 0 && p[3].revents & POLLHUP));
                 if (draining && m->started)
                         on_stdin_ended(m);
-                if (m->stopping && !m->killed && now_boottime() >= m->kill_at)
-                        kill_all(m);
+                check_deadlines(m);
         }
 }
 

@@ -6,6 +6,7 @@ one end that is true, and no unit is left."""
 
 import json
 import os
+import pathlib
 import signal
 import sqlite3
 import sys
@@ -94,12 +95,17 @@ def start_endless(lab, executor="lite", name=None):
     destination, path = sqlite_destination(executor, name or f"endless-{executor}-{lab.job}")
     workload_id, slice_name = lab.sync(faker(executor, ENDLESS), destination, lab.catalog(faker("lite")))
     unit_of(slice_name, "worker")
+    emitted(lab, workload_id)
+    return workload_id, slice_name, path
+
+
+def emitted(lab, workload_id):
+    """Until records move."""
     lab.api.wait(workload_id, "running", *TERMINAL)
     end = time.monotonic() + PATIENCE
     while not sum(s["recordsEmitted"] for s in lab.api.get(workload_id).get("stats") or []):
         require(time.monotonic() < end, "nothing moved")
         time.sleep(0.05)
-    return workload_id, slice_name, path
 
 
 def kill(slice_name, role):
@@ -173,6 +179,39 @@ def test_a_stopped_slice_is_a_cancelled_attempt(lab):
         require(workload["status"] in ("failure", "cancelled"), f"{workload}")
         require(workload["output"]["status"] == "cancelled", f"{workload['output']}")
         require("stopped" in workload["failure"]["reason"], f"{workload['failure']}")
+
+
+LIARS = pathlib.Path("/opt/liars")
+
+
+def liar(name, program, *arguments):
+    """A connector that is this program with these arguments, whatever it is told. Its path."""
+    LIARS.mkdir(parents=True, exist_ok=True)
+    run("install", "-m", "0755", f"/mnt/build/tests/tools/{program}", LIARS / program)
+    path = LIARS / name
+    path.write_text(f"#!/bin/sh\nexec {LIARS / program} {' '.join(arguments)}\n", encoding="utf-8")
+    path.chmod(0o755)
+    return path
+
+
+def test_a_stopped_slice_leaves_the_destination_its_last_commit(lab):
+    """It commits two seconds after the end of its input. All units are told to stop at once, and still what it was given counts."""
+    catalog = {"streams": [{"name": "s0", "json_schema": {}, "supported_sync_modes": ["full_refresh"]}]}
+    for executor in EXECUTORS:
+        place = files_place(f"late-{executor}")
+        source = liar(f"source-{executor}", "lying-source", "streams=1", "records=1000000000", "every=10", "pace=10000")
+        destination = liar(f"late-{executor}", "checking-destination", "lie=commit-late", "late=2000000", f"file={place}/rows.json")
+        workload_id, slice_name = lab.sync(
+            actor(f"exec:{source}", "source", {}, executor),
+            actor(f"exec:{destination}", "destination", {"path": str(place)}, executor, paths=[{"path": str(place), "write": True}]), catalog)
+        emitted(lab, workload_id)
+        require(not (place / "rows.json").exists(), "it has committed already")
+        run("systemctl", "stop", slice_name)
+        workload = lab.api.wait(workload_id)
+        require(workload["output"]["status"] == "cancelled", f"{executor}: {workload['output']}")
+        require((place / "rows.json").exists(), f"{executor}: the last commit did not come to its end: {workload['output']}")
+        there = json.loads((place / "rows.json").read_text(encoding="utf-8"))["s0"]
+        require(0 < committed(workload, "s0") <= there, f"{executor}: {committed(workload, 's0')} of {there} told")
 
 
 def test_cancel(lab):

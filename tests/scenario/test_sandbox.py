@@ -1013,5 +1013,50 @@ def test_T14_a_destination_is_asked_to_stop_only_when_it_has_read_everything(who
     assert plain.event["exited"]["signal"] in (signal.SIGTERM, signal.SIGKILL)
 
 
+# Reads all, then takes its time to commit; who asks it to stop meanwhile is heard, and there is no commit.
+LATE = "trap 'echo term; exit 7' TERM; echo ready; cat >/dev/null; %s; echo committed"
+A_SECOND = "i=0; while [ $i -lt 20 ]; do sleep 0.05; i=$((i + 1)); done"
+FOR_EVER = "while :; do sleep 0.05; done"
+
+
+def late_destination(who, then, grace=600_000_000, trap=None):
+    program = (LATE if trap is None else LATE.replace("trap 'echo term; exit 7'", trap)) % then
+    run = Sandboxed(who, ["/bin/sh", "-c", program], stdin=True, hold_term_until_stdin_ends=True, stop_grace_usec=grace)
+    assert run.first_bytes.wait(TIMEOUT), run
+    return run
+
+
+def test_T14_the_last_commit_of_a_destination_has_the_whole_grace_period(who):
+    """Its slice is stopped: it is told with everybody else, and its input ends; what it was given is committed all the same."""
+    run = late_destination(who, A_SECOND)
+    os.kill(run.shim.pid, signal.SIGTERM)
+    os.close(run.stdin)
+    assert run.end().code == 0 and run.text.split() == ["ready", "committed"], run
+    # The positive control: the same program hears a signal in that time, as when the starter has waited enough.
+    run = late_destination(who, FOR_EVER)
+    os.kill(run.shim.pid, signal.SIGTERM)
+    run.send({"stop": True})
+    os.close(run.stdin)
+    assert run.end().code == 7 and run.text.split()[-1] == "term", run
+
+
+@pytest.mark.parametrize("ended", [True, False], ids=["after-its-input", "amid-its-input"])
+def test_T14_a_destination_that_does_not_end_is_asked_to_when_the_grace_period_is_over(who, ended):
+    run = late_destination(who, FOR_EVER, grace=300_000)
+    os.kill(run.shim.pid, signal.SIGTERM)
+    if ended:
+        os.close(run.stdin)
+    assert run.end().code == 7 and run.text.split()[-1] == "term", run
+    if not ended:
+        os.close(run.stdin)
+
+
+def test_T14_a_deaf_destination_is_killed_after_the_grace_period(who):
+    run = late_destination(who, FOR_EVER, grace=100_000, trap="trap ''")
+    os.kill(run.shim.pid, signal.SIGTERM)
+    os.close(run.stdin)
+    assert run.end().event["exited"]["signal"] == signal.SIGKILL, run
+
+
 if __name__ == "__main__":
     sys.exit(pytest.main([__file__]))

@@ -10,7 +10,11 @@
  *   prefix=P       streams are called Ps0, Ps1, …
  *   reject=N       of each batch, N records are rejected, and honestly counted so
  *   told=FILE      gets the lie's name once it has been told
- *   pace=0         microseconds to wait before each state is sent back */
+ *   pace=0         microseconds to wait before each state is sent back
+ *
+ * With lie=commit-late, which is none, everything becomes durable and is sent back after the end of the input, `late` microseconds
+ * after it; a SIGTERM before that ends it as it ends any program.
+ *   late=0 */
 
 #include <signal.h>
 
@@ -22,11 +26,12 @@
 #define STREAMS_MAX 1000
 
 static const char *arg_file, *arg_prefix = "";
-static unsigned arg_reject;
+static unsigned arg_reject, arg_late;
 
 static unsigned received[STREAMS_MAX], since_state[STREAMS_MAX], n_streams;
 static unsigned n_states, n_complete;
 static StateMessage held; /* a state that is kept back */
+static Buffer late;       /* what is said at the end */
 static bool holding, silent;
 
 static _noreturn_ void complain(const char *what, JsonSlice line) {
@@ -101,6 +106,13 @@ static void echo(const StateMessage *m, int64_t id, int count, int rejected, con
         if (state_message_write(&b, m, id, &stats, name, m->stream_namespace) < 0)
                 _exit(4);
         say(buffer_bytes(&b), b.len);
+}
+
+static void echo_late(const StateMessage *m, unsigned n) {
+        StateStats stats = { .present = true, .record_count = (int) n };
+
+        if (state_message_write(&late, m, m->id, &stats, NULL, m->stream_namespace) < 0)
+                _exit(4);
 }
 
 static unsigned take_count(const StateMessage *m, JsonSlice line) {
@@ -266,6 +278,10 @@ static void on_state(const Envelope *e) {
         if (lie)
                 lie_and_end();
         n = take_count(&m, e->line);
+        if (lie_is("commit-late")) {
+                echo_late(&m, n);
+                return;
+        }
         make_durable();
         if (arg_pace > 0)
                 (void) usleep(arg_pace);
@@ -302,7 +318,12 @@ static void on_line(JsonSlice line) {
 
 /* The input has ended. What came without a state behind it becomes durable now. */
 static int end(void) {
+        if (arg_late > 0) {
+                tell();
+                (void) usleep(arg_late);
+        }
         make_durable();
+        say(buffer_bytes(&late), late.len);
         if (lie_is("fail-late")) {
                 tell();
                 return 6;
@@ -326,6 +347,7 @@ static int end(void) {
 int main(int argc, char **argv) {
         static const LieOption options[] = {
                 { "reject=", &arg_reject, NULL }, { "file=", NULL, &arg_file }, { "prefix=", NULL, &arg_prefix },
+                { "late=", &arg_late, NULL },
         };
         LineReader reader;
         JsonSlice line;
