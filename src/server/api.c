@@ -219,8 +219,8 @@ static int append_encoded(Buffer *b, const char *s) {
         return r;
 }
 
-/* The same list from another offset on. */
-static int append_url(Buffer *b, HttpRequest *q, size_t limit, uint64_t offset) {
+/* The same list from another offset on, or behind a row. */
+static int append_url(Buffer *b, HttpRequest *q, size_t limit, uint64_t offset, const char *after) {
         const HttpTarget *t = http_request_parameters(q);
         const char *scheme = http_request_header(q, "X-Forwarded-Proto"), *target = http_request_target(q);
         const char *host = http_request_header(q, "X-Forwarded-Host") ?: http_request_header(q, "Host");
@@ -230,8 +230,13 @@ static int append_url(Buffer *b, HttpRequest *q, size_t limit, uint64_t offset) 
                            "https" : "http",
                            host ?: "localhost", (int) strcspn(target,
                                                               "?"), target, limit, (unsigned long long) offset);
+        if (r >= 0 && after)
+                r = buffer_append_string(b, "&after=");
+        if (r >= 0 && after)
+                r = append_encoded(b, after);
         for (size_t i = 0; r >= 0 && i < t->n_parameters; i++) {
-                if (streq(t->parameters[i].name, "limit") || streq(t->parameters[i].name, "offset"))
+                if (streq(t->parameters[i].name, "limit") || streq(t->parameters[i].name, "offset") ||
+                    streq(t->parameters[i].name, "after"))
                         continue;
                 r = buffer_append_char(b, '&');
                 if (r >= 0)
@@ -244,18 +249,26 @@ static int append_url(Buffer *b, HttpRequest *q, size_t limit, uint64_t offset) 
         return r;
 }
 
-int api_page(Call *c, HttpRequest *q, const Listing *l, JsonObject *data, JsonObject **ret) {
+static const char *key_of_last(JsonObject *data, const char *key) {
+        size_t n = json_object_array_length(data);
+        JsonObject *value = key && n > 0 ? json_member(json_object_array_get_idx(data, n - 1), key) : NULL;
+
+        return value ? json_object_get_string(value) : NULL;
+}
+
+int api_page(Call *c, HttpRequest *q, const Listing *l, JsonObject *data, const char *key, JsonObject **ret) {
         _cleanup_buffer_ Buffer previous = {}, next = {};
         _cleanup_out_ Out out = out_object();
         size_t limit = l->options.limit;
-        uint64_t offset = l->options.offset;
+        uint64_t offset = l->options.offset + l->passed;
         int r = 0;
 
-        /* As Airbyte has it: a next page is promised whenever this one has anything. */
+        /* As Airbyte has it: a next page is promised whenever this one has anything. The offset is there for
+         * those who read it. */
         if (json_object_array_length(data) > 0)
-                r = append_url(&next, q, limit, offset + limit);
+                r = append_url(&next, q, limit, offset + limit, key_of_last(data, key));
         if (r >= 0 && offset > 0)
-                r = append_url(&previous, q, limit, offset > limit ? offset - limit : 0);
+                r = append_url(&previous, q, limit, offset > limit ? offset - limit : 0, NULL);
         if (r < 0) {
                 json_object_put(data);
                 return r;

@@ -51,7 +51,9 @@ int api_query_list(Call *c, HttpRequest *q, const char *name, char ***ret);
 int api_query_bool(Call *c, HttpRequest *q, const char *name, bool *ret);
 /* limit, offset and workspaceIds. */
 int api_listing(Call *c, HttpRequest *q, Listing *ret);
-/* {"data": […], "previous": URL or "", "next": URL or ""}. Takes `data` over, also on failure. */
-int api_page(Call *c, HttpRequest *q, const Listing *l, JsonObject *data, JsonObject **ret);
+/* {"data": […], "previous": URL or "", "next": URL or ""}. Takes `data` over, also on failure. `key` is the
+ * member of a row that listing_set_after() takes: then the next page costs what the first one does. NULL: the
+ * list has no such thing. */
+int api_page(Call *c, HttpRequest *q, const Listing *l, JsonObject *data, const char *key, JsonObject **ret);
 /* {"data": […]}, likewise. */
 int api_data(JsonObject *data, JsonObject **ret);

@@ -21,6 +21,18 @@ int listing_set_page(Call *c, const char *limit, const char *offset, Listing *l)
         return 0;
 }
 
+int listing_set_after(Call *c, const char *after, bool numbers, Listing *l) {
+        if (!after)
+                return 0;
+        if (numbers && (parse_i64(after, &l->options.after_number) < 0 || l->options.after_number < 1))
+                return call_fail(c, -EINVAL, NULL, "'after' must be the number of a row");
+        if (!numbers)
+                l->options.after = after;
+        l->passed = l->options.offset;
+        l->options.offset = 0;
+        return 0;
+}
+
 int listing_set_workspaces(Call *c, char *const *wanted, Listing *l) {
         return call_visible_workspaces(c, wanted, &l->workspace_ids, &l->none);
 }

@@ -28,6 +28,8 @@ static int list(Call *c, HttpRequest *q, JsonObject **ret) {
         int r = api_listing(c, q, &l);
 
         if (r >= 0)
+                r = listing_set_after(c, http_request_query(q, "after"), /* numbers= */ false, &l);
+        if (r >= 0)
                 r = actor_service_list(c, role_of(q), &l, &found);
         for (size_t i = 0; r >= 0 && i < found.n; i++) {
                 JsonObject *o = NULL;
@@ -38,7 +40,7 @@ static int list(Call *c, HttpRequest *q, JsonObject **ret) {
         }
         actor_array_done(&found);
         if (r >= 0)
-                return api_page(c, q, &l, data, ret);
+                return api_page(c, q, &l, data, role_of(q) == ACTOR_SOURCE ? "sourceId" : "destinationId", ret);
         json_object_put(data);
         return r;
 }
@@ -86,7 +88,7 @@ static int delete(Call *c, HttpRequest *q, JsonObject **ret) {
 #define SOURCE SOURCES "/{sourceId}"
 #define DESTINATIONS "/api/public/v1/destinations"
 #define DESTINATION DESTINATIONS "/{destinationId}"
-#define LIST_QUERY "workspaceIds[] includeDeleted limit offset"
+#define LIST_QUERY "workspaceIds[] includeDeleted limit offset after"
 
 static const ApiRoute routes_actors_rows[] = {
         { "GET", SOURCES, list, .id = "listSources", .tag = "Sources", .response = "SourcesResponse",

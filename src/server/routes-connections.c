@@ -21,6 +21,8 @@ static int list(Call *c, HttpRequest *q, JsonObject **ret) {
         int r = api_listing(c, q, &l);
 
         if (r >= 0)
+                r = listing_set_after(c, http_request_query(q, "after"), /* numbers= */ false, &l);
+        if (r >= 0)
                 r = api_query_list(c, q, "tagIds", &tags);
         if (r >= 0)
                 r = connection_service_list(c, &l, tags, &found);
@@ -33,7 +35,7 @@ static int list(Call *c, HttpRequest *q, JsonObject **ret) {
         }
         connection_array_done(&found);
         if (r >= 0)
-                return api_page(c, q, &l, data, ret);
+                return api_page(c, q, &l, data, "connectionId", ret);
         json_object_put(data);
         return r;
 }
@@ -71,7 +73,7 @@ static int delete(Call *c, HttpRequest *q, JsonObject **ret) {
 static const ApiRoute routes_connections_rows[] = {
         { "GET", CONNECTIONS, list, .id = "listConnections", .tag = "Connections",
           .response = "ConnectionsResponse",
-          .query = "workspaceIds[] tagIds[] includeDeleted limit offset" },
+          .query = "workspaceIds[] tagIds[] includeDeleted limit offset after" },
         { "POST", CONNECTIONS, create, .id = "createConnection", .tag = "Connections",
           .request = "ConnectionCreateRequest", .response = "ConnectionResponse" },
         { "GET", CONNECTION, get, .id = "getConnection", .tag = "Connections",

@@ -69,10 +69,16 @@ static int list(Call *c, HttpRequest *q, JsonObject **ret) {
         JsonObject *data = json_object_new_array();
         JobArray found = {};
         JobFilter filter;
+        bool by_number = false;
         int r = api_listing(c, q, &l);
 
         if (r >= 0)
                 r = read_filter(c, q, &filter);
+        if (r >= 0)
+                by_number = filter.order == JOB_ORDER_CREATED_ASCENDING ||
+                        filter.order == JOB_ORDER_CREATED_DESCENDING;
+        if (by_number)
+                r = listing_set_after(c, http_request_query(q, "after"), /* numbers= */ true, &l);
         if (r >= 0)
                 r = job_service_list(c, &l, &filter, &found);
         for (size_t i = 0; r >= 0 && i < found.n; i++) {
@@ -84,7 +90,7 @@ static int list(Call *c, HttpRequest *q, JsonObject **ret) {
         }
         job_array_done(&found);
         if (r >= 0)
-                return api_page(c, q, &l, data, ret);
+                return api_page(c, q, &l, data, by_number ? "jobId" : NULL, ret);
         json_object_put(data);
         return r;
 }
@@ -129,8 +135,8 @@ static int cancel(Call *c, HttpRequest *q, JsonObject **ret) {
 
 static const ApiRoute routes_jobs_rows[] = {
         { "GET", JOBS, list, .id = "listJobs", .tag = "Jobs", .response = "JobsResponse",
-          .query = "connectionId limit offset jobType workspaceIds[] status createdAtStart createdAtEnd updatedAtStart "
-                   "updatedAtEnd orderBy" },
+          .query = "connectionId limit offset after jobType workspaceIds[] status createdAtStart createdAtEnd "
+                   "updatedAtStart updatedAtEnd orderBy" },
         { "POST", JOBS, create, .id = "createJob", .tag = "Jobs", .request = "JobCreateRequest",
           .response = "JobResponse" },
         { "GET", JOB, get, .id = "getJob", .tag = "Jobs", .response = "JobResponse" },

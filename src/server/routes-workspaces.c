@@ -30,7 +30,7 @@ static int list(Call *c, HttpRequest *q, JsonObject **ret) {
         }
         workspace_array_done(&found);
         if (r >= 0)
-                return api_page(c, q, &l, data, ret);
+                return api_page(c, q, &l, data, /* key= */ NULL, ret);
         json_object_put(data);
         return r;
 }

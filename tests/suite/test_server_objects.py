@@ -132,6 +132,43 @@ def test_lists_have_pages_with_whole_urls(suite):
         assert suite.get("/sources", query=bad).status == 400
 
 
+def walk(suite, path, key, **query):
+    """The keys of all rows, page by page as the links lead."""
+    found, page = [], suite.get(path, query=query).json
+    while page["data"]:
+        found.append([row[key] for row in page["data"]])
+        assert page["next"].count("after=") == 1 and page["next"].count("offset=") == 1, page["next"]
+        page = suite.request("GET", page["next"].split("localhost", 1)[1]).json
+    return found
+
+
+def test_next_leads_behind_the_last_row(suite):
+    made = [suite.new_source(name=f"row {i}")["sourceId"] for i in range(5)]
+    pages = walk(suite, "/sources", "sourceId", limit=2)
+    assert all(len(page) <= 2 for page in pages) and set(made) <= {row for page in pages for row in page}
+    assert sum(pages, []) == [row["sourceId"] for row in suite.get("/sources", query={"limit": 100}).json["data"]]
+    # Rows that go meanwhile move nobody off his page: by the offset alone two would be missed.
+    first = suite.get("/sources", query={"limit": 2}).json
+    for row in first["data"]:
+        suite.delete(f"/sources/{row['sourceId']}")
+    second = suite.request("GET", first["next"].split("localhost", 1)[1]).json
+    assert [row["sourceId"] for row in second["data"]] == pages[1]
+    assert [row["sourceId"] for row in suite.get("/sources", query={"limit": 2, "offset": 2}).json["data"]] == sum(pages, [])[4:6]
+    connection = suite.new_connection()["connectionId"]
+    jobs = [suite.post("/jobs", {"connectionId": connection, "jobType": "sync"}).json["jobId"]]
+    for _ in range(2):
+        suite.delete(f"/jobs/{jobs[-1]}")
+        jobs.append(suite.post("/jobs", {"connectionId": connection, "jobType": "sync"}).json["jobId"])
+    suite.delete(f"/jobs/{jobs[-1]}")
+    assert sum(walk(suite, "/jobs", "jobId", limit=2, connectionId=connection), []) == jobs[::-1]
+    assert sum(walk(suite, "/jobs", "jobId", limit=1, connectionId=connection, orderBy="createdAt|ASC"), []) == jobs
+    # In an order that is not that of the keys there is the offset alone.
+    updated = suite.get("/jobs", query={"connectionId": connection, "orderBy": "updatedAt|DESC", "limit": 1}).json["next"]
+    assert "offset=1" in updated and "after=" not in updated
+    for bad in ("x", "0", "-1"):
+        assert suite.get("/jobs", query={"after": bad}).status == 400
+
+
 def test_jobs_are_filtered_and_ordered(suite):
     ids = []
     connection = suite.new_connection()["connectionId"]
