@@ -138,7 +138,7 @@ int workload_client_poll(WorkloadClient *c, const char *dataplane_id, const char
         _cleanup_buffer_ Buffer b = {};
         int r = begin(&b, "dataplaneId", dataplane_id);
 
-        if (r >= 0)
+        if (r >= 0 && priority)
                 r = json_write_member_string(&b, "priority", priority);
         if (r >= 0)
                 r = json_write_member_u64(&b, "quantity", quantity);

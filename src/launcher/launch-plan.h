@@ -67,7 +67,8 @@ typedef struct LaunchRequest {
         /* found on this host: for sync source (NULL: a clear) and destination, else the one */
         const InstalledConnector *connectors[2];
         const char *shim, *worker; /* programs */
-        const char *worker_group;  /* may connect to the API's socket; NULL: none of its own */
+        const char *api;           /* the API's socket */
+        uint64_t worker_group;     /* may connect to it; 0: there is no such group here */
         uint64_t files_uid, files_gid; /* of connectors with paths; 0: there is no such user here */
 } LaunchRequest;
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <inttypes.h>
 #include <linux/capability.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -47,29 +48,16 @@ static const UnitProperty connector_properties[] = {
          CAPABILITY(CAP_SETGID) | CAPABILITY(CAP_SETUID) | CAPABILITY(CAP_SETPCAP) |                     \
          CAPABILITY(CAP_SYS_ADMIN) | CAPABILITY(CAP_SYS_RESOURCE))
 
+/* What the worker needs to shut itself in, which is the first thing that it does. */
+#define WORKER_CAPABILITIES                                                                              \
+        (CAPABILITY(CAP_SETGID) | CAPABILITY(CAP_SETUID) | CAPABILITY(CAP_SETPCAP) | CAPABILITY(CAP_SYS_ADMIN))
+
+/* Nothing here that takes a mount namespace or a system call filter: to put those up takes systemd six
+ * times as long as the worker itself (orchestrator/worker-confine.h), and all connectors wait for it. */
 static const UnitProperty worker_properties[] = {
         { "NotifyAccess", "s", "\"main\"", "it says how far it is" },
-        { "DynamicUser", "b", "true", "a user of its own, who owns nothing" },
-        { "CapabilityBoundingSet", "t", "0", "it needs none" },
-        { "PrivateNetwork", "b", "true", "it reaches the API through a socket file, and nothing else" },
-        { "RestrictAddressFamilies", "(bas)", "[true,[\"AF_UNIX\"]]", "… so it needs no other family" },
-        { "ProtectSystem", "s", "\"strict\"", "it writes nothing" },
-        { "ProtectHome", "s", "\"yes\"", "nor does it read anybody's files" },
-        { "ProtectProc", "s", "\"invisible\"", "nor see anybody's processes" },
-        { "PrivateDevices", "b", "true", "nor devices" },
-        { "PrivateIPC", "b", "true", "nor shared memory" },
-        { "InaccessiblePaths", "as",
-          "[\"-/run/dbus\",\"-/run/user\",\"-/srv\",\"-/var/lib\",\"-/run/credentials\"]",
-          "of the system's sockets the API's is all it gets" },
-        { "RestrictNamespaces", "t", "0", "no namespaces" },
-        { "LockPersonality", "b", "true", "no other ABI" },
-        { "SystemCallArchitectures", "as", "[\"native\"]", "… nor another machine's" },
-        { "MemoryDenyWriteExecute", "b", "true", "no code is made" },
-        { "RestrictRealtime", "b", "true", "no starving of others" },
-        { "RestrictSUIDSGID", "b", "true", "no files with rights to inherit" },
-        { "SystemCallFilter", "(bas)", "[true,[\"@system-service\"]]", "what a service needs" },
-        { "SystemCallErrorNumber", "i", "1", "EPERM, so that libraries try something else" },
         { "MemoryMax", "t", "2147483648", "buffers are bounded; catalogs and states of that size are not" },
+        { "MemorySwapMax", "t", "0", "secrets and records are in memory only" },
         { "TasksMax", "t", "16", "it is one process" },
 };
 
@@ -109,17 +97,16 @@ static int add_denied_networks(UnitPlan *u, const LaunchActor *a) {
         return unit_property_add(u->properties, "IPAddressDeny", "a(iayu)", list);
 }
 
-static int add_exec(UnitPlan *u, const char *program, const char *argument) {
+static int add_exec(UnitPlan *u, const char *const argv[]) {
         JsonObject *list = json_object_new_array(), *exec = json_object_new_array(),
-                *argv = json_object_new_array();
+                *arguments = json_object_new_array();
 
-        if (!list || !exec || !argv)
+        if (!list || !exec || !arguments)
                 return -ENOMEM;
-        json_object_array_add(argv, json_object_new_string(program));
-        if (argument)
-                json_object_array_add(argv, json_object_new_string(argument));
-        json_object_array_add(exec, json_object_new_string(program));
-        json_object_array_add(exec, argv);
+        for (const char *const *a = argv; *a; a++)
+                json_object_array_add(arguments, json_object_new_string(*a));
+        json_object_array_add(exec, json_object_new_string(argv[0]));
+        json_object_array_add(exec, arguments);
         json_object_array_add(exec, json_object_new_boolean(false));
         json_object_array_add(list, exec);
         return unit_property_add(u->properties, "ExecStart", "a(sasb)", list);
@@ -144,23 +131,17 @@ int launch_unit_common(UnitPlan *u, const LaunchRequest *q, const char *slice) {
                                                    ELEMENTSOF(common_properties));
 }
 
-static int add_strings(JsonObject *set, const char *name, const char *value) {
-        JsonObject *list = json_object_new_array();
-
-        if (!list)
-                return -ENOMEM;
-        json_object_array_add(list, json_object_new_string(value));
-        return unit_property_add(set, name, "as", list);
-}
-
 int launch_unit_worker(UnitPlan *u, const LaunchRequest *q) {
+        char uid[24], group[24];
         int r = unit_property_add_table(u->properties, worker_properties, ELEMENTSOF(worker_properties));
 
+        snprintf(uid, sizeof(uid), "%" PRIu64, unit_uid(u->name));
+        snprintf(group, sizeof(group), "%" PRIu64, q->worker_group);
+        if (r >= 0)
+                r = unit_property_add_u64(u->properties, "CapabilityBoundingSet", WORKER_CAPABILITIES);
         if (r >= 0)
                 r = unit_property_add_u64(u->properties, "TimeoutStopUSec", WORKER_STOP_USEC);
-        if (r >= 0 && q->worker_group)
-                r = add_strings(u->properties, "SupplementaryGroups", q->worker_group);
-        return r < 0 ? r : add_exec(u, q->worker, NULL);
+        return r < 0 ? r : add_exec(u, (const char *const[]) { q->worker, uid, uid, group, q->api, NULL });
 }
 
 static int add_limits(UnitPlan *u, const LaunchActor *a, usec_t grace) {
@@ -225,5 +206,5 @@ int launch_unit_connector(UnitPlan *u, const LaunchRequest *q, const LaunchActor
                 r = add_limits(u, a, grace);
         if (r >= 0 && start->network)
                 r = add_denied_networks(u, a);
-        return r < 0 ? r : add_exec(u, q->shim, NULL);
+        return r < 0 ? r : add_exec(u, (const char *const[]) { q->shim, NULL });
 }

@@ -43,11 +43,12 @@ struct Launcher {
         EnvSource *tick;
         char *shim, *worker;
         uint64_t files_uid, files_gid;
-        bool has_worker_group;
+        uint64_t worker_gid; /* 0: there is no such group here */
         unsigned n_setting_up; /* steps before the first poll that are not done */
         Isolation *isolation;
         bool allow_unisolated; /* gantry.conf says that foreign connectors run on a host that doesn't hold them */
         bool ready, polling, poll_again, failed;
+        unsigned polled_quantity; /* asked for in the poll that is on its way */
 };
 
 const char *run_state_to_string(RunState s);

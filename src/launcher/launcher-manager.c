@@ -15,10 +15,6 @@
 #define TICK_USEC (30 * USEC_PER_SEC)
 #define FILES_USER "gantry-files"
 
-static const char *const priorities[] = { "high", "default" };
-
-static void poll_queue(Launcher *l, size_t priority);
-
 static bool is_sync(const Run *r) {
         return streq(r->type, "sync");
 }
@@ -65,11 +61,6 @@ static void add_polled(Launcher *l, JsonObject *w) {
                 log_oom();
 }
 
-typedef struct PollContext {
-        Launcher *launcher;
-        size_t priority;
-} PollContext;
-
 static void poll_over(Launcher *l) {
         bool again = l->poll_again;
 
@@ -80,7 +71,7 @@ static void poll_over(Launcher *l) {
 }
 
 static void on_polled(int r, JsonObject *reply, const Error *error, void *userdata) {
-        _cleanup_free_ PollContext *c = userdata;
+        Launcher *l = userdata;
         JsonObject *list = NULL;
         size_t n = 0;
 
@@ -89,29 +80,19 @@ static void on_polled(int r, JsonObject *reply, const Error *error, void *userda
         else if (json_get_array(reply, "workloads", &list, "queue", NULL) > 0)
                 n = json_object_array_length(list);
         for (size_t i = 0; i < n; i++)
-                add_polled(c->launcher, json_object_array_get_idx(list, i));
+                add_polled(l, json_object_array_get_idx(list, i));
         /* There may be more of it than one answer holds. */
-        c->launcher->poll_again |= n > 0;
-        if (r >= 0 && c->priority + 1 < ELEMENTSOF(priorities))
-                poll_queue(c->launcher, c->priority + 1);
-        else
-                poll_over(c->launcher);
+        l->poll_again |= n > 0 && n >= l->polled_quantity;
+        poll_over(l);
 }
 
-static void poll_queue(Launcher *l, size_t priority) {
+/* What is urgent comes first in the answer. */
+static void poll_queue(Launcher *l) {
         /* The queue knows no types: what comes beyond the room waits here, unclaimed. */
-        unsigned quantity = MAX(room_for(l, true), room_for(l, false));
-        _cleanup_free_ PollContext *c = calloc(1, sizeof(*c));
-
-        if (quantity == 0 || !c) {
+        l->polled_quantity = MAX(room_for(l, true), room_for(l, false));
+        if (l->polled_quantity == 0 ||
+            workload_client_poll(l->api, l->dataplane_id, /* priority= */ NULL, l->polled_quantity, on_polled, l) < 0)
                 poll_over(l);
-                return;
-        }
-        *c = (PollContext) { l, priority };
-        if (workload_client_poll(l->api, l->dataplane_id, priorities[priority], quantity, on_polled, c) < 0)
-                poll_over(l);
-        else
-                TAKE_PTR(c);
 }
 
 static size_t n_waiting(const Launcher *l) {
@@ -132,7 +113,7 @@ void launcher_wake(Launcher *l) {
                 return;
         }
         l->polling = true;
-        poll_queue(l, 0);
+        poll_queue(l);
 }
 
 void launcher_run_gone(Launcher *l) {
@@ -281,6 +262,7 @@ static void on_changed(const ExecutorHandle *h, void *userdata) {
 int launcher_look_around(Launcher *l) {
         _cleanup_(conf_file_freep) ConfFile *conf = NULL;
         struct passwd *files = getpwnam(FILES_USER);
+        struct group *group = getgrnam(WORKER_GROUP);
         _cleanup_error_ Error *error = NULL;
         const char *allow;
         int r;
@@ -296,7 +278,7 @@ int launcher_look_around(Launcher *l) {
                 l->files_uid = files->pw_uid;
                 l->files_gid = files->pw_gid;
         }
-        l->has_worker_group = getgrnam(WORKER_GROUP);
+        l->worker_gid = group ? group->gr_gid : 0;
         r = runtime_libexec_path("gantry-shim", &l->shim);
         if (r >= 0)
                 r = runtime_libexec_path("gantry-worker", &l->worker);

@@ -241,7 +241,7 @@ int run_plan(Run *run, JsonObject *input, LaunchPlan **ret, Error **reterr_error
                         .attempt = run->attempt,
                 .epoch = run->epoch, .input = input, .shim = run->launcher->shim,
                         .worker = run->launcher->worker,
-                .worker_group = run->launcher->has_worker_group ? WORKER_GROUP : NULL,
+                .api = run->launcher->options.api, .worker_group = run->launcher->worker_gid,
                 .files_uid = run->launcher->files_uid, .files_gid = run->launcher->files_gid,
         };
         int r;

@@ -27,6 +27,7 @@ static int make(JsonObject *w, LaunchPlan **ret, Error **reterr_error) {
 
         if (!l)
                 return -ENOMEM;
+        l->options.api = WORKLOAD_SOCKET;
         r = json_get_string(w, "id", &id, "workload", reterr_error);
         if (r >= 0)
                 r = json_get_string(w, "autoId", &auto_id, "workload", reterr_error);

@@ -2,9 +2,9 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <systemd/sd-daemon.h>
 
 #include "basic/log.h"
+#include "orchestrator/worker-notify.h"
 #include "orchestrator/worker-output.h"
 #include "orchestrator/worker-sync.h"
 #include "protocol/state.h"
@@ -122,9 +122,8 @@ static void on_progress(Replication *r, void *userdata) {
                 return;
         s->status_at = now + STATUS_USEC;
         replication_totals(r, &sum);
-        (void) sd_notifyf(/* unset_environment= */ false,
-                          "STATUS=%" PRIu64 " records read, %" PRIu64 " committed",
-                          sum.records_emitted, sum.records_committed);
+        worker_notify("STATUS=%" PRIu64 " records read, %" PRIu64 " committed", sum.records_emitted,
+                      sum.records_committed);
 }
 
 /* One sentence for the list of attempts; the rest is in the output. */

@@ -6,10 +6,11 @@
 
 #include <signal.h>
 #include <stdio.h>
-#include <systemd/sd-daemon.h>
 
 #include "basic/fd-util.h"
 #include "basic/log.h"
+#include "orchestrator/worker-confine.h"
+#include "orchestrator/worker-notify.h"
 #include "orchestrator/worker-oneshot.h"
 #include "orchestrator/worker-output.h"
 #include "orchestrator/worker-sync.h"
@@ -60,8 +61,7 @@ static int on_terminate(EnvSource *s, int signo, void *userdata) {
         if (w->terminated)
                 return 0;
         w->terminated = true;
-        (void) sd_notify(/* unset_environment= */ false,
-                         "STOPPING=1\nSTATUS=Stopping; what is committed stays");
+        worker_notify("STOPPING=1\nSTATUS=Stopping; what is committed stays");
         if (w->sync)
                 return worker_sync_cancel(w->sync, why);
         w->oneshot = worker_oneshot_free(w->oneshot);
@@ -95,7 +95,10 @@ int main(int argc, char *argv[]) {
         int r;
 
         (void) signal(SIGPIPE, SIG_IGN);
-        r = worker_start_receive(START_FD, &w.start, &error);
+        worker_notify_open();
+        r = worker_confine(argv, &error);
+        if (r >= 0)
+                r = worker_start_receive(START_FD, &w.start, &error);
         if (r < 0) {
                 log_error("%s", error_message(error, r));
                 return EXIT_FAILURE;

@@ -109,7 +109,7 @@ static int allow_mounts(const Ruleset *set, const Sandbox *s) {
                 if (m->writable) {
                         /* Written or executed, not both, but for JITs and a connector that lies there. */
                         access = set->fs & ~FS_DEVICE_NODES & ~FS_IOCTL_DEV;
-                        if (!s->plan->allow_write_exec && !path_is_under(s->plan->argv[0], path))
+                        if (!s->plan->allow_write_exec && !sandbox_plan_runs_from(s->plan, path))
                                 access &= ~(uint64_t) LANDLOCK_ACCESS_FS_EXECUTE;
                 }
                 r = allow(set, path, access);

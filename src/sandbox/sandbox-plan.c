@@ -255,6 +255,10 @@ static int translate_all(SandboxPlan *p, char **l, bool assignment) {
         return 0;
 }
 
+bool sandbox_plan_runs_from(const SandboxPlan *p, const char *path) {
+        return p->argv && path_is_under(p->argv[0], path);
+}
+
 int sandbox_plan_flatten(SandboxPlan *p) {
         int r;
 

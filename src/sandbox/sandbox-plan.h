@@ -95,6 +95,8 @@ int sandbox_plan_add_file(SandboxPlan *p, const char *target, unsigned mode);
 /* The base every connector gets: /usr, libraries, certificates, time zones, resolver files if it has a
  * network. */
 int sandbox_plan_add_base(SandboxPlan *p);
+/* Whether the program lies at or below `path`, a target. */
+bool sandbox_plan_runs_from(const SandboxPlan *p, const char *path);
 /* Turns the plan into one that needs no mounts: arguments, environment and working directory that name a
  * target name its source from then on; a private tmpfs becomes a directory made below the scratch
  * directory. */

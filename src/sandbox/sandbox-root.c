@@ -42,7 +42,7 @@ static int tree_open(const char *source, bool writable, bool exec) {
 /* Files that a connector can write are not to be executed, unless the plan asks for that or it lies there
  * itself. */
 static bool may_execute(const SandboxPlan *p, const SandboxMount *m) {
-        return !m->writable || p->allow_write_exec || path_is_under(p->argv[0], m->target);
+        return !m->writable || p->allow_write_exec || sandbox_plan_runs_from(p, m->target);
 }
 
 /* "/bin" on a system where it is a link to "usr/bin": inside it is the same link. NULL for all else. */
@@ -320,6 +320,15 @@ static int make_etc(Sandbox *s, int root) {
         return r;
 }
 
+/* What programs expect of any system. */
+static int make_system(Sandbox *s, int root) {
+        int r = make_dev(s, root);
+
+        if (r >= 0)
+                r = make_proc(s, root);
+        return r < 0 ? r : make_etc(s, root);
+}
+
 static int copy_content(int from, int to) {
         off_t at = 0;
 
@@ -416,12 +425,8 @@ int sandbox_root_enter(Sandbox *s) {
         mask = umask(022);
         for (size_t i = 0; r >= 0 && i < s->plan->n_mounts; i++)
                 r = mount_one(s, root, i);
-        if (r >= 0)
-                r = make_dev(s, root);
-        if (r >= 0)
-                r = make_proc(s, root);
-        if (r >= 0)
-                r = make_etc(s, root);
+        if (r >= 0 && !s->bare)
+                r = make_system(s, root);
         if (r >= 0)
                 r = sandbox_root_make_files(s, root);
         (void) umask(mask);

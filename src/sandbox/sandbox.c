@@ -147,10 +147,10 @@ int sandbox_map_user(Sandbox *s, pid_t pid) {
 
 /* From root to the connector's own user. Capabilities stay until sandbox_drop_privileges(): what is
  * mounted next needs them. */
-static int become_user(Sandbox *s) {
+static int become_user(Sandbox *s, const gid_t groups[], size_t n_groups) {
         if (!s->plan->uid)
                 return 0;
-        if (prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0) < 0 || setgroups(0, NULL) < 0 ||
+        if (prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0) < 0 || setgroups(n_groups, groups) < 0 ||
             setresgid(s->gid, s->gid, s->gid) < 0 || setresuid(s->uid, s->uid, s->uid) < 0)
                 return sandbox_fail(s, -errno, "become user %u", s->uid);
         return 0;
@@ -194,11 +194,11 @@ static int enter_flat(Sandbox *s) {
         return sandbox_root_make_files(s, /* root= */ -EBADF);
 }
 
-int sandbox_enter(Sandbox *s) {
+int sandbox_enter(Sandbox *s, const gid_t groups[], size_t n_groups) {
         int r = 0;
 
         if (s->flags & CLONE_NEWUSER)
-                r = s->plan->uid ? become_user(s) : map_identity(s);
+                r = s->plan->uid ? become_user(s, groups, n_groups) : map_identity(s);
         if (r >= 0 && s->flags & CLONE_NEWNET)
                 raise_loopback();
         if (r >= 0 && s->flags & CLONE_NEWUTS)
@@ -209,7 +209,7 @@ int sandbox_enter(Sandbox *s) {
                 r = enter_flat(s);
         sandbox_root_close_sources(s);
         if (r >= 0 && !(s->flags & CLONE_NEWUSER))
-                r = become_user(s);
+                r = become_user(s, groups, n_groups);
         if (r < 0)
                 return r;
         /* The connector must not look into this process, which is of the same user. */

@@ -17,6 +17,7 @@ typedef struct Sandbox {
         uid_t uid;          /* who the connector is */
         gid_t gid;
         bool privileged;    /* … and whether root starts it */
+        bool bare;          /* its root holds the plan's mounts and nothing else */
         int file_fds[SANDBOX_FILES_MAX]; /* the contents of plan->files, borrowed by the shim's copy */
         int *trees;         /* sources that were opened before entering, one a mount, or -EBADF */
         char *step;         /* what failed, for the error */
@@ -44,8 +45,8 @@ int sandbox_map_user(Sandbox *s, pid_t pid);
  * nothing left. */
 bool sandbox_degrade(Sandbox *s);
 
-/* In the first process inside: identity, loopback, host name, file system. */
-int sandbox_enter(Sandbox *s);
+/* In the first process inside: identity, with these groups beside its own, loopback, host name, file system. */
+int sandbox_enter(Sandbox *s, const gid_t groups[], size_t n_groups);
 
 /* In the process that becomes the connector, last before execve(): limits, privileges, Landlock, system
  * calls. */

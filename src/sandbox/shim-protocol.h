@@ -8,14 +8,15 @@
  *                         with those descriptors in SCM_RIGHTS, in this order, then one for each of the plan's files
  *   ← {"started": {"pid": N, "missing": ["landlock", …]}}            what the kernel did not let us apply
  *   ← {"failed": {"step": "mount /usr", "errno": N, "message": "…"}}  it never ran; the shim exits
- *   → {"stop": true}      SIGTERM now (for destinations: when stdin has ended or the grace period is over), SIGKILL after
- *                         the grace period (for destinations: 5 s after it)
+ *   → {"stop": true}      SIGTERM now (for destinations: when stdin has ended or the grace period is over),
+ *                         SIGKILL after the grace period (for destinations: 5 s after it)
  *   → {"kill": true}      SIGKILL to all that is in the sandbox
  *   ← {"exited": {"code": N|-1, "signal": N, "user_usec": N, "system_usec": N, "max_rss_kib": N,
  *                 "oom": bool}}                                            the last packet
  *
- * A SIGTERM to the shim, as when the attempt's slice is stopped, is the same as a stop; but a destination gets its signal only
- * when the grace period is over: it is given the end of its input by the starter, and that time for its last commit.
+ * A SIGTERM to the shim, as when the attempt's slice is stopped, is the same as a stop; but a destination gets its
+ * signal only when the grace period is over: it is given the end of its input by the starter, and that time for its
+ * last commit.
  * When the starter's end closes, everything in the sandbox is killed: an orphan never outlives its reader. The first
  * argument, if any, is the scratch directory, which goes too when the starter dies before it sends a plan. */
 

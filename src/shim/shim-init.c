@@ -159,7 +159,7 @@ void shim_init_run(Sandbox *s, const int fds[3], int socket) {
                 _exit(1);
         (void) prctl(PR_SET_CHILD_SUBREAPER, 1);
         shim_oom_protect(false);
-        r = sandbox_enter(s);
+        r = sandbox_enter(s, /* groups= */ NULL, /* n_groups= */ 0);
         /* The kernel forgets that our end is tied to the shim's when we become another user. */
         if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || recv(socket, &go, 1, MSG_DONTWAIT) == 0)
                 _exit(1);

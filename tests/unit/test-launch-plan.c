@@ -29,7 +29,8 @@ static LaunchRequest request(const char *type, JsonObject *input) {
                         .attempt = 2, .epoch = 3,
                 .input = input, .connectors = { &connector, &connector },
                         .shim = "/usr/lib/gantry/gantry-shim",
-                .worker = "/usr/lib/gantry/gantry-worker", .files_uid = 901, .files_gid = 902,
+                .worker = "/usr/lib/gantry/gantry-worker", .api = "/run/gantry/workload.sock", .worker_group = 903,
+                .files_uid = 901, .files_gid = 902,
         };
 }
 
@@ -176,6 +177,34 @@ TEST(bad_workloads_are_refused_with_a_reason) {
         refuse("check", AUTO_ID,
                "{\"actor\":{\"reference\":\"native:x\",\"configuration\":{},\"paths\":[{\"path\":\"/proc/1\"}]}}", "/proc/1");
         refuse("sync", AUTO_ID, "{\"source\":null}", "actor");
+}
+
+TEST(the_worker_is_told_who_to_become_and_fences_itself_in) {
+        /* Properties for which systemd makes a mount or network namespace, or loads a filter: slow, and what
+         * the worker does by itself. */
+        static const char *const slow[] = {
+                "BindPaths", "DynamicUser", "InaccessiblePaths", "MemoryDenyWriteExecute", "PrivateDevices", "PrivateIPC",
+                "PrivateNetwork", "PrivateTmp", "ProtectHome", "ProtectProc", "ProtectSystem", "RestrictAddressFamilies",
+                "RestrictNamespaces", "RootDirectory", "SystemCallFilter", "User",
+        };
+        _cleanup_(launch_plan_freep) LaunchPlan *p = plan("sync", SYNC);
+        const UnitPlan *u = &p->units[2];
+        JsonObject *argv = json_object_array_get_idx(json_object_array_get_idx(property(u, "ExecStart"), 0), 1);
+        char uid[24];
+
+        snprintf(uid, sizeof(uid), "%llu", (unsigned long long) unit_uid(u->name));
+        assert_int_equal(json_object_array_length(argv), 5);
+        assert_string_equal(json_object_get_string(json_object_array_get_idx(argv, 1)), uid);
+        assert_string_equal(json_object_get_string(json_object_array_get_idx(argv, 2)), uid);
+        assert_string_equal(json_object_get_string(json_object_array_get_idx(argv, 3)), "903");
+        assert_string_equal(json_object_get_string(json_object_array_get_idx(argv, 4)), "/run/gantry/workload.sock");
+        for (size_t i = 0; i < ELEMENTSOF(slow); i++)
+                assert_null(property(u, slow[i]));
+        /* What it needs for that, and no more: setgid, setuid, setpcap, sys_admin. */
+        assert_int_equal(json_object_get_int64(property(u, "CapabilityBoundingSet")), 1 << 6 | 1 << 7 | 1 << 8 | 1 << 21);
+        assert_true(json_object_get_boolean(property(u, "NoNewPrivileges")));
+        assert_non_null(property(u, "MemoryMax"));
+        assert_non_null(property(u, "TasksMax"));
 }
 
 TEST(names_of_units_are_read_as_they_are_made) {
