@@ -51,33 +51,3 @@ int workload_store_set_stats(Db *db, const char *id, int64_t epoch, const char *
                 return r;
         return db_commit(&transaction, reterr_error);
 }
-
-int workload_store_add_log(Db *db, int64_t epoch, WorkloadLog *log, Error **reterr_error) {
-        _cleanup_(db_rollbackp) Db *transaction = NULL;
-        int64_t seq;
-        int r;
-
-        r = db_begin_immediate(db, &transaction, reterr_error);
-        if (r < 0)
-                return r;
-        r = workload_store_check_lease(db, log->workload_id, epoch, reterr_error);
-        if (r < 0)
-                return r;
-        r = db_get_i64(db, SQL_WORKLOAD_LOG_NEXT, BINDS(B_TEXT("id", log->workload_id)), &seq, reterr_error);
-        if (r < 0)
-                return r;
-        r = db_run(db, SQL_WORKLOAD_LOG_INSERT, &workload_log_model, log, BINDS(B_I64("seq", seq)),
-                   reterr_error);
-        if (r < 0)
-                return r;
-        r = db_commit(&transaction, reterr_error);
-        if (r < 0)
-                return r;
-        log->seq = seq;
-        return 0;
-}
-
-int workload_store_list_logs(Db *db, const char *id, WorkloadLogArray *ret, Error **reterr_error) {
-        return db_list_whole(db, SQL_WORKLOAD_LOG_LIST, BINDS(B_TEXT("id", id)), &workload_log_model, ret,
-                             reterr_error);
-}

@@ -72,6 +72,3 @@ int workload_store_merge_state(Db *db, const char *id, int64_t epoch, const char
                                usec_t now, Error **reterr_error);
 int workload_store_set_stats(Db *db, const char *id, int64_t epoch, const char *stats, usec_t now,
                              Error **reterr_error);
-/* Adds a chunk; its seq is written to log->seq. */
-int workload_store_add_log(Db *db, int64_t epoch, WorkloadLog *log, Error **reterr_error);
-int workload_store_list_logs(Db *db, const char *id, WorkloadLogArray *ret, Error **reterr_error);

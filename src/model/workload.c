@@ -49,15 +49,6 @@ DEFINE_MODEL(Workload, workload,
         FIELD_TIME_OF(Workload, updated_at),
         FIELD_TIME_OF(Workload, ended_at));
 
-DEFINE_MODEL(WorkloadLog, workload_log,
-        FIELD_TEXT_OF(WorkloadLog, workload_id),
-        FIELD_I64_OF(WorkloadLog, seq),
-        FIELD_TEXT_OF(WorkloadLog, path),
-        FIELD_I64_OF(WorkloadLog, n_lines),
-        FIELD_I64_OF(WorkloadLog, n_bytes),
-        FIELD_TIME_OF(WorkloadLog, first_at),
-        FIELD_TIME_OF(WorkloadLog, last_at));
-
 DEFINE_MODEL(Dataplane, dataplane,
         FIELD_TEXT_OF(Dataplane, id),
         FIELD_TEXT_OF(Dataplane, name),

@@ -65,16 +65,6 @@ typedef struct Workload {
 } Workload;
 DECLARE_MODEL(Workload, workload);
 
-/* A file of log lines of a workload; the lines themselves are below /var/lib/gantry/logs. */
-typedef struct WorkloadLog {
-        char *workload_id;
-        int64_t seq; /* 1, 2, 3, … */
-        char *path;  /* below the directory of logs */
-        int64_t n_lines, n_bytes;
-        usec_t first_at, last_at;
-} WorkloadLog;
-DECLARE_MODEL(WorkloadLog, workload_log);
-
 /* Where workloads run. */
 typedef struct Dataplane {
         char *id;

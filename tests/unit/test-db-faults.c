@@ -437,10 +437,6 @@ STEP(workload_merge_state) {
 STEP(workload_set_stats) {
         return workload_store_set_stats(db, "run", 1, "[]", LATER, NULL);
 }
-STEP(workload_add_log) {
-        return workload_store_add_log(db, 1, &(WorkloadLog) { .workload_id = S("run"), .path = S("p") },
-                                      NULL);
-}
 STEP(workflow_create) {
         return workflow_store_create(db, &(Workflow) { .id = S("n"), .input = S("{}") }, LATER, NULL);
 }

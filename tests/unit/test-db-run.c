@@ -341,8 +341,6 @@ TEST(ended_workloads_wait_until_the_workflow_knows) {
 TEST(reports_need_the_lease) {
         _cleanup_test_db_ TestDb t = {};
         _cleanup_(workload_freep) Workload *w = NULL;
-        _cleanup_(workload_log_array_done) WorkloadLogArray logs = {};
-        WorkloadLog log = { .workload_id = S("a"), .path = S("1/0/1.zst"), .n_lines = 3, .n_bytes = 30 };
         int64_t epoch;
 
         test_db_new(&t);
@@ -353,14 +351,6 @@ TEST(reports_need_the_lease) {
         ASSERT_ERROR(workload_store_set_stats(t.db, "a", epoch - 1, "[3]", NOW, NULL), ESTALE);
         ASSERT_OK(workload_store_get(t.db, "a", &w, NULL));
         assert_string_equal(w->stats, "[2]");
-        ASSERT_OK(workload_store_add_log(t.db, epoch, &log, NULL));
-        assert_int_equal(log.seq, 1);
-        ASSERT_OK(workload_store_add_log(t.db, epoch, &log, NULL));
-        assert_int_equal(log.seq, 2);
-        ASSERT_ERROR(workload_store_add_log(t.db, epoch + 1, &log, NULL), ESTALE);
-        ASSERT_OK(workload_store_list_logs(t.db, "a", &logs, NULL));
-        assert_int_equal(logs.n, 2);
-        assert_string_equal(logs.items[1]->path, "1/0/1.zst");
 }
 
 /* --- states --- */

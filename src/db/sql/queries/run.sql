@@ -99,10 +99,3 @@ SELECT count(*) FROM workload WHERE status = 'pending' AND priority = $priority;
 -- name: workload_prune
 DELETE FROM workload WHERE id IN (SELECT id FROM workload WHERE ended_at IS NOT NULL AND ended_at < $before
         AND notified = 1 ORDER BY ended_at LIMIT $limit);
--- name: workload_log_next
-SELECT COALESCE(max(seq), 0) + 1 FROM workload_log WHERE workload_id = $id;
--- name: workload_log_insert
-INSERT INTO workload_log (workload_id, seq, path, n_lines, n_bytes, first_at, last_at)
-        VALUES ($workload_id, $seq, $path, $n_lines, $n_bytes, $first_at, $last_at);
--- name: workload_log_list
-SELECT * FROM workload_log WHERE workload_id = $id ORDER BY seq;

@@ -397,17 +397,6 @@ CREATE TABLE workload_text (
         PRIMARY KEY (workload_id, kind)
 ) @STRICT@;
 
-CREATE TABLE workload_log (
-        workload_id TEXT NOT NULL REFERENCES workload (id) ON DELETE CASCADE,
-        seq @I64@ NOT NULL,
-        path TEXT NOT NULL,
-        n_lines @I64@ NOT NULL,
-        n_bytes @I64@ NOT NULL,
-        first_at @I64@,
-        last_at @I64@,
-        PRIMARY KEY (workload_id, seq)
-) @STRICT@;
-
 CREATE TABLE state (
         connection_id TEXT NOT NULL REFERENCES connection (id) ON DELETE CASCADE,
         stream_namespace TEXT NOT NULL,
