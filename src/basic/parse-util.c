@@ -69,3 +69,30 @@ int parse_boolean(const char *s, bool *ret) {
                 }
         return -EINVAL;
 }
+
+int parse_bytes(const char *s, uint64_t *ret) {
+        static const char units[] = "BKMGTPE";
+        const char *unit;
+        char *end;
+        unsigned long long v;
+
+        if (streq(s, "infinity")) {
+                *ret = UINT64_MAX;
+                return 0;
+        }
+        if (!isdigit((unsigned char) s[0]))
+                return -EINVAL;
+        errno = 0;
+        v = strtoull(s, &end, 10);
+        if (errno > 0)
+                return -errno;
+        end += strspn(end, " \t");
+        unit = *end ? strchr(units, *end) : units;
+        if (!unit || (*end && end[1]))
+                return -EINVAL;
+        for (; unit > units; unit--)
+                if (__builtin_mul_overflow(v, 1024ULL, &v))
+                        return -ERANGE;
+        *ret = v;
+        return 0;
+}

@@ -12,3 +12,6 @@ int parse_double(const char *s, double *ret);
 
 /* yes/no, true/false, on/off, 1/0, as systemd takes them. */
 int parse_boolean(const char *s, bool *ret);
+
+/* "4G", "512 K", "infinity" (UINT64_MAX): bytes, with the powers of 1024 that systemd's settings mean. */
+int parse_bytes(const char *s, uint64_t *ret);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <time.h>
@@ -33,6 +34,68 @@ char *format_span(usec_t span, char buf[static FORMAT_SPAN_MAX]) {
                 (void) snprintf(buf, FORMAT_SPAN_MAX, "%" PRIu64 " h %02" PRIu64 " min", s / 3600,
                                 s / 60 % 60);
         return buf;
+}
+
+/* The unit at *s, which moves behind it; 0: none of that name. */
+static usec_t take_unit(const char **s) {
+        static const struct {
+                const char *names; /* between spaces */
+                usec_t usec;
+        } units[] = {
+                { " us usec ", 1 },
+                { " ms msec ", USEC_PER_MSEC },
+                { " s sec second seconds ", USEC_PER_SEC },
+                { " m min minute minutes ", 60 * USEC_PER_SEC },
+                { " h hr hour hours ", 3600 * USEC_PER_SEC },
+                { " d day days ", 86400 * USEC_PER_SEC },
+                { " w week weeks ", 7 * 86400 * USEC_PER_SEC },
+                { " M month months ", 2629800 * USEC_PER_SEC },
+                { " y year years ", 31557600 * USEC_PER_SEC },
+        };
+        char word[12];
+        size_t n = 0;
+
+        while (isalpha((unsigned char) (*s)[n]))
+                n++;
+        if (n == 0)
+                return USEC_PER_SEC;
+        if ((size_t) snprintf(word, sizeof(word), " %.*s ", (int) n, *s) >= sizeof(word))
+                return 0;
+        *s += n;
+        for (size_t i = 0; i < ELEMENTSOF(units); i++)
+                if (strstr(units[i].names, word))
+                        return units[i].usec;
+        return 0;
+}
+
+int parse_span(const char *s, usec_t *ret) {
+        usec_t sum = 0;
+
+        if (streq(s, "infinity")) {
+                *ret = USEC_INFINITY;
+                return 0;
+        }
+        do {
+                unsigned long long n;
+                usec_t unit, part;
+                char *end;
+
+                if (!isdigit((unsigned char) *s))
+                        return -EINVAL;
+                errno = 0;
+                n = strtoull(s, &end, 10);
+                if (errno > 0)
+                        return -errno;
+                s = end + strspn(end, " \t");
+                unit = take_unit(&s);
+                if (unit == 0)
+                        return -EINVAL;
+                if (__builtin_mul_overflow((usec_t) n, unit, &part) || __builtin_add_overflow(sum, part, &sum))
+                        return -ERANGE;
+                s += strspn(s, " \t");
+        } while (*s);
+        *ret = sum;
+        return 0;
 }
 
 char *format_bytes(uint64_t bytes, char buf[static FORMAT_BYTES_MAX]) {

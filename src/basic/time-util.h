@@ -20,6 +20,9 @@ int parse_timestamp(const char *s, usec_t *ret);
 /* "1 h 02 min", "3.2 s", "12 ms": for people. */
 #define FORMAT_SPAN_MAX 32
 char *format_span(usec_t span, char buf[static FORMAT_SPAN_MAX]);
+/* A span as systemd's settings have it: "30min", "2 weeks 3d", "18month"; a bare number is seconds; "infinity" is
+ * USEC_INFINITY. A month is 30.44 days, a year 365.25. */
+int parse_span(const char *s, usec_t *ret);
 
 /* "12.3 MB", powers of 1000; for people. */
 #define FORMAT_BYTES_MAX 32

@@ -97,11 +97,6 @@ int catalog_store_get(Db *db, const char *hash, char **ret, size_t *ret_size, Er
         return 0;
 }
 
-int catalog_store_prune(Db *db, usec_t before, size_t limit, Error **reterr_error) {
-        return db_run(db, SQL_CATALOG_PRUNE, NULL, NULL,
-                      BINDS(B_I64("before", before), B_I64("limit", limit)), reterr_error);
-}
-
 int catalog_fetch_store_insert(Db *db, const CatalogFetch *f, usec_t now, Error **reterr_error) {
         int r;
 

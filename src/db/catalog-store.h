@@ -18,9 +18,6 @@ int catalog_store_put(Db *db, const char *json, size_t n, usec_t now, char ret_h
                       Error **reterr_error);
 /* The text, NUL-terminated; `ret_size` may be NULL. -EBADMSG: what is stored isn't what was. */
 int catalog_store_get(Db *db, const char *hash, char **ret, size_t *ret_size, Error **reterr_error);
-/* Deletes up to `limit` catalogs that nothing refers to and that are older than `before`; returns how
- * many. */
-int catalog_store_prune(Db *db, usec_t before, size_t limit, Error **reterr_error);
 
 int catalog_fetch_store_insert(Db *db, const CatalogFetch *f, usec_t now, Error **reterr_error);
 int catalog_fetch_store_get(Db *db, const char *id, CatalogFetch **ret, Error **reterr_error);

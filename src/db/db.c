@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include <inttypes.h>
-#include <unistd.h>
 
 #include "db/change-store.h"
 #include "db/db-internal.h"
@@ -143,54 +142,5 @@ int db_refuse_in_use(Db *db, SqlId query, const char *id, const char *what, Erro
         r = db_get_i64(db, query, BINDS(B_TEXT("id", id)), &in_use, reterr_error);
         if (r >= 0 && in_use)
                 return error_set(reterr_error, -EBUSY, "%s '%s' is in use", what, id);
-        return r;
-}
-
-int db_check(Db *db, Error **reterr_error) {
-        static const char *const checks[] = { "PRAGMA integrity_check(1)", "PRAGMA foreign_key_check" };
-
-        for (size_t i = 0; i < ELEMENTSOF(checks); i++) {
-                sqlite3_stmt *s = NULL;
-                int result, r = 0;
-
-                result = sqlite3_prepare_v2(db->handle, checks[i], -1, &s, NULL);
-                if (result == SQLITE_OK)
-                        result = sqlite3_step(s);
-                /* One says "ok", the other says nothing. */
-                if (result == SQLITE_ROW && !streq((const char *) sqlite3_column_text(s, 0) ?: "", "ok"))
-                        r = error_set(reterr_error, -EBADMSG, "The database is damaged: %s",
-                                      (const char *) sqlite3_column_text(s, 0) ?: "?");
-                else if (result != SQLITE_ROW && result != SQLITE_DONE)
-                        r = engine_error(db->handle, result, "check the database", reterr_error);
-                (void) sqlite3_finalize(s);
-                if (r < 0)
-                        return r;
-        }
-        return 0;
-}
-
-int db_backup(Db *db, const char *path, Error **reterr_error) {
-        sqlite3_backup *backup;
-        sqlite3 *target = NULL;
-        int result, r;
-
-        if (access(path, F_OK) >= 0)
-                return error_set(reterr_error, -EEXIST, "There is a file '%s' already", path);
-        r = engine_open(path, /* read_only= */ false, /* create= */ true, &target, reterr_error);
-        if (r < 0)
-                return r;
-        backup = sqlite3_backup_init(target, "main", db->handle, "main");
-        result = backup ? SQLITE_OK : sqlite3_errcode(target);
-        /* All at once: a reader in WAL mode holds nobody up, and the copy is of one moment. */
-        if (backup) {
-                result = sqlite3_backup_step(backup, -1);
-                (void) sqlite3_backup_finish(backup);
-        }
-        r = result == SQLITE_OK || result == SQLITE_DONE
-                    ? 0
-                    : engine_error(target, result, "copy the database", reterr_error);
-        (void) sqlite3_close(target);
-        if (r < 0)
-                (void) unlink(path);
         return r;
 }

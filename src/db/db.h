@@ -63,9 +63,3 @@ void db_rollbackp(Db **transaction);
 /* The highest seq of `change` that this connection has committed since it was opened, 0 when none: what
  * the Changed signal carries. */
 int64_t db_committed_seq(const Db *db);
-
-/* Whether the file is sound: 0, or -EBADMSG with what is wrong. Reads everything. */
-int db_check(Db *db, Error **reterr_error);
-
-/* Copies the database to a new file while others go on using this one. -EEXIST when the file is there. */
-int db_backup(Db *db, const char *path, Error **reterr_error);

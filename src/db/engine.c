@@ -148,11 +148,19 @@ static int set_up(sqlite3 *handle, bool create, Error **reterr_error) {
         if (r < 0 || !create)
                 return r;
         r = engine_has_tables(handle, reterr_error);
-        if (r != 0)
-                return r < 0 ? r : 0;
-        /* "GANT": what file(1) may know the file by. */
-        return execute(handle, "PRAGMA application_id = 1195462228; PRAGMA journal_mode = WAL;",
-                       "set up the database", reterr_error);
+        if (r < 0)
+                return r;
+        /* auto_vacuum must come before anything is written: freed pages can then be given back a few at a time, while
+         * VACUUM would hold everybody up. "GANT": what file(1) may know the file by. */
+        if (r == 0)
+                r = execute(handle, "PRAGMA auto_vacuum = INCREMENTAL; PRAGMA application_id = 1195462228;",
+                            "set up the database", reterr_error);
+        /* Also of a file that is there: a restored backup is in another mode. */
+        return r < 0 ? r : execute(handle, "PRAGMA journal_mode = WAL;", "set up the database", reterr_error);
+}
+
+int engine_leave_wal(sqlite3 *handle, Error **reterr_error) {
+        return execute(handle, "PRAGMA journal_mode = DELETE;", "make the copy one file", reterr_error);
 }
 
 int engine_open(const char *path, bool read_only, bool create, sqlite3 **ret, Error **reterr_error) {

@@ -16,6 +16,9 @@
 /* Opens the file with our settings, unless `create` only where it exists. */
 int engine_open(const char *path, bool read_only, bool create, sqlite3 **ret, Error **reterr_error);
 
+/* Makes it one file, without a log beside it. */
+int engine_leave_wal(sqlite3 *handle, Error **reterr_error);
+
 /* What a result of SQLite's means to our callers, with the sentence. */
 int engine_error(sqlite3 *handle, int result, const char *doing, Error **reterr_error);
 

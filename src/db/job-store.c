@@ -265,8 +265,3 @@ int job_store_streak(Db *db, const char *connection_id, JobStreak *ret, Error **
                              .first_failure_at = (usec_t) first };
         return 0;
 }
-
-int job_store_prune(Db *db, usec_t before, size_t limit, Error **reterr_error) {
-        return db_run(db, SQL_JOB_PRUNE, NULL, NULL, BINDS(B_I64("before", before), B_I64("limit", limit)),
-                      reterr_error);
-}

@@ -56,7 +56,3 @@ typedef struct JobStreak {
 } JobStreak;
 /* For the rule that turns a failing connection off. Cancelled jobs don't count. */
 int job_store_streak(Db *db, const char *connection_id, JobStreak *ret, Error **reterr_error);
-
-/* Deletes up to `limit` ended jobs last changed before `before`, with attempts and statistics, but never
- * a connection's newest one. Returns how many. */
-int job_store_prune(Db *db, usec_t before, size_t limit, Error **reterr_error);

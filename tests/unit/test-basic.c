@@ -93,6 +93,46 @@ TEST(numbers_are_whole_strings_or_errors) {
         ASSERT_ERROR(parse_u64("18446744073709551616", &u), ERANGE);
         ASSERT_ERROR(parse_u64(" 1", &u), EINVAL);
         ASSERT_ERROR(parse_i64("1x", &i), EINVAL);
+        ASSERT_OK(parse_bytes("4G", &u));
+        assert_true(u == UINT64_C(4) << 30);
+        ASSERT_OK(parse_bytes("512 K", &u));
+        assert_int_equal(u, 512 * 1024);
+        ASSERT_OK(parse_bytes("7", &u));
+        assert_int_equal(u, 7);
+        ASSERT_OK(parse_bytes("infinity", &u));
+        assert_true(u == UINT64_MAX);
+        ASSERT_ERROR(parse_bytes("", &u), EINVAL);
+        ASSERT_ERROR(parse_bytes("-1", &u), EINVAL);
+        ASSERT_ERROR(parse_bytes("1X", &u), EINVAL);
+        ASSERT_ERROR(parse_bytes("1GB", &u), EINVAL);
+        ASSERT_ERROR(parse_bytes("16E", &u), ERANGE);
+}
+
+TEST(spans_are_read_as_systemd_reads_them) {
+        usec_t t;
+
+        ASSERT_OK(parse_span("90", &t));
+        assert_int_equal(t, 90 * USEC_PER_SEC);
+        ASSERT_OK(parse_span("5ms", &t));
+        assert_int_equal(t, 5000);
+        ASSERT_OK(parse_span("1h 30min", &t));
+        assert_int_equal(t, 5400 * USEC_PER_SEC);
+        ASSERT_OK(parse_span("2 weeks 3d", &t));
+        assert_int_equal(t, 17 * 86400 * USEC_PER_SEC);
+        ASSERT_OK(parse_span("6month", &t));
+        assert_int_equal(t, 6 * 2629800 * USEC_PER_SEC);
+        ASSERT_OK(parse_span("1M", &t));
+        assert_int_equal(t, 2629800 * USEC_PER_SEC);
+        ASSERT_OK(parse_span("1m", &t));
+        assert_int_equal(t, 60 * USEC_PER_SEC);
+        ASSERT_OK(parse_span("infinity", &t));
+        assert_true(t == USEC_INFINITY);
+        ASSERT_ERROR(parse_span("", &t), EINVAL);
+        ASSERT_ERROR(parse_span("d", &t), EINVAL);
+        ASSERT_ERROR(parse_span("5 fortnights", &t), EINVAL);
+        ASSERT_ERROR(parse_span("-5d", &t), EINVAL);
+        ASSERT_ERROR(parse_span("5d,", &t), EINVAL);
+        ASSERT_ERROR(parse_span("999999999999y", &t), ERANGE);
 }
 
 TEST(terminal_text_carries_no_control_bytes) {

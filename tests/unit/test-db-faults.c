@@ -15,8 +15,10 @@
 #include "db/change-store.h"
 #include "db/generation-store.h"
 #include "db/job-store.h"
+#include "db/maintenance.h"
 #include "db/metadata-store.h"
 #include "db/permission-store.h"
+#include "db/prune-store.h"
 #include "db/secret-store.h"
 #include "db/session-store.h"
 #include "db/state-store.h"
@@ -156,6 +158,19 @@ static int fill_runs(Db *db) {
         return workflow_store_finish(db, "old", WORKFLOW_COMPLETED, "{}", NOW, NULL);
 }
 
+/* For whoever gives them back. */
+static void free_some_pages(Db *db) {
+        char noise[1 << 15], hash[CATALOG_HASH_MAX];
+        uint64_t x = 1;
+
+        for (size_t i = 0; i < sizeof(noise); i++) {
+                x = x * 6364136223846793005U + 1442695040888963407U;
+                noise[i] = (char) (x >> 56);
+        }
+        ASSERT_OK(catalog_store_put(db, noise, sizeof(noise), NOW, hash, NULL));
+        assert_int_equal(prune_catalog(db, hash, NULL), 1);
+}
+
 static int fill_more(Db *db) {
         Connection c = { .id = S("c2"),
                          .workspace_id = S("w"),
@@ -183,6 +198,7 @@ static int fill_more(Db *db) {
         f.catalog_hash = hash;
         ASSERT_OK(catalog_fetch_store_insert(db, &f, NOW, NULL));
         ASSERT_OK(catalog_store_put(db, "{\"y\":1}", 7, NOW, hash, NULL));
+        free_some_pages(db);
         ASSERT_OK(state_store_merge(db, "c", states, strlen(states), NOW, NULL));
         ASSERT_OK(generation_store_set(db, &(Generation) { .connection_id = S("c"), .stream_name = S("a") },
                                        NOW, NULL));
@@ -316,8 +332,14 @@ STEP(catalog_put) {
 
         return catalog_store_put(db, "{\"n\":1}", 7, LATER, hash, NULL);
 }
-STEP(catalog_prune) {
-        return catalog_store_prune(db, LATER, 10, NULL);
+STEP(prune_catalog) {
+        char hash[CATALOG_HASH_MAX];
+
+        (void) catalog_store_hash("{\"y\":1}", 7, hash);
+        return prune_catalog(db, hash, NULL);
+}
+STEP(prune_fetch) {
+        return prune_fetch(db, "f", NULL);
 }
 STEP(catalog_fetch_insert) {
         char hash[CATALOG_HASH_MAX];
@@ -360,8 +382,14 @@ STEP(job_update) {
         return job_store_update(db, &(Job) { .id = 3, .config = S("{}"), .total_partial_failures = 1 },
                                 LATER, NULL);
 }
-STEP(job_prune) {
-        return job_store_prune(db, LATER, 10, NULL);
+STEP(prune_job) {
+        return prune_job(db, 1, 10, NULL);
+}
+STEP(prune_job_in_parts) {
+        return prune_job(db, 1, 2, NULL);
+}
+STEP(vacuum) {
+        return db_vacuum(db, 4, NULL);
 }
 STEP(attempt_finish) {
         return attempt_store_finish(

@@ -208,22 +208,6 @@ TEST(W04_the_streak_of_failures_ends_with_a_success) {
         assert_int_equal(s.first_failure_at, NOW + 2);
 }
 
-TEST(pruning_leaves_each_connections_newest_job) {
-        _cleanup_test_db_ TestDb t = {};
-        Job *none;
-
-        test_db_new(&t);
-        for (int i = 0; i < 3; i++)
-                ended_job(t.db, "c", JOB_SUCCEEDED, NOW + (usec_t) i);
-        assert_int_equal(job_store_prune(t.db, NOW + 100, 1, NULL), 1);
-        ASSERT_ERROR(job_store_get(t.db, 1, &none, NULL), ENOENT);
-        assert_int_equal(job_store_prune(t.db, NOW + 100, 10, NULL), 1);
-        assert_int_equal(job_store_prune(t.db, NOW + 100, 10, NULL), 0);
-        expect_jobs(t.db, &JOB_FILTER_ALL, NULL, "3 ");
-        /* Its number is not given out again. */
-        assert_int_equal(create_job(t.db, "c", NOW), 4);
-}
-
 TEST(W06_one_attempt_runs_at_a_time) {
         _cleanup_test_db_ TestDb t = {};
         _cleanup_(attempt_array_done) AttemptArray all = {};

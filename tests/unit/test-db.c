@@ -3,6 +3,7 @@
 #include <sqlite3.h>
 
 #include "db/change-store.h"
+#include "db/maintenance.h"
 #include "db/metadata-store.h"
 #include "db/sql.h"
 #include "unit/db-harness.h"

@@ -70,11 +70,6 @@ SELECT 1 FROM catalog WHERE hash = $hash;
 SELECT size FROM catalog WHERE hash = $hash;
 -- name: catalog_content
 SELECT content FROM catalog WHERE hash = $hash;
--- name: catalog_prune
-DELETE FROM catalog WHERE hash IN (SELECT k.hash FROM catalog AS k WHERE k.created_at < $before
-        AND NOT EXISTS (SELECT 1 FROM connection AS c WHERE c.catalog_hash = k.hash)
-        AND NOT EXISTS (SELECT 1 FROM catalog_fetch AS f WHERE f.catalog_hash = k.hash)
-        ORDER BY k.created_at LIMIT $limit);
 -- name: catalog_fetch_insert
 INSERT INTO catalog_fetch (id, actor_id, config_hash, connector_version, catalog_hash, created_at)
         VALUES ($id, $actor_id, $config_hash, $connector_version, $catalog_hash, $now);

@@ -28,11 +28,6 @@ SELECT id, ended_at FROM job WHERE connection_id = $connection_id AND status = '
 SELECT count(*) FROM job WHERE connection_id = $connection_id AND id > $id AND status = 'failed';
 -- name: job_streak_first
 SELECT ended_at FROM job WHERE connection_id = $connection_id AND id > $id AND status = 'failed' ORDER BY id LIMIT 1;
--- name: job_prune
-DELETE FROM job WHERE id IN (SELECT j.id FROM job AS j WHERE j.updated_at < $before
-        AND j.status NOT IN ('pending', 'queued', 'running', 'incomplete')
-        AND EXISTS (SELECT 1 FROM job AS k WHERE k.connection_id = j.connection_id AND k.id > j.id)
-        ORDER BY j.updated_at LIMIT $limit);
 
 -- Lists. Without filters the page is found in an index alone; with a filter rows are read until it is full, which for a
 -- rare status has an index of its own; with times the rows of one range are read, and sorted where they come in another

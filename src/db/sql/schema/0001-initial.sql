@@ -107,7 +107,7 @@ CREATE TABLE catalog (
         created_at @I64@ NOT NULL,
         content @BLOB@ NOT NULL
 ) @STRICT@;
-CREATE INDEX catalog_age ON catalog (created_at);
+CREATE INDEX catalog_age ON catalog (created_at, hash);
 
 CREATE TABLE catalog_fetch (
         id TEXT PRIMARY KEY NOT NULL,
@@ -119,6 +119,7 @@ CREATE TABLE catalog_fetch (
 ) @STRICT@;
 CREATE INDEX catalog_fetch_actor ON catalog_fetch (actor_id, created_at, id);
 CREATE INDEX catalog_fetch_catalog ON catalog_fetch (catalog_hash);
+CREATE INDEX catalog_fetch_age ON catalog_fetch (created_at, id);
 
 CREATE TABLE connection (
         id TEXT PRIMARY KEY NOT NULL,
@@ -289,6 +290,7 @@ CREATE TABLE stream_latest (
         attempt @I64@ NOT NULL,
         PRIMARY KEY (connection_id, stream_namespace, stream_name)
 ) @STRICT@;
+CREATE INDEX stream_latest_job ON stream_latest (job_id);
 
 CREATE TABLE generation (
         connection_id TEXT NOT NULL REFERENCES connection (id) ON DELETE CASCADE,

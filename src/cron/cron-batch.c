@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <unistd.h>
+
+#include "cron/cron.h"
+#include "db/maintenance.h"
+
+/* Batches between two checkpoints: a log of some megabytes. */
+#define CHECKPOINT_BATCHES 16U
+
+/* What waits DB_BUSY_USEC in vain has met a busy hour: who has time tries again. */
+#define BEGIN_TRIES 4U
+
+static int begin(Cron *c, Db **ret, Error **reterr_error) {
+        int r = -EBUSY;
+
+        for (unsigned i = 0; i < BEGIN_TRIES && r == -EBUSY; i++)
+                r = db_begin_immediate(c->db, ret, reterr_error);
+        return r;
+}
+
+/* 1: there is more to do. */
+static int one_batch(Cron *c, CronStep step, void *userdata, usec_t *ret_held, Error **reterr_error) {
+        _cleanup_(db_rollbackp) Db *transaction = NULL;
+        usec_t begun, end;
+        int more, r;
+
+        r = begin(c, &transaction, reterr_error);
+        if (r < 0)
+                return r;
+        begun = env_now(c->env, ENV_CLOCK_MONOTONIC);
+        do
+                more = step(c, userdata, reterr_error);
+        while (more > 0 && env_now(c->env, ENV_CLOCK_MONOTONIC) - begun < BATCH_USEC);
+        if (more < 0)
+                return more;
+        r = db_commit(&transaction, reterr_error);
+        end = env_now(c->env, ENV_CLOCK_MONOTONIC);
+        *ret_held = end - begun;
+        return r < 0 ? r : more;
+}
+
+int cron_batches(Cron *c, CronStep step, void *userdata, Error **reterr_error) {
+        int more;
+
+        db_checkpoint_apart(c->db);
+        do {
+                usec_t held = 0;
+
+                more = one_batch(c, step, userdata, &held, reterr_error);
+                c->longest = MAX(c->longest, held);
+                if (++c->batches % CHECKPOINT_BATCHES == 0)
+                        db_checkpoint(c->db);
+                if (more > 0)
+                        (void) usleep((useconds_t) MIN(held, USEC_PER_SEC / 2));
+        } while (more > 0);
+        return more;
+}
