@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <stdio.h>
+
 #include "basic/log.h"
 #include "orchestrator/worker-oneshot.h"
 #include "orchestrator/worker-output.h"
@@ -13,6 +15,7 @@ struct WorkerOneshot {
         Masker *masker;
         char *type;
         const char *origin; /* source or destination */
+        JsonObject *actor;
 };
 
 static void on_log(const char *level, const char *message, void *userdata) {
@@ -48,16 +51,28 @@ static int make_output(WorkerOneshot *o, const OneshotResult *result, JsonObject
         return 0;
 }
 
+/* What the person reads: the limit where it was that, else what the connector or we said. */
+static char *failure_message(const WorkerOneshot *o, const OneshotResult *result) {
+        _cleanup_free_ char *cause = NULL;
+        char *message;
+
+        if (!result->has_usage || !result->usage.oom)
+                return masker_apply(o->masker, result->error->message);
+        cause = worker_output_oom(o->actor);
+        if (asprintf(&message, "The connector was killed: %s",
+                     cause ?: "it needed more memory than it may have") < 0)
+                return NULL;
+        return message;
+}
+
 static void on_done(ConnectorOneshot *oneshot, const OneshotResult *result, void *userdata) {
         _cleanup_free_ char *message = NULL;
         WorkerOneshot *o = userdata;
         JsonObject *output = NULL;
         int r = 0;
 
-        if (result->error && result->has_usage && result->usage.oom)
-                message = strdup("The connector needed more memory than it may have and was killed");
-        else if (result->error)
-                message = masker_apply(o->masker, result->error->message);
+        if (result->error)
+                message = failure_message(o, result);
         if (!result->error)
                 r = make_output(o, result, &output);
         else
@@ -88,6 +103,7 @@ int worker_oneshot_new(Env *env, WorkerStart *start, WorkerLink *link, WorkerOne
                 return -ENOMEM;
         (void) json_get_string(actor, "role", &role, "actor", NULL);
         (void) json_get_string(actor, "reference", &name, "actor", NULL);
+        o->actor = json_object_get(actor);
         o->origin = streq_ptr(role, "destination") ? "destination" : "source";
         r = masker_add_strv(o->masker, start->secrets);
         if (r < 0)
@@ -107,6 +123,7 @@ WorkerOneshot *worker_oneshot_free(WorkerOneshot *o) {
                 return NULL;
         connector_oneshot_free(o->oneshot);
         masker_free(o->masker);
+        json_object_put(o->actor);
         free(o->type);
         free(o);
         return NULL;

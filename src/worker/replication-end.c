@@ -149,8 +149,9 @@ static int judge_exit(ReplicationSide *side) {
                                                                                    "its memory)" : "");
         signal_name = sigabbrev_np(side->exit.signal);
         return replication_fault(r, side->origin, FAILURE_SYSTEM_ERROR, NULL,
-                                 "The %s was ended by signal %d%s%s", name,
-                                 side->exit.signal, signal_name ? ", SIG" : "", strempty(signal_name));
+                                 "The %s was ended by signal %d%s%s%s%s", name,
+                                 side->exit.signal, signal_name ? ", SIG" : "", strempty(signal_name),
+                                 side->exit_cause ? ": " : "", strempty(side->exit_cause));
 }
 
 /* The source has ended well: what the destination must still be told. */

@@ -26,6 +26,7 @@ struct Harness {
         const char *input;        /* what the source writes */
         bool destination_starts_late; /* reads only after the source's end and three grace times more */
         int source_code, source_signal;
+        const char *source_cause; /* of its exit, told before it */
         bool source_hangs;        /* writes, then neither ends nor exits until it is stopped */
         bool source_silent_exit;  /* exits and leaves its output open */
         int destination_code;
@@ -70,6 +71,8 @@ static int harness_source_exit(Harness *h) {
                 env_source_free(h->env, TAKE_PTR(h->source_io));
                 h->source_out = safe_close(h->source_out);
         }
+        if (h->source_cause)
+                assert_int_equal(replication_explain_exit(h->replication, ORIGIN_SOURCE, h->source_cause), 0);
         return replication_source_exited(h->replication, &e, NULL);
 }
 

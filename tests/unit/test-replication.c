@@ -518,6 +518,13 @@ TEST(a_killed_source_fails_with_the_signal) {
         assert_contains(harness_failure(&h, 0), "signal 9, SIGKILL");
 }
 
+TEST(what_killed_a_source_is_told) {
+        HARNESS(.input = USER(1), .source_signal = SIGKILL, .source_cause = "it took too much");
+
+        harness_run(&h);
+        assert_contains(harness_failure(&h, 0), "signal 9, SIGKILL: it took too much");
+}
+
 TEST(cancel_commits_what_came_back) {
         HARNESS(.input = USER(1) USER_STATE(1) USER(2), .source_hangs = true, .cancel_after_lines = 3);
         const FailureReason *f;
