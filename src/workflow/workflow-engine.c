@@ -176,8 +176,10 @@ static int adopt(WorkflowEngine *e, OpenWorkflow *w, const History *h) {
         return r;
 }
 
-static usec_t due(const WorkflowEngine *e, const OpenWorkflow *w) {
-        usec_t monotonic = env_now(e->env, ENV_CLOCK_MONOTONIC), wall = env_now(e->env, ENV_CLOCK_REALTIME);
+/* When it wants to run; `monotonic` is now, the caller's: to look again would put what is due into the future
+ * of who compares, for ever on a machine where a look takes a microsecond. */
+static usec_t due(const WorkflowEngine *e, const OpenWorkflow *w, usec_t monotonic) {
+        usec_t wall = env_now(e->env, ENV_CLOCK_REALTIME);
         usec_t at = w->retry_at > 0 ? w->retry_at : USEC_INFINITY;
 
         if (w->runnable)
@@ -193,12 +195,12 @@ static usec_t due(const WorkflowEngine *e, const OpenWorkflow *w) {
 }
 
 static void arm(WorkflowEngine *e) {
-        usec_t at = USEC_INFINITY;
+        usec_t at = USEC_INFINITY, now = env_now(e->env, ENV_CLOCK_MONOTONIC);
         void *value;
         size_t i = 0;
 
         while (hashmap_iterate(e->workflows, &i, NULL, NULL, &value))
-                at = MIN(at, due(e, value));
+                at = MIN(at, due(e, value, now));
         (void) e->env->ops->timer_set(e->timer, at);
 }
 
@@ -392,7 +394,7 @@ static OpenWorkflow *next_due(WorkflowEngine *e) {
         size_t i = 0;
 
         while (hashmap_iterate(e->workflows, &i, NULL, NULL, &value))
-                if (due(e, value) <= now)
+                if (due(e, value, now) <= now)
                         return value;
         return NULL;
 }
@@ -608,7 +610,7 @@ bool workflow_engine_is_busy(const WorkflowEngine *e) {
         while (hashmap_iterate(e->workflows, &i, NULL, NULL, &value)) {
                 const OpenWorkflow *w = value;
 
-                if (w->runnable || w->retry_at > 0 || due(e, w) <= now)
+                if (w->runnable || w->retry_at > 0 || due(e, w, now) <= now)
                         return true;
         }
         return false;

@@ -120,6 +120,17 @@ TEST(a_workflow_runs_to_its_end) {
         assert_true(w.now >= 1100 * USEC_PER_SEC);
 }
 
+/* As on a slow or emulated processor: what is due must not run away from who compares. */
+TEST(a_clock_that_moves_on_with_each_look_stops_nobody) {
+        _cleanup_world_ World w;
+
+        world_init(&w, job_codes);
+        w.look_takes = 1;
+        start(&w, "job");
+        world_run(&w);
+        assert_job_done(&w);
+}
+
 /* The story with a fault at call `n`, and a cancel after `cancel_after` steps (UINT_MAX: none). false: the fault was not
  * reached. */
 static bool play(Fault fault, unsigned n, unsigned cancel_after) {
