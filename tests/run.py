@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What ./run-tests does once its packages are there: builds, runs the suites of a tier, adds up what they say.
 
-Tiers: ci (the default: everything that a quiet machine can prove in half an hour), compat (real connectors from PyPI and npm),
+Tiers: ci (the default: everything that a quiet machine can prove in 20 minutes), compat (real connectors from PyPI and npm),
 soak (syncs with kills and full disks for --soak-seconds, slow scenarios), full (all of them). A suite is a function below that returns (passed, failed, skipped)."""
 
 import argparse
@@ -153,7 +153,7 @@ def distcheck():
 
 
 def host_tests(name, *arguments):
-    """Runs tests/host/run, shows what didn't pass, reads its last line."""
+    """Runs tests/host/run, shows what didn't pass, reads its last line: (passed, failed, skipped)."""
     code = call(name, [ROOT / "tests/host/run", *arguments], quiet=True)
     lines = (LOGS / f"{name}.log").read_text(errors="replace").splitlines()
     counts = re.fullmatch(r"(\d+) passed, (\d+) failed, (\d+) skipped", lines[-1] if lines else "")
@@ -165,9 +165,40 @@ def host_tests(name, *arguments):
     return passed, failed or int(code != 0), skipped
 
 
+# These take the longest, so they begin first. They wait for idle times, restarts and each other's ends most of the time: two
+# hosts side by side take little more than the longer of them.
+LONG_HOST_TESTS = ("suite-units", "suite-kills", "packaging", "suite-secrets", "suite-idle", "activation", "suite-platform")
+
+
+def host_lane(queue, results, lines):
+    TEXT.lines = lines
+    while True:
+        try:
+            names = queue.pop(0)
+        except IndexError:
+            return
+        try:
+            results.append(host_tests(f"host-{names[0]}", *names))
+        except Exception:  # a lane that breaks leaves the others' results alone
+            say(traceback.format_exc())
+            results.append(one(False))
+
+
 def host():
-    """the packages on Debian 12 hosts of their own, booted by systemd-nspawn"""
-    return host_tests("host")
+    """the packages on Debian 12 hosts of their own, booted by systemd-nspawn, two at a time"""
+    names = subprocess.run([ROOT / "tests/host/run", "--list"], capture_output=True, text=True, check=True).stdout.split()
+    shared = [n for n in names if any("# host:" in line and "shared" in line
+                                      for path in (ROOT / "tests/host").glob(f"test-{n}.*") for line in path.open())]
+    queue = [[n] for n in LONG_HOST_TESTS if n in names] + [shared] * bool(shared)
+    queue += [[n] for n in names if n not in shared and n not in LONG_HOST_TESTS]
+    # Packages and root are made once, by the first that needs them: a lock holds the other up.
+    results, lines = [], TEXT.lines
+    lanes = [threading.Thread(target=host_lane, args=(queue, results, lines)) for _ in range(2)]
+    for lane in lanes:
+        lane.start()
+    for lane in lanes:
+        lane.join()
+    return tuple(sum(column) for column in zip(*results)) or one(False)
 
 
 def vm():
@@ -198,11 +229,12 @@ def soak():
 
 
 # Suite and the seconds that it takes on a quiet machine of two cores. The first two are what all others build on; of the
-# rest, one lane computes and the other mostly waits, so that they run side by side.
+# rest, two lanes compute and one mostly waits, so that they run side by side.
 FIRST = [(build, 60), (unit, 60)]
-COMPUTING = [(clang, 60), (analysis, 20), (asan, 600), (valgrind, 250), (distcheck, 180), (suite, 180)]
-WAITING = [(scenario, 300), (host, 900), (vm, 200)]
-CI = [*FIRST, *COMPUTING, *WAITING]
+LANES = [[(clang, 60), (analysis, 20), (asan, 600), (distcheck, 180)],
+         [(scenario, 300), (valgrind, 250), (suite, 180)],
+         [(host, 600), (vm, 200)]]
+CI = [*FIRST, *(s for lane in LANES for s in lane)]
 TIERS = {"ci": CI, "compat": [(build, 60), (compat, 1800)], "soak": [(build, 60), (soak, 3600)],
          "full": CI + [(compat, 1800), (soak, 3600)]}
 
@@ -237,7 +269,9 @@ def run_all(suites):
     for suite, budget in first:
         if not run_suite(suite, budget, total) and suite is build:
             return total
-    lanes = [[s for s in suites if s in COMPUTING], [s for s in suites if s not in COMPUTING and s not in FIRST]]
+    # The other tiers' suites come one after the other, behind what waits.
+    others = [s for s in suites if s not in CI]
+    lanes = [[s for s in suites if s in lane] + (others if lane is LANES[-1] else []) for lane in LANES]
     threads = [threading.Thread(target=run_lane, args=(lane, total)) for lane in lanes if lane]
     for thread in threads:
         thread.start()
