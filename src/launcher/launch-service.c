@@ -20,8 +20,11 @@ static const UnitProperty service_properties[] = {
         { "PrivateTmp", "b", "true", "no files of others in /tmp, none left behind (T07)" },
         { "PrivateDevices", "b", "true", "null, zero, full, random, tty; no disks, no kernel memory (T11)" },
         { "PrivateMounts", "b", "true", "what is mounted here is not mounted there" },
-        { "ProtectKernelTunables", "b", "true", "/proc/sys and /sys are read-only" },
-        { "ProtectControlGroups", "b", "true", "it can't lift its own limits (T14)" },
+        /* Stronger than ProtectKernelTunables= and ProtectControlGroups=, whose list of places, each made
+         * read-only by itself, costs 40 ms of CPU a start. With it and without the machine's part of /proc
+         * there is nothing for them to protect. */
+        { "InaccessiblePaths", "as", "[\"/sys\"]",
+          "no kernel switches, and no control groups, so that it can't lift its own limits (T14)" },
         { "ProtectProc", "s", "\"invisible\"", "other users' processes are not there (T03)" },
         { "ProcSubset", "s", "\"pid\"", "nor is the machine's own part of /proc" },
         /* privileges */

@@ -192,17 +192,17 @@ int sandbox_plan_add_file(SandboxPlan *p, const char *target, unsigned mode) {
 
 int sandbox_plan_add_base(SandboxPlan *p) {
         /* Programs and libraries; /bin and its like are links into /usr where the host has them so. The
-         * rest is what the dynamic linker, TLS, time zones and MIME guesses read. passwd, group and
-         * nsswitch.conf are made up by the sandbox: the host's tell who lives there. */
+         * rest is what the dynamic linker, time zones and MIME guesses read, and with a network resolver and
+         * TLS: no more, since each costs time at every start. passwd, group and nsswitch.conf are made up by
+         * the sandbox: the host's tell who lives there. */
         static const char *const always[] = {
                 "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/etc/alternatives",
-                "/etc/ca-certificates", "/etc/crypto-policies", "/etc/ld.so.cache", "/etc/ld.so.conf",
-                "/etc/ld.so.conf.d", "/etc/localtime", "/etc/mime.types", "/etc/pki/tls/certs",
-                "/etc/pki/ca-trust/extracted", "/etc/ssl/certs", "/etc/ssl/openssl.cnf", "/etc/timezone",
+                "/etc/ld.so.cache", "/etc/localtime", "/etc/mime.types", "/etc/timezone",
         };
         static const char *const with_network[] = {
-                "/etc/gai.conf", "/etc/host.conf", "/etc/hosts", "/etc/protocols", "/etc/resolv.conf",
-                        "/etc/services",
+                "/etc/ca-certificates", "/etc/crypto-policies", "/etc/gai.conf", "/etc/host.conf", "/etc/hosts",
+                "/etc/pki/ca-trust/extracted", "/etc/pki/tls/certs", "/etc/protocols", "/etc/resolv.conf",
+                "/etc/services", "/etc/ssl/certs", "/etc/ssl/openssl.cnf",
         };
         static const char *const private[] = { "/dev/shm", "/tmp", "/var/tmp" };
         int r;

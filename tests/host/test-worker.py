@@ -109,7 +109,7 @@ def test_T16_a_worker_at_work_is_fenced_in(lab):
     inside = [str(path.relative_to(f"/proc/{pid}/root")) for path in pathlib.Path(f"/proc/{pid}/root").rglob("*")]
     require(sorted(inside) == ["run", "run/gantry", "run/gantry/workload.sock"], f"{inside}")
     held = sorted({os.readlink(path).split(":")[0] for path in pathlib.Path(f"/proc/{pid}/fd").iterdir()})
-    require(set(held) <= {"socket", "pipe", "anon_inode", "/memfd"}, f"{held}")
+    require(set(held) <= {"socket", "pipe", "anon_inode", "/memfd", "/dev/null"}, f"{held}")
     lab.api.call("PUT", "workload/cancel", {"workloadId": workload_id, "source": "test", "reason": "enough"})
     run("busctl", "call", "org.gantry.Launcher1", "/org/gantry/Launcher1", "org.gantry.Launcher1.Manager", "Cancel", "s", workload_id)
 

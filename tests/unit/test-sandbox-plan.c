@@ -78,6 +78,8 @@ TEST(without_a_network_no_resolver_files_are_given) {
         ASSERT_OK(sandbox_plan_add_base(any));
         assert_null(find(none, "/etc/resolv.conf"));
         assert_non_null(find(any, "/etc/resolv.conf"));
+        assert_null(find(none, "/etc/ssl/certs"));
+        assert_non_null(find(any, "/etc/ssl/certs"));
         assert_non_null(find(none, "/usr"));
         assert_null(find(none, "/etc"));
         assert_null(find(none, "/etc/passwd"));
