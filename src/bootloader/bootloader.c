@@ -15,6 +15,7 @@
 #include "bootloader/seed.h"
 #include "db/migrate.h"
 #include "shared/env-event.h"
+#include "shared/journal.h"
 
 enum {
         EXIT_USAGE = 2,
@@ -159,7 +160,9 @@ static int run(const Options *o, Env *e, Error **reterr_error) {
         /* T74: syncs will fail for want of their secrets; everything else can be seen and mended. */
         r = bootstrap_check_key(db, keys, &warning);
         if (r < 0)
-                log_warning("The secrets in %s can't be used: %s", o->database, error_message(warning, r));
+                journal_message(LOG_LEVEL_WARNING, MESSAGE_SECRETS_UNREADABLE,
+                                JOURNAL_FIELDS({ "GANTRY_DATABASE", o->database }),
+                                "The secrets in %s can't be used: %s", o->database, error_message(warning, r));
         return 0;
 }
 
@@ -177,7 +180,7 @@ int main(int argc, char *argv[]) {
         if (r >= 0)
                 r = options.check ? check(&options, &error) : run(&options, e, &error);
         if (r < 0) {
-                log_error("gantry-bootloader: %s", error_message(error, r));
+                journal_start_failure(r, error_message(error, r));
                 return exit_code(r);
         }
         return EXIT_SUCCESS;

@@ -10,6 +10,7 @@
 #include "launcher/isolation.h"
 #include "launcher/launch-io.h"
 #include "runtime/connector-oneshot.h"
+#include "shared/journal.h"
 
 #define FILE_MAX (64U * 1024U)
 #define TRY_MEMORY_MAX "67108864"
@@ -95,7 +96,8 @@ static void conclude(Isolation *i) {
 
                 /* Each ends with ", ". */
                 i->missing[n >= 2 ? n - 2 : 0] = 0;
-                log_warning("This host does not isolate; not enforced: %s", i->missing);
+                journal_message(LOG_LEVEL_WARNING, MESSAGE_HOST_NOT_ISOLATED, JOURNAL_FIELDS({ "GANTRY_MISSING", i->missing }),
+                                "This host does not isolate; not enforced: %s", i->missing);
         }
         remember(i);
         i->options.known(i->options.userdata);

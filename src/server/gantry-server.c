@@ -14,6 +14,7 @@
 #include "server/event-feed.h"
 #include "server/server.h"
 #include "shared/daemon-options.h"
+#include "shared/journal.h"
 
 typedef struct Options {
         char **listen; /* none: the activated socket */
@@ -42,7 +43,7 @@ static int open_stores(Server *s, const Options *o) {
         if (r >= 0)
                 r = jwt_key_new(s->keys, deployment, &s->jwt);
         if (r < 0)
-                log_error("%s", error_message(e, r));
+                journal_start_failure(r, error_message(e, r));
         return r;
 }
 

@@ -93,3 +93,10 @@ void journal_message(LogLevel level, const char *message_id, const JournalField 
         if (!stderr_is_journal() || send_entry(level, message_id, fields, text) < 0)
                 log_full(level, "%s", text);
 }
+
+void journal_start_failure(int r, const char *sentence) {
+        if (r == -EPROTO)
+                journal_message(LOG_LEVEL_ERROR, MESSAGE_SCHEMA_REFUSED, JOURNAL_FIELDS({}), "%s", sentence);
+        else
+                log_error("%s", sentence);
+}

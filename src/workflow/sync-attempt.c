@@ -124,6 +124,12 @@ int sync_step_start(WorkflowContext *c, void *userdata, JsonObject **ret, Error 
                 r = add_ids(o, connection, number);
         if (r < 0)
                 return r;
+        if (number == 0)
+                job_journal_note(&run->world->journal,
+                                 &(JobNoteOptions) { LOG_LEVEL_INFO, MESSAGE_JOB_STARTED, run->job_id, -1,
+                                                     run->connection_id, NULL, NULL },
+                                 "Job %lld (%s) of connection '%s' started", (long long) run->job_id,
+                                 job_type_to_string(job->type), connection->name);
         if (connection->status == CONNECTION_DEPRECATED || (number > 0 && connection->status != CONNECTION_ACTIVE)) {
                 failure = failure_make("airbyte_platform", "manual_cancellation",
                                        "The connection was deleted or turned off", now);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include <stdio.h>
+
 #include "db/attempt-store.h"
 #include "db/job-store.h"
 #include "db/timeline-store.h"
@@ -243,25 +244,42 @@ static int tell_timeline(Db *db, const Job *job, JobStatus status, const char *f
         return MIN(timeline_store_append(db, &e, now, reterr_error), 0);
 }
 
-static int end_job(Db *db, int64_t job_id, JobStatus status, const char *failure, usec_t now,
+static void note_end(WorkflowWorld *w, const Job *job, JobStatus status) {
+        JobNoteOptions note = { LOG_LEVEL_INFO, MESSAGE_JOB_SUCCEEDED, job->id, /* attempt= */ -1,
+                                job->connection_id, NULL, NULL };
+
+        if (status == JOB_FAILED) {
+                note.level = LOG_LEVEL_WARNING;
+                note.message_id = MESSAGE_JOB_FAILED;
+        } else if (status == JOB_CANCELLED)
+                note.message_id = MESSAGE_JOB_CANCELLED;
+        job_journal_note(&w->journal, &note, "Job %lld (%s) %s after %d attempts, %lld records committed",
+                         (long long) job->id, job_type_to_string(job->type), job_status_to_string(status),
+                         job->attempts, (long long) job->records_committed);
+}
+
+static int end_job(WorkflowWorld *w, int64_t job_id, JobStatus status, const char *failure, usec_t now,
                    Error **reterr_error) {
         _cleanup_(job_freep) Job *job = NULL;
         int r;
 
-        r = job_store_set_status(db, job_id, status, failure, now, reterr_error);
+        r = job_store_set_status(w->db, job_id, status, failure, now, reterr_error);
         if (r >= 0)
-                r = job_store_get(db, job_id, &job, reterr_error);
+                r = job_store_get(w->db, job_id, &job, reterr_error);
         if (r >= 0)
-                r = tell_timeline(db, job, status, failure, now, reterr_error);
-        return r < 0 ? r : connection_schedule(db, job->connection_id, now, reterr_error);
+                r = tell_timeline(w->db, job, status, failure, now, reterr_error);
+        if (r < 0)
+                return r;
+        note_end(w, job, status);
+        return connection_schedule(w->db, job->connection_id, now, reterr_error);
 }
 
-int job_end_as_failed(Db *db, int64_t job_id, const char *reason, usec_t now, Error **reterr_error) {
+int job_end_as_failed(WorkflowWorld *w, int64_t job_id, const char *reason, usec_t now, Error **reterr_error) {
         _cleanup_(outcome_done) Outcome o = {};
         _cleanup_(job_freep) Job *job = NULL;
         int r;
 
-        r = job_store_get(db, job_id, &job, reterr_error);
+        r = job_store_get(w->db, job_id, &job, reterr_error);
         if (r < 0 || job_status_is_terminal(job->status))
                 return MIN(r, 0);
         o.failures = json_object_new_array();
@@ -269,8 +287,8 @@ int job_end_as_failed(Db *db, int64_t job_id, const char *reason, usec_t now, Er
         if (r >= 0)
                 r = failure_to_text(&o);
         if (r >= 0)
-                r = attempt_store_fail_running(db, job_id, o.failure_text, now, reterr_error);
-        return r < 0 ? r : end_job(db, job_id, JOB_FAILED, o.failure_text, now, reterr_error);
+                r = attempt_store_fail_running(w->db, job_id, o.failure_text, now, reterr_error);
+        return r < 0 ? r : end_job(w, job_id, JOB_FAILED, o.failure_text, now, reterr_error);
 }
 
 /* Counts the failure and stores the counts. Whether to try again. */
@@ -309,8 +327,9 @@ static int answer(const char *next, const char *status, usec_t at, JsonObject **
         return r;
 }
 
-static int finish_job(Db *db, const SyncRun *run, const Outcome *o, usec_t now, JsonObject **ret,
+static int finish_job(const SyncRun *run, const Outcome *o, usec_t now, JsonObject **ret,
                       Error **reterr_error) {
+        Db *db = run->world->db;
         JobStatus status = o->succeeded ? JOB_SUCCEEDED : o->cancelled ? JOB_CANCELLED : JOB_FAILED;
         usec_t delay = 0;
         int r;
@@ -325,8 +344,37 @@ static int finish_job(Db *db, const SyncRun *run, const Outcome *o, usec_t now, 
                         return r < 0 ? r : answer("retry", "incomplete", delay > 0 ? now + delay : 0, ret);
                 }
         }
-        r = end_job(db, run->job_id, status, o->failure_text, now, reterr_error);
+        r = end_job(run->world, run->job_id, status, o->failure_text, now, reterr_error);
         return r < 0 ? r : answer("end", job_status_to_string(status), 0, ret);
+}
+
+/* Whether the kernel ended a connector for want of memory is told by itself: it is mended by a limit, not by the
+ * connector's maker. */
+static void note_out_of_memory(const SyncRun *run, const Outcome *o) {
+        static const char *const roles[] = { "source", "destination" };
+        JsonObject *output = json_member(run->result, "output");
+
+        for (size_t i = 0; i < ELEMENTSOF(roles); i++)
+                if (json_object_get_boolean(json_member(json_member(output, roles[i]), "oom")))
+                        job_journal_note(&run->world->journal,
+                                         &(JobNoteOptions) { LOG_LEVEL_WARNING, MESSAGE_CONNECTOR_OUT_OF_MEMORY,
+                                                             run->job_id, o->attempt.number, run->connection_id,
+                                                             NULL, roles[i] },
+                                         "Job %lld: the %s was ended by the kernel for want of memory",
+                                         (long long) run->job_id, roles[i]);
+}
+
+static void note_attempt(const SyncRun *run, const Outcome *o) {
+        JsonObject *first = o->failures ? json_object_array_get_idx(o->failures, 0) : NULL;
+
+        note_out_of_memory(run, o);
+        if (o->succeeded || o->cancelled)
+                return;
+        job_journal_note(&run->world->journal,
+                         &(JobNoteOptions) { LOG_LEVEL_WARNING, MESSAGE_ATTEMPT_FAILED, run->job_id, o->attempt.number,
+                                             run->connection_id, string(first, "failureType"), NULL },
+                         "Job %lld: attempt %d failed: %s", (long long) run->job_id, o->attempt.number + 1,
+                         string(first, "externalMessage") ?: string(first, "internalMessage") ?: "without a reason");
 }
 
 int sync_step_finish(WorkflowContext *c, void *userdata, JsonObject **ret, Error **reterr_error) {
@@ -342,7 +390,10 @@ int sync_step_finish(WorkflowContext *c, void *userdata, JsonObject **ret, Error
                 r = store_attempt(db, run, &o, now, reterr_error);
         if (r >= 0)
                 r = complete_generations(db, run, &o, now, reterr_error);
-        return r < 0 ? r : finish_job(db, run, &o, now, ret, reterr_error);
+        if (r < 0)
+                return r;
+        note_attempt(run, &o);
+        return finish_job(run, &o, now, ret, reterr_error);
 }
 
 /* Cancelled between two attempts. */
@@ -351,6 +402,6 @@ int sync_step_cancel_waiting(WorkflowContext *c, void *userdata, JsonObject **re
         usec_t now = workflow_run_time(c);
         int r;
 
-        r = end_job(run->world->db, run->job_id, JOB_CANCELLED, NULL, now, reterr_error);
+        r = end_job(run->world, run->job_id, JOB_CANCELLED, NULL, now, reterr_error);
         return r < 0 ? r : answer("end", job_status_to_string(JOB_CANCELLED), 0, ret);
 }

@@ -12,4 +12,4 @@ int sync_step_cancel_waiting(WorkflowContext *c, void *userdata, JsonObject **re
 
 /* Ends a job that has no workflow (any more): running attempts and the job fail with `reason`. In the
  * caller's transaction. */
-int job_end_as_failed(Db *db, int64_t job_id, const char *reason, usec_t now, Error **reterr_error);
+int job_end_as_failed(WorkflowWorld *w, int64_t job_id, const char *reason, usec_t now, Error **reterr_error);

@@ -192,6 +192,6 @@ int sync_workflow(WorkflowContext *c) {
 int sync_workflow_failed(WorkflowContext *c, const char *reason, Error **reterr_error) {
         WorkflowWorld *w = workflow_userdata(c);
 
-        return job_end_as_failed(w->db, json_object_get_int64(json_member(workflow_input(c), "jobId")), reason,
+        return job_end_as_failed(w, json_object_get_int64(json_member(workflow_input(c), "jobId")), reason,
                                  workflow_run_time(c), reterr_error);
 }

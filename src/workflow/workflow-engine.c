@@ -98,6 +98,8 @@ static int commit(WorkflowEngine *e, Error **reterr_error) {
 
 static int rollback(WorkflowEngine *e, int r) {
         e->store->rollback(e->store->userdata);
+        if (e->host->rolled_back)
+                e->host->rolled_back(e->host->userdata);
         return r;
 }
 

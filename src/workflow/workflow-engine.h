@@ -34,6 +34,8 @@ typedef struct WorkflowHost {
         void (*closed)(const char *id, const char *type, JsonObject *result, const char *reason, void *userdata);
         /* Something was committed. May be NULL. */
         void (*committed)(void *userdata);
+        /* What a step has done was undone. May be NULL. */
+        void (*rolled_back)(void *userdata);
         void *userdata;
 } WorkflowHost;
 

@@ -53,9 +53,16 @@ static void host_closed(const char *id, const char *type, JsonObject *result, co
 static void host_committed(void *userdata) {
         WorkflowManager *m = userdata;
 
+        job_journal_send(&m->world.journal);
         m->options.port.changed(db_committed_seq(m->options.db), m->options.port.userdata);
         /* A timer may have been set: whoever wakes us must know before we leave. */
         workflow_manager_arm(m);
+}
+
+static void host_rolled_back(void *userdata) {
+        WorkflowManager *m = userdata;
+
+        job_journal_drop(&m->world.journal);
 }
 
 /* --- time --- */
@@ -473,10 +480,12 @@ static int clean_jobs(WorkflowManager *m, Error **reterr_error) {
                 log_warning("Job %s has no workflow, it is closed as failed", id + STRLEN("job-"));
                 r = db_begin_immediate(m->options.db, &transaction, reterr_error);
                 if (r >= 0)
-                        r = job_end_as_failed(m->options.db, jobs.items[i]->id, "The job was abandoned", wall(m),
+                        r = job_end_as_failed(&m->world, jobs.items[i]->id, "The job was abandoned", wall(m),
                                               reterr_error);
                 if (r >= 0)
                         r = db_commit(&transaction, reterr_error);
+                if (r < 0)
+                        job_journal_drop(&m->world.journal);
         }
         return r;
 }
@@ -517,7 +526,7 @@ int workflow_manager_new(const WorkflowManagerOptions *options, WorkflowManager 
         m->next_run = m->wake_at = USEC_INFINITY;
         m->host = (WorkflowHost) { .start_activity = dispatch_start, .cancel_activity = dispatch_cancel,
                                    .digest = host_digest, .closed = host_closed, .committed = host_committed,
-                                   .userdata = m };
+                                   .rolled_back = host_rolled_back, .userdata = m };
         history_db_init(&m->history, options->db, &m->store);
         m->dispatches = hashmap_new(dispatch_free);
         m->shared = hashmap_new(free);
@@ -536,6 +545,7 @@ WorkflowManager *workflow_manager_free(WorkflowManager *m) {
         if (!m)
                 return NULL;
         workflow_engine_free(m->engine);
+        job_journal_drop(&m->world.journal);
         env_source_free(m->options.env, m->timer);
         hashmap_free(m->dispatches);
         hashmap_free(m->shared);

@@ -5,12 +5,14 @@
 
 #include "db/db.h"
 #include "secrets/sealing.h"
+#include "workflow/job-journal.h"
 #include "workflow/workflow-engine.h"
 
 typedef struct WorkflowWorld {
         Env *env;
         Db *db;
         const SealingKeys *keys;
+        JobJournal journal;
 } WorkflowWorld;
 
 #define CHECK_LIMIT_USEC (10 * 60 * USEC_PER_SEC)
