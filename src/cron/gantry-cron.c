@@ -16,6 +16,7 @@
 #include "cron/duty-backup.h"
 #include "cron/duty-care.h"
 #include "cron/duty-prune.h"
+#include "cron/duty-reseal.h"
 #include "shared/conf-file.h"
 #include "shared/env-event.h"
 #include "shared/exit-codes.h"
@@ -33,6 +34,8 @@ static const Duty duties[] = {
           MESSAGE_BACKUP_FAILED },
         { "vacuum", "give pages of the database that hold nothing back to the disk", duty_vacuum, NULL },
         { "check", "read the whole database and see whether it is sound", duty_check, NULL },
+        { "reseal", "seal secrets under the present key (gantry-rotate-key.service)", duty_reseal,
+          MESSAGE_SECRETS_UNREADABLE },
 };
 
 static void cron_done(Cron *c) {

@@ -34,6 +34,17 @@ int application_store_forget_secret(Db *db, const char *id, usec_t now, Error **
                              CHANGE_APPLICATION, "application", id, now, reterr_error);
 }
 
+int application_store_reseal(Db *db, const char *id, const Blob *old, const Blob *sealed, Error **reterr_error) {
+        int r;
+
+        r = db_run(db, SQL_APPLICATION_RESEAL, NULL, NULL,
+                   BINDS(B_TEXT("id", id), B_BLOB("old", old->p, old->n), B_BLOB("sealed", sealed->p, sealed->n)),
+                   reterr_error);
+        if (r == 0)
+                return error_set(reterr_error, -ESTALE, "The secret of application '%s' was changed meanwhile", id);
+        return r < 0 ? r : 0;
+}
+
 int application_store_delete(Db *db, const char *id, usec_t now, Error **reterr_error) {
         const char *kind = principal_kind_to_string(PRINCIPAL_APPLICATION);
         _cleanup_(db_rollbackp) Db *transaction = NULL;

@@ -16,7 +16,8 @@
 #define HEADER "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9."
 
 struct JwtKey {
-        uint8_t key[crypto_auth_hmacsha256_KEYBYTES];
+        uint8_t keys[2][crypto_auth_hmacsha256_KEYBYTES]; /* the first one signs */
+        size_t n;
         char *issuer;
 };
 
@@ -35,9 +36,11 @@ int jwt_key_new(const SealingKeys *k, const char *deployment_id, JwtKey **ret) {
         key->issuer = strdup(deployment_id);
         if (!key->issuer)
                 return -ENOMEM;
-        static_assert(sizeof(key->key) == crypto_generichash_BYTES, "a key is a hash");
-        (void) crypto_generichash(key->key, sizeof(key->key), (const uint8_t *) context, sizeof(context),
-                                  k->keys[0].key, sizeof(k->keys[0].key));
+        static_assert(sizeof(key->keys[0]) == crypto_generichash_BYTES, "a key is a hash");
+        static_assert(ELEMENTSOF(key->keys) == ELEMENTSOF(k->keys), "one of each");
+        for (; key->n < k->n; key->n++)
+                (void) crypto_generichash(key->keys[key->n], sizeof(key->keys[0]), (const uint8_t *) context,
+                                          sizeof(context), k->keys[key->n].key, sizeof(k->keys[0].key));
         *ret = TAKE_PTR(key);
         return 0;
 }
@@ -45,7 +48,7 @@ int jwt_key_new(const SealingKeys *k, const char *deployment_id, JwtKey **ret) {
 JwtKey *jwt_key_free(JwtKey *k) {
         if (!k)
                 return NULL;
-        sodium_memzero(k->key, sizeof(k->key));
+        sodium_memzero(k->keys, sizeof(k->keys));
         free(k->issuer);
         free(k);
         return NULL;
@@ -62,9 +65,9 @@ static int append_base64(Buffer *b, const void *p, size_t n) {
         return 0;
 }
 
-static void sign(const JwtKey *k, const char *p, size_t n,
+static void sign(const JwtKey *k, size_t i, const char *p, size_t n,
                  uint8_t ret[static crypto_auth_hmacsha256_BYTES]) {
-        (void) crypto_auth_hmacsha256(ret, (const uint8_t *) p, n, k->key);
+        (void) crypto_auth_hmacsha256(ret, (const uint8_t *) p, n, k->keys[i]);
 }
 
 static int write_claims(Buffer *b, const JwtKey *k, const JwtClaims *c) {
@@ -98,7 +101,7 @@ int jwt_make(const JwtKey *k, const JwtClaims *claims, char **ret) {
                 r = append_base64(&token, buffer_bytes(&payload), payload.len);
         if (r < 0)
                 return r;
-        sign(k, buffer_bytes(&token), token.len, signature);
+        sign(k, 0, buffer_bytes(&token), token.len, signature);
         r = buffer_append_char(&token, '.');
         if (r >= 0)
                 r = append_base64(&token, signature, sizeof(signature));
@@ -108,24 +111,28 @@ int jwt_make(const JwtKey *k, const JwtClaims *claims, char **ret) {
         return *ret ? 0 : -ENOMEM;
 }
 
-/* Whether header and signature are ours; gives what lies between, still encoded. */
-static bool check_signature(const JwtKey *k, const char *token, JsonSlice *ret_payload) {
+/* Which key header and signature are of, or -EKEYREJECTED; gives what lies between, still encoded. */
+static int check_signature(const JwtKey *k, const char *token, JsonSlice *ret_payload) {
         uint8_t signature[crypto_auth_hmacsha256_BYTES], expected[crypto_auth_hmacsha256_BYTES];
         const char *dot;
         size_t n;
 
         if (strnlen(token, TOKEN_SIZE_MAX + 1) > TOKEN_SIZE_MAX ||
             strncmp(token, HEADER, STRLEN(HEADER)) != 0)
-                return false;
+                return -EKEYREJECTED;
         dot = strchr(token + STRLEN(HEADER), '.');
         if (!dot ||
             sodium_base642bin(signature, sizeof(signature), dot + 1, strlen(dot + 1), NULL, &n, NULL,
                               VARIANT) < 0 ||
             n != sizeof(signature))
-                return false;
-        sign(k, token, (size_t) (dot - token), expected);
+                return -EKEYREJECTED;
         *ret_payload = (JsonSlice) { token + STRLEN(HEADER), (size_t) (dot - token) - STRLEN(HEADER) };
-        return sodium_memcmp(signature, expected, sizeof(expected)) == 0;
+        for (size_t i = 0; i < k->n; i++) {
+                sign(k, i, token, (size_t) (dot - token), expected);
+                if (sodium_memcmp(signature, expected, sizeof(expected)) == 0)
+                        return (int) i;
+        }
+        return -EKEYREJECTED;
 }
 
 static int read_string(JsonSlice claims, const char *key, char **ret) {
@@ -180,9 +187,10 @@ int jwt_verify(const JwtKey *k, const char *token, const char *audience, usec_t 
         char text[TOKEN_SIZE_MAX];
         JsonSlice payload;
         size_t n;
-        int r;
+        int key, r;
 
-        if (!check_signature(k, token, &payload) ||
+        key = check_signature(k, token, &payload);
+        if (key < 0 ||
             sodium_base642bin((uint8_t *) text, sizeof(text), payload.p, payload.n, NULL, &n, NULL,
                               VARIANT) < 0 ||
             json_validate(text, n, NULL) < 0)
@@ -191,6 +199,10 @@ int jwt_verify(const JwtKey *k, const char *token, const char *audience, usec_t 
         if (r < 0)
                 return r;
         if (!streq(issuer, k->issuer) || !streq(claims.audience, audience))
+                return -EKEYREJECTED;
+        /* A runner keeps its token while the key is rotated: it is bound to a lease, which is looked up. All others are
+         * asked for anew. */
+        if (key > 0 && claims.epoch == 0)
                 return -EKEYREJECTED;
         if (claims.expires_at <= now)
                 return -EKEYEXPIRED;

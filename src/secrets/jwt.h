@@ -24,5 +24,5 @@ DEFINE_CLEANUP(JwtKey, jwt_key_free);
 
 int jwt_make(const JwtKey *k, const JwtClaims *claims, char **ret);
 /* -EKEYREJECTED: not ours, changed, or for another audience; -EKEYEXPIRED. No leeway: the clock is one
- * machine's. */
+ * machine's. Under the key before a rotation only tokens with an epoch are taken. */
 int jwt_verify(const JwtKey *k, const char *token, const char *audience, usec_t now, JwtClaims *ret);

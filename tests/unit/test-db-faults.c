@@ -525,6 +525,9 @@ STEP(session_take) {
 
         return session_store_take(db, &token, NOW, &s, NULL);
 }
+STEP(application_reseal) {
+        return application_store_reseal(db, "app", &token, &other_token, NULL);
+}
 STEP(session_prune) {
         return session_store_prune(db, LATER, 10, NULL);
 }

@@ -216,6 +216,28 @@ TEST(a_token_of_ours_is_taken_until_it_expires) {
         ASSERT_ERROR(jwt_verify(k, token, "workload", NOW + 900 * USEC_PER_SEC, &none), EKEYEXPIRED);
 }
 
+TEST(T77_a_rotated_key_takes_a_runners_old_token_and_no_other) {
+        _cleanup_(sealing_keys_freep) SealingKeys *both = keys(key_b, key_a);
+        _cleanup_(jwt_key_freep) JwtKey *old = jwt_key(key_a, "deployment"), *new = jwt_key(key_b, "deployment");
+        _cleanup_(jwt_key_freep) JwtKey *rotated = NULL;
+        _cleanup_(jwt_claims_done) JwtClaims claims = {};
+        _cleanup_free_ char *runner = make_token(old), *mine = NULL, *api = NULL;
+        JwtClaims client = { .subject = (char *) "app", .audience = (char *) "api", .issued_at = NOW,
+                             .expires_at = NOW + 900 * USEC_PER_SEC }, none;
+
+        ASSERT_OK(jwt_key_new(both, "deployment", &rotated));
+        ASSERT_OK(jwt_verify(rotated, runner, "workload", NOW, &claims));
+        ASSERT_ERROR(jwt_verify(new, runner, "workload", NOW, &none), EKEYREJECTED);
+        ASSERT_OK(jwt_make(old, &client, &api));
+        ASSERT_OK(jwt_verify(old, api, "api", NOW, &none));
+        jwt_claims_done(&none);
+        ASSERT_ERROR(jwt_verify(rotated, api, "api", NOW, &none), EKEYREJECTED);
+        /* What it makes is the new key's. */
+        mine = make_token(rotated);
+        ASSERT_OK(jwt_verify(new, mine, "workload", NOW, &none));
+        jwt_claims_done(&none);
+}
+
 TEST(T49_tokens_of_others_are_refused) {
         _cleanup_(jwt_key_freep) JwtKey *ours = jwt_key(key_a, "deployment"),
                                         *other_key = jwt_key(key_b, "deployment"),
