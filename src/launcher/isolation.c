@@ -96,7 +96,8 @@ static void conclude(Isolation *i) {
 
                 /* Each ends with ", ". */
                 i->missing[n >= 2 ? n - 2 : 0] = 0;
-                journal_message(LOG_LEVEL_WARNING, MESSAGE_HOST_NOT_ISOLATED, JOURNAL_FIELDS({ "GANTRY_MISSING", i->missing }),
+                journal_message(LOG_LEVEL_WARNING, MESSAGE_HOST_NOT_ISOLATED,
+                                JOURNAL_FIELDS({ "GANTRY_MISSING", i->missing }),
                                 "This host does not isolate; not enforced: %s", i->missing);
         }
         remember(i);
