@@ -5,6 +5,7 @@
 #include "server/config-view.h"
 #include "server/configuration.h"
 #include "server/field-path.h"
+#include "server/mapper-secrets.h"
 #include "server/organization.h"
 #include "server/out.h"
 #include "worker/sync-mode.h"
@@ -207,6 +208,8 @@ static int view_sync_catalog(Call *c, const Connection *connection, JsonObject *
         }
         if (r >= 0 && connection->catalog)
                 r = json_parse(connection->catalog, strlen(connection->catalog), &configured, NULL);
+        if (r >= 0)
+                r = mapper_secrets_mask(configured);
         return r < 0 ? r : config_view_catalog(catalog, configured, ret);
 }
 

@@ -3,11 +3,13 @@
 #include <stdio.h>
 
 #include "basic/uuid.h"
+#include "db/secret-store.h"
 #include "db/tag-store.h"
 #include "server/body.h"
 #include "server/connection-catalog.h"
 #include "server/connection-schedule.h"
 #include "server/connection-service.h"
+#include "server/mapper-secrets.h"
 #include "server/out.h"
 #include "server/workflow-client.h"
 
@@ -123,7 +125,7 @@ static int apply(Call *c, JsonObject *body, Connection *connection) {
 /* 1 when the streams were given or `always`. */
 static int choose_streams(Call *c, JsonObject *body, const Actor *source, const Definition *destination,
                           bool always,
-                          Connection *connection) {
+                          Connection *connection, MapperSecrets *secrets) {
         _cleanup_(catalog_fetch_freep) CatalogFetch *fetch = NULL;
         _cleanup_catalog_ Catalog *catalog = NULL;
         _cleanup_json_ JsonObject *chosen = NULL;
@@ -142,7 +144,11 @@ static int choose_streams(Call *c, JsonObject *body, const Actor *source, const 
         r = connection_catalog_source(c, source, &fetch, &catalog);
         if (r != 0)
                 return r;
-        r = connection_catalog_choose(c, catalog, destination, streams, &chosen);
+        r = mapper_secrets_restore(c, connection->catalog, streams);
+        if (r >= 0)
+                r = connection_catalog_choose(c, catalog, destination, streams, &chosen);
+        if (r >= 0)
+                r = mapper_secrets_seal(c, connection->workspace_id, connection->id, chosen, secrets);
         if (r < 0)
                 return r;
         text = json_to_string(chosen);
@@ -178,7 +184,7 @@ static int read_tags(Call *c, JsonObject *body, char ***ret) {
         return 1;
 }
 
-static int store(Call *c, Connection *connection, JsonObject *body, bool is_new) {
+static int store(Call *c, Connection *connection, const MapperSecrets *secrets, JsonObject *body, bool is_new) {
         _cleanup_(db_rollbackp) Db *transaction = NULL;
         _cleanup_strv_ char **tags = NULL;
         usec_t now = server_now(c->server);
@@ -190,6 +196,8 @@ static int store(Call *c, Connection *connection, JsonObject *body, bool is_new)
         if (r >= 0)
                 r = is_new ? connection_store_insert(c->server->db, connection, now, &c->error) :
                              connection_store_update(c->server->db, connection, now, &c->error);
+        if (r >= 0)
+                r = mapper_secrets_store(c, connection->id, secrets);
         if (r >= 0 && given > 0)
                 r = tag_store_set_of_connection(c->server->db, connection->id, tags, now, &c->error);
         if (r == -ENOENT && given > 0)
@@ -255,6 +263,7 @@ int connection_service_create(Call *c, JsonObject *body, Connection **ret) {
         _cleanup_(actor_freep) Actor *source = NULL, *destination = NULL;
         _cleanup_(connection_freep) Connection *connection = NULL;
         _cleanup_(definition_freep) Definition *d = NULL;
+        _cleanup_mapper_secrets_ MapperSecrets secrets = {};
         const char *source_id = NULL, *destination_id = NULL;
         int r;
 
@@ -271,10 +280,10 @@ int connection_service_create(Call *c, JsonObject *body, Connection **ret) {
         if (r >= 0)
                 r = apply(c, body, connection);
         if (r >= 0)
-                r = choose_streams(c, body, source, d, /* always= */ true, connection);
+                r = choose_streams(c, body, source, d, /* always= */ true, connection, &secrets);
         if (r != 0)
                 return r;
-        r = store(c, connection, body, /* is_new= */ true);
+        r = store(c, connection, &secrets, body, /* is_new= */ true);
         return r < 0 ? r : connection_service_get(c, connection->id, ROLE_READER, ret);
 }
 
@@ -282,6 +291,7 @@ int connection_service_update(Call *c, const char *id, JsonObject *body, Connect
         _cleanup_(actor_freep) Actor *source = NULL, *destination = NULL;
         _cleanup_(connection_freep) Connection *connection = NULL;
         _cleanup_(definition_freep) Definition *d = NULL;
+        _cleanup_mapper_secrets_ MapperSecrets secrets = {};
         int r;
 
         r = connection_service_get(c, id, ROLE_EDITOR, &connection);
@@ -291,20 +301,27 @@ int connection_service_update(Call *c, const char *id, JsonObject *body, Connect
                 r = get_ends(c, connection->source_id, connection->destination_id, &source, &destination,
                              &d);
         if (r == 0)
-                r = choose_streams(c, body, source, d, /* always= */ false, connection);
+                r = choose_streams(c, body, source, d, /* always= */ false, connection, &secrets);
         if (r != 0)
                 return r;
-        r = store(c, connection, body, /* is_new= */ false);
+        r = store(c, connection, &secrets, body, /* is_new= */ false);
         return r < 0 ? r : connection_service_get(c, id, ROLE_READER, ret);
 }
 
 int connection_service_delete(Call *c, const char *id) {
         _cleanup_(connection_freep) Connection *connection = NULL;
+        _cleanup_(db_rollbackp) Db *transaction = NULL;
         int r;
 
         r = get_any(c, id, ROLE_EDITOR, &connection);
         if (r >= 0)
+                r = db_begin_immediate(c->server->db, &transaction, &c->error);
+        if (r >= 0)
                 r = connection_store_delete(c->server->db, id, server_now(c->server), &c->error);
+        if (r >= 0)
+                r = secret_store_delete_of_owner(c->server->db, id, NULL, &c->error);
+        if (r >= 0)
+                r = db_commit(&transaction, &c->error);
         if (r < 0)
                 return r;
         server_announce(c->server);
@@ -335,17 +352,30 @@ static int view_tags(Call *c, const char *id, JsonObject **ret) {
         return r;
 }
 
+static int view_configurations(const Connection *connection, JsonObject **ret) {
+        const char *text = connection->catalog ?: "{\"streams\":[]}";
+        _cleanup_json_ JsonObject *o = NULL;
+        int r;
+
+        r = json_parse(text, strlen(text), &o, NULL);
+        if (r >= 0)
+                r = mapper_secrets_mask(o);
+        if (r >= 0)
+                *ret = TAKE_PTR(o);
+        return r;
+}
+
 int connection_view(Call *c, const Connection *connection, JsonObject **ret) {
+        _cleanup_json_ JsonObject *schedule = NULL, *tags = NULL, *configurations = NULL;
         _cleanup_out_ Out out = out_object();
-        JsonObject *schedule = NULL, *tags = NULL;
         int r = connection_schedule_view(connection, &schedule);
 
         if (r >= 0)
                 r = view_tags(c, connection->id, &tags);
-        if (r < 0) {
-                json_object_put(schedule);
+        if (r >= 0)
+                r = view_configurations(connection, &configurations);
+        if (r < 0)
                 return r;
-        }
         out_string(&out, "connectionId", connection->id);
         out_string(&out, "name", connection->name);
         out_string(&out, "sourceId", connection->source_id);
@@ -353,9 +383,9 @@ int connection_view(Call *c, const Connection *connection, JsonObject **ret) {
         out_string(&out, "workspaceId", connection->workspace_id);
         out_string(&out, "status", connection_status_to_string(connection->status));
         out_string(&out, "statusReason", connection->status_reason);
-        out_value(&out, "schedule", schedule);
+        out_value(&out, "schedule", TAKE_PTR(schedule));
         out_string(&out, "dataResidency", connection->data_residency ?: "auto");
-        out_json(&out, "configurations", connection->catalog ?: "{\"streams\":[]}");
+        out_value(&out, "configurations", TAKE_PTR(configurations));
         out_string(&out, "namespaceDefinition",
                    namespace_definition_to_string(connection->namespace_definition));
         out_string(&out, "namespaceFormat", connection->namespace_format);
@@ -364,6 +394,6 @@ int connection_view(Call *c, const Connection *connection, JsonObject **ret) {
                    connection->non_breaking_preference == NON_BREAKING_DISABLE ? "disable_connection" :
                    non_breaking_preference_to_string(connection->non_breaking_preference));
         out_seconds(&out, "createdAt", connection->created_at);
-        out_value(&out, "tags", tags);
+        out_value(&out, "tags", TAKE_PTR(tags));
         return out_take(&out, ret);
 }

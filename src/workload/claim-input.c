@@ -170,6 +170,17 @@ static int resolve_configuration(Resolve *v, JsonObject *actor, Error **reterr_e
         return json_add(actor, "configuration", TAKE_PTR(parsed));
 }
 
+/* The keys of mappers. */
+static int resolve_mappers(Resolve *v, JsonObject *input, Error **reterr_error) {
+        JsonObject *streams = json_member(input, "streams");
+        size_t n = json_object_is_type(streams, json_type_array) ? json_object_array_length(streams) : 0;
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < n; i++)
+                r = resolve_children(v, json_member(json_object_array_get_idx(streams, i), "mappers"), reterr_error);
+        return r < 0 ? error_prefix(reterr_error, r, "A mapper") : 0;
+}
+
 int claim_input_resolve(JsonObject *input, const ClaimResolver *resolver, char ***ret_secrets,
                         Error **reterr_error) {
         static const char *const roles[] = { "actor", "source", "destination" };
@@ -185,6 +196,8 @@ int claim_input_resolve(JsonObject *input, const ClaimResolver *resolver, char *
                 if (r < 0)
                         (void) error_prefix(reterr_error, r, "The configuration of the %s", roles[i]);
         }
+        if (r >= 0)
+                r = resolve_mappers(&v, input, reterr_error);
         if (r < 0) {
                 claim_secrets_erase(&v.secrets);
                 return r;

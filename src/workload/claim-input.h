@@ -17,7 +17,7 @@ typedef struct ClaimResolver {
 } ClaimResolver;
 
 /* Puts the secrets into the configurations of `input` (borrowed, changed) and collects them, each once, in
- * `ret_secrets`. Only configurations of actors are looked into. */
+ * `ret_secrets`. Only configurations of actors and mappers of streams are looked into. */
 int claim_input_resolve(JsonObject *input, const ClaimResolver *resolver, char ***ret_secrets, Error **reterr_error);
 
 /* Appends the `input` of the claim's reply: `input` with "state" (an array's text; it keeps its bytes) and

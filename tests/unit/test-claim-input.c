@@ -55,6 +55,14 @@ TEST(secrets_of_both_kinds_are_put_in_and_listed_once) {
                         "\"destination\":{\"configuration\":{}}," STATE ",\"secrets\":[\"hunter22\",\"pw\"]}");
 }
 
+TEST(keys_of_mappers_are_put_in_and_masked_in_logs) {
+        assert_resolved("{\"streams\":[{\"mappers\":null},{\"destinationName\":{\"_secret\":\"s1\"},\"mappers\":["
+                        "{\"type\":\"encryption\",\"mapperConfiguration\":{\"key\":{\"_secret\":\"s1\"}}}]}]}",
+                        "{\"streams\":[{\"mappers\":null},{\"destinationName\":{\"_secret\":\"s1\"},\"mappers\":["
+                        "{\"type\":\"encryption\",\"mapperConfiguration\":{\"key\":\"hunter22\"}}]}],"
+                        STATE ",\"secrets\":[\"hunter22\"]}");
+}
+
 TEST(what_is_not_a_configuration_stays_as_it_is) {
         assert_resolved("{\"actor\":null,\"options\":{\"x\":{\"_secret\":\"s1\"}}}",
                         "{\"actor\":null,\"options\":{\"x\":{\"_secret\":\"s1\"}}," STATE ",\"secrets\":[]}");
