@@ -31,7 +31,8 @@ static JsonObject *array(JsonObject *o, const char *key) {
 
 /* The settings of a mapper that has a key, or NULL. */
 static JsonObject *settings_with_key(JsonObject *mapper) {
-        JsonObject *settings = json_member(mapper, "mapperConfiguration") ?: json_member(mapper, "mapper_configuration");
+        JsonObject *settings = json_member(mapper, "mapperConfiguration") ?:
+                               json_member(mapper, "mapper_configuration");
 
         return streq_ptr(string(mapper, "type"), "encryption") && json_member(settings, "key") ? settings : NULL;
 }
@@ -154,8 +155,8 @@ static int make_secret(Work *w, const char *key, Secret **ret) {
         s->workspace_id = strdup(w->workspace_id);
         if (!s->id || !s->owner_id || !s->workspace_id)
                 return -ENOMEM;
-        r = sealing_seal(w->call->server->keys, &(SealingPlace) { "secret", s->id, w->connection_id }, key, strlen(key), &p,
-                         &n);
+        r = sealing_seal(w->call->server->keys, &(SealingPlace) { "secret", s->id, w->connection_id }, key,
+                         strlen(key), &p, &n);
         if (r < 0)
                 return r;
         s->sealed = (Blob) { p, n };
