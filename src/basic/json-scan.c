@@ -452,7 +452,7 @@ static int validate_after(Validator *v, const uint8_t *is_object, unsigned *dept
         return 0;
 }
 
-static int validate_text(Validator *v) {
+static int validate_text(Validator *v, unsigned depth_max) {
         uint8_t is_object[JSON_DEPTH_MAX];
         unsigned depth = 0;
         int r;
@@ -463,7 +463,7 @@ static int validate_text(Validator *v) {
                 if (*v->p == '{' || *v->p == '[') {
                         bool object = *v->p == '{';
 
-                        if (depth >= JSON_DEPTH_MAX)
+                        if (depth >= depth_max)
                                 return -ELOOP;
                         r = validate_open(v, object);
                         if (r < 0)
@@ -483,11 +483,11 @@ static int validate_text(Validator *v) {
         }
 }
 
-int json_validate(const char *p, size_t n, size_t *ret_at) {
+static int validate(const char *p, size_t n, unsigned depth_max, size_t *ret_at) {
         Validator v = { .p = json_skip_space(p, p + n), .end = p + n };
         int r;
 
-        r = validate_text(&v);
+        r = validate_text(&v, depth_max);
         if (r >= 0) {
                 v.p = json_skip_space(v.p, v.end);
                 if (v.p < v.end)
@@ -496,6 +496,15 @@ int json_validate(const char *p, size_t n, size_t *ret_at) {
         if (r < 0 && ret_at)
                 *ret_at = (size_t) (v.p - p);
         return r;
+}
+
+int json_validate(const char *p, size_t n, size_t *ret_at) {
+        return validate(p, n, JSON_DEPTH_MAX, ret_at);
+}
+
+int json_validate_inside(const char *p, size_t n, unsigned depth) {
+        assert(depth <= JSON_DEPTH_MAX);
+        return validate(p, n, JSON_DEPTH_MAX - depth, NULL);
 }
 
 int json_parse_i64(JsonSlice number, int64_t *ret) {

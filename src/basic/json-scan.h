@@ -83,6 +83,9 @@ static inline JsonSlice json_string_inner(JsonSlice value) {
  * deep), -EILSEQ (not UTF-8). `ret_at` (may be NULL) gets the offset of the first bad byte on failure. */
 int json_validate(const char *p, size_t n, size_t *ret_at);
 
+/* The same of a value that stands inside of `depth` open brackets of a longer text. */
+int json_validate_inside(const char *p, size_t n, unsigned depth);
+
 /* Integer of a number token that has no fraction or exponent; -EINVAL for others, -ERANGE when it doesn't
  * fit. */
 int json_parse_i64(JsonSlice number, int64_t *ret);

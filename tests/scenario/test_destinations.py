@@ -690,6 +690,27 @@ def test_D24_a_record_with_broken_data_is_rejected_and_counted(dest):
     assert len([m for m in logs(result) if "rejected" in m]) == 1
 
 
+def test_D24_broken_data_is_rejected_among_lines_of_a_form_that_is_known(dest):
+    """Of the fourth line on only the data is validated; the limit of depth, 512, counts the record's own two brackets."""
+    anything = {"type": "object", "properties": {"id": {"type": "integer"}, "x": {}}}
+    def line(i, x):
+        return b'{"type":"RECORD","record":{"stream":"s","data":{"id":%d,"x":%s},"emitted_at":%d}}\n' % (i, x, i)
+    def deep(n):
+        return b"[" * n + b"]" * n
+    data = b"".join(line(i, b"1") for i in range(1, 7)) + line(7, b"tru") + line(8, b'"\xff"') + line(9, deep(509)) \
+        + line(10, deep(510)) + line(11, b'"a\x01"') + line(12, b'"}"')
+    result = dest.raw(catalog(stream("s", anything)), data + lines([stream_state("s", {})]))
+    assert result.code == 0 and sorted(dest.ids("s")) == [1, 2, 3, 4, 5, 6, 9, 12]
+    assert counts(result) == [(8.0, 4.0)]
+
+
+def test_D24_the_bytes_around_data_are_validated_before_a_form_is_known(dest):
+    """A member beside data that isn't JSON: the walkers pass over it, each line of the form is rejected."""
+    broken = b'{"type":"RECORD","record":{"stream":"s","x":tru,"data":{"id":%d},"emitted_at":1}}\n'
+    result = dest.raw(catalog(stream("s")), b"".join(broken % i for i in range(6)) + lines([rec(7), stream_state("s", {})]))
+    assert result.code == 0 and dest.ids("s") == [7] and counts(result) == [(1.0, 6.0)]
+
+
 def test_D25_states_keep_their_order_and_counts(dest):
     messages = []
     for i in range(50):

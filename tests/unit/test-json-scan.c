@@ -122,6 +122,8 @@ TEST(depth_is_counted_up_to_the_limit_and_no_further) {
                         ASSERT_ERROR(json_validate(p, b.len, NULL), ELOOP);
                         assert_null(json_skip_value(p, p + b.len));
                 }
+                /* The same from inside of it. */
+                assert_int_equal(json_validate_inside(p + 2, b.len - 4, 2), json_validate(p, b.len, NULL));
         }
 }
 
