@@ -412,6 +412,8 @@ static int resolve_pointer(Compiler *c, SchemaNode *resource, char *pointer, Sch
         return r < 0 ? r : fill_from(c, before);
 }
 
+/* By draft-7 a fragment is either a JSON Pointer, which begins with a slash, or the name that an "$id"
+ * elsewhere in the document gave a place. Nothing is fetched: another document is an error that says so. */
 static int resolve_reference(Compiler *c, SchemaNode *node) {
         _cleanup_free_ char *uri = json_schema_uri_resolve(node->base, node->reference), *fragment = NULL;
         SchemaNode *resource;
@@ -478,6 +480,8 @@ static bool in_place_edge(const SchemaNode *node, size_t i, SchemaNode **ret) {
         return false;
 }
 
+/* A node that is met again while it is open would be asked about the same instance for ever. An edge that goes
+ * down into a part of the instance is no such loop: recursive schemas are legal, and end with the data. */
 static int search_loop(Compiler *c, Step *stack, SchemaNode *start) {
         size_t depth = 0;
 

@@ -103,6 +103,9 @@ int validation_problem_at(Validation *v, const char *key, const char *message) {
         return r;
 }
 
+/* Steps are counted, not time: a schema of a few lines can ask for an exponential number of them (nested
+ * "anyOf"), and a catalog comes from a connector. A chain of "$ref" ends, since the compiler has refused
+ * loops. Unless somebody wants all problems, the first one settles it. */
 int validation_check(Validation *v, const SchemaNode *node, JsonObject *instance) {
         unsigned type = schema_instance_type(instance);
         int r, result = 1;

@@ -74,6 +74,8 @@ static JsonSlice slice_at(const Place *place, const char *const start[static _PA
         return place->present ? (JsonSlice) { start[place->part] + place->at, place->n } : (JsonSlice) {};
 }
 
+/* Everything that a match needs beside the bytes themselves is worked out here, once: where each slice of the
+ * envelope lies from the start of its part. */
 int record_template_new(const Envelope *e, unsigned shape, RecordTemplate **ret) {
         bool digits_first;
         Parts parts = parts_of(e, &digits_first);

@@ -416,6 +416,8 @@ static int stream_key(Buffer *b, const char *namespace, const char *name) {
         return r < 0 ? r : buffer_append_string(b, name);
 }
 
+/* GLOBAL and LEGACY have one entry, under the empty key. Kinds don't mix, as nobody could say which of the two
+ * a source that gets both would believe. */
 int state_set_put(StateSet *s, const StateMessage *m, Error **reterr_error) {
         _cleanup_(state_message_freep) void *copy = NULL;
         _cleanup_buffer_ Buffer key = {};

@@ -140,6 +140,9 @@ static int allow_system(const Ruleset *set, const Sandbox *s) {
                                       : allow_all(set, of_host, ELEMENTSOF(of_host), FS_READ);
 }
 
+/* The kernel takes a ruleset of somebody without privileges only after no_new_privs: otherwise a program with the
+ * set-id bit could be confused by rules that its caller made. The scope for signals and sockets came with version 6
+ * of the interface. */
 int sandbox_landlock_apply(Sandbox *s) {
         int abi = sandbox_wants(s, SANDBOX_LANDLOCK) ? sandbox_landlock_abi() : 0, r;
         _cleanup_close_ int fd = -EBADF;

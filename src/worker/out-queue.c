@@ -104,6 +104,8 @@ void out_queue_drop(OutQueue *q) {
         consume(q, q->pending);
 }
 
+/* A pipe takes less than it is given as a matter of course, so the vector is built anew from what is left; the
+ * batch is small, since neighbours have been joined before. */
 int out_queue_write(OutQueue *q, Env *env, int fd, size_t *ret_written) {
         *ret_written = 0;
         while (q->pending > 0) {

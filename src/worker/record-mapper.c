@@ -515,6 +515,8 @@ static int write_output(RecordMapper *m, JsonSlice data) {
         return r < 0 ? r : buffer_append_char(&m->output, '}');
 }
 
+/* The members are found once, whatever the number of mappers, and each step changes only what is noted of them;
+ * bytes are written once, at the end, and not at all where no step has touched the record. */
 int record_mapper_apply(RecordMapper *m, JsonSlice data, MappedRecord *ret) {
         int r;
 

@@ -171,6 +171,8 @@ static void update_complete(Replication *r, ReplicationStream *s) {
                                                        s ? i : STATE_TRACKER_SHARED);
 }
 
+/* The third of the three counts is known now: what the destination says it has written. A state whose counts
+ * disagree is not stored (unless that is tolerated): the next attempt then reads those records again. */
 static int commit(Replication *r, ReplicationStream *s, const StateCommit *c, const StateMessage *echo) {
         _cleanup_error_ Error *error = NULL;
         int k;
@@ -203,6 +205,9 @@ static int lied_about_state(Replication *r, const ReplicationStream *s, const ch
                                  "The destination confirmed a state that it cannot have: %s", what);
 }
 
+/* The one place where a state becomes true, so an echo is believed only if it is of a state that was sent and
+ * still waits. Any other means that the destination has lost its bearings: from then on nothing it says is
+ * stored, though what was stored before stays. The same echo twice does no harm and is told only. */
 int replication_on_destination_state(Replication *r, JsonSlice payload) {
         _cleanup_(state_message_done) StateMessage echo = {};
         _cleanup_(state_commit_done) StateCommit c = {};

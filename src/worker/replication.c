@@ -101,6 +101,10 @@ static int put_stream(Hashmap *map, const char *namespace, const char *name, Rep
         return k;
 }
 
+/* Both directions have an index of their own: records and states of the source carry the names that it knows,
+ * echoes those that the destination was given. Two streams that meet at the destination are refused, for
+ * neither their rows nor their echoes could be told apart. No mapper is made where nothing is to be mapped:
+ * that is what keeps such a stream on the path without copies. */
 static int stream_init(Replication *r, size_t i, Error **reterr_error) {
         const ConfiguredStream *configured = &r->options.catalog->streams[i];
         const StreamOptions *options = &r->options.streams[i];

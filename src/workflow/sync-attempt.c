@@ -102,6 +102,9 @@ static int add_ids(JsonObject *o, const Connection *connection, int number) {
         return r;
 }
 
+/* Begins an attempt. Time is the run's, not the clock's: the step may be run again after a crash, and must then
+ * write what it wrote. A connection that is deleted ends it; one that was turned off ends a retry only, not the first
+ * attempt that somebody has asked for. */
 int sync_step_start(WorkflowContext *c, void *userdata, JsonObject **ret, Error **reterr_error) {
         SyncRun *run = userdata;
         _cleanup_(connection_freep) Connection *connection = NULL;

@@ -124,6 +124,7 @@ static StreamRunStatus stream_status(JsonObject *s, const Outcome *o) {
         return o->succeeded ? STREAM_COMPLETE : STREAM_INCOMPLETE;
 }
 
+/* Replaces what the runner reported on the way; an attempt that never came to run leaves no rows. */
 static int store_streams(Db *db, const SyncRun *run, const Outcome *o, usec_t now, Error **reterr_error) {
         size_t n = o->streams ? json_object_array_length(o->streams) : 0;
         _cleanup_free_ StreamStats *rows = calloc(n + 1, sizeof(*rows));

@@ -366,6 +366,10 @@ static void after_commit(WorkflowEngine *e, OpenWorkflow *w, const History *h) {
         forget(e, w);
 }
 
+/* One turn: the code runs from its start over the recorded history, and what it decides beyond that is committed
+ * with the events that say so, or not at all. A failure that may pass rolls the turn back and tries it again
+ * later; nothing has happened then. Any other ends the workflow, since the same code over the same history would
+ * fail for ever. */
 static void run(WorkflowEngine *e, OpenWorkflow *w) {
         _cleanup_history_ History h = {};
         _cleanup_error_ Error *error = NULL;
