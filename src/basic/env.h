@@ -32,6 +32,7 @@ enum {
 typedef struct EnvExit {
         int code;   /* exit code, or -1 when a signal ended it */
         int signal; /* 0 when it exited by itself */
+        bool oom;   /* the signal was the kernel's, for memory; false where nobody can tell */
 } EnvExit;
 
 typedef struct EnvSpawn {

@@ -14,6 +14,7 @@
 
 #include "basic/hash.h"
 #include "basic/file-util.h"
+#include "basic/parse-util.h"
 #include "basic/path-util.h"
 #include "basic/suggest.h"
 #include "cli/config-file.h"
@@ -215,6 +216,7 @@ static int open_connector(const EndpointRequest *q, Endpoint **ret, Error **rete
         if (!e)
                 return -ENOMEM;
         e->role = q->role;
+        e->scopes = q->scopes;
         r = connector_ref_parse(q->reference, q->role, &e->ref, reterr_error);
         if (r >= 0)
                 r = connector_store_find(e->ref, &e->connector, reterr_error);
@@ -275,6 +277,14 @@ Endpoint *endpoint_free(Endpoint *e) {
         return NULL;
 }
 
+/* What a connector may use at most, when the environment says something else than half of the machine. */
+static uint64_t memory_max(void) {
+        const char *text = getenv("GANTRY_MEMORY_MAX");
+        uint64_t n;
+
+        return text && parse_u64(text, &n) >= 0 ? n : 0;
+}
+
 /* `spec` gets neither paths nor network: it needs none, and it is asked before anything is known. */
 ConnectorStart endpoint_start(const Endpoint *e, const char *verb, const char *config, const char *catalog,
                               const char *state) {
@@ -293,6 +303,9 @@ ConnectorStart endpoint_start(const Endpoint *e, const char *verb, const char *c
                 .network = e->network && !spec,
                 .stop_grace = STOP_GRACE_USEC,
                 .hold_term_until_stdin_ends = streq(verb, "write"),
+                .memory_max = memory_max(),
+                .place = e->scopes ? connector_scopes_place : NULL,
+                .place_userdata = e->scopes,
         };
 }
 

@@ -4,6 +4,7 @@
 /* One end of a sync as a person named it: the connector behind the reference, its spec, its whole
  * configuration, what it may see of the disk. */
 
+#include "cli/connector-scope.h"
 #include "runtime/connector-oneshot.h"
 
 /* How long a connector may take to end by itself after it was asked to. */
@@ -18,6 +19,7 @@ typedef struct Endpoint {
         char **secrets;                   /* strings to mask */
         char **read_paths, **write_paths; /* of the configuration and of --allow-… */
         bool network;
+        ConnectorScopes *scopes;          /* borrowed; NULL = none */
 } Endpoint;
 
 typedef struct EndpointRequest {
@@ -27,6 +29,7 @@ typedef struct EndpointRequest {
         char *const *read_paths, *const *write_paths;
         bool unchecked; /* leave it to the connector to judge its configuration */
         bool verbose;
+        ConnectorScopes *scopes; /* where what is started is put; NULL = nowhere */
 } EndpointRequest;
 
 /* Resolves the reference, asks for the spec (or takes the cached one), reads, completes and checks the

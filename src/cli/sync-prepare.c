@@ -19,10 +19,12 @@ static int blame(SyncRun *run, FailureOrigin origin, FailureType type, int r) {
 static int open_endpoints(SyncRun *run, Error **reterr_error) {
         const SyncOptions *o = run->options;
         EndpointRequest source = { .role = CONNECTOR_SOURCE, .reference = o->source, .config_file = o->source_config,
-                                   .read_paths = o->read_paths, .write_paths = o->write_paths, .verbose = o->verbose };
+                                   .read_paths = o->read_paths, .write_paths = o->write_paths, .verbose = o->verbose,
+                                   .scopes = run->scopes };
         EndpointRequest destination = { .role = CONNECTOR_DESTINATION, .reference = o->destination,
                                         .config_file = o->destination_config, .read_paths = o->read_paths,
-                                        .write_paths = o->write_paths, .verbose = o->verbose };
+                                        .write_paths = o->write_paths, .verbose = o->verbose,
+                                        .scopes = run->scopes };
         int r;
 
         r = endpoint_open(&source, &run->source, reterr_error);

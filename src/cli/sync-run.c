@@ -11,6 +11,7 @@ void sync_run_done(SyncRun *run) {
         sync_store_free(run->store);
         endpoint_free(run->source);
         endpoint_free(run->destination);
+        connector_scopes_free(run->scopes);
         strv_free(run->secrets);
         if (run->env) {
                 env_source_free(run->env, run->interrupt);

@@ -11,6 +11,7 @@
 typedef struct SyncRun {
         const SyncOptions *options;
         Env *env;
+        ConnectorScopes *scopes;
         Endpoint *source, *destination;
         SyncStore *store;
         SyncPlan *plan;

@@ -87,6 +87,7 @@ int verb_sync(int argc, char *argv[]) {
         r = env_event_new(&run.env);
         if (r < 0)
                 return cli_fail(NULL, r);
+        run.scopes = connector_scopes_new(options.verbose); /* without: out of memory, and no limits */
         code = run_sync(&run);
         sync_run_done(&run);
         env_event_free(run.env);

@@ -180,7 +180,10 @@ static void judge(ConnectorOneshot *o) {
                 : streq(o->verb, "check")  ? o->result.has_status
                                            : o->result.catalog != NULL;
 
-        if (o->exit.signal > 0)
+        if (o->exit.oom)
+                set_error(o, FAILURE_SYSTEM_ERROR, "'%s' needed more memory than it may have and was killed",
+                          o->verb);
+        else if (o->exit.signal > 0)
                 set_error(o, FAILURE_SYSTEM_ERROR, "'%s' ended by signal %d (%s)", o->verb, o->exit.signal,
                           strsignal(o->exit.signal));
         else if (o->exit.code != 0)

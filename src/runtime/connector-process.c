@@ -147,7 +147,7 @@ static int tell_failure(ConnectorProcess *p, int code, const char *what) {
 /* Returns 1 or an error of a callback; `p` may be gone then. */
 static int handle_event(ConnectorProcess *p, const ShimEvent *e) {
         ConnectorUsage usage = {
-                .exit = { e->code, e->signal },
+                .exit = { e->code, e->signal, e->oom },
                 .user_usec = e->user_usec,
                 .system_usec = e->system_usec,
                 .max_rss_kib = e->max_rss_kib,
@@ -229,7 +229,7 @@ static int on_child(EnvSource *source, pid_t pid, const EnvExit *status, void *u
 
 /* Its argument is the directory to remove should we die before it has a plan. It gets no environment:
  * what the connector is to have stands in the plan. */
-static int spawn_shim(ConnectorProcess *p, int *socket, Error **reterr_error) {
+static int spawn_shim(ConnectorProcess *p, int *socket, pid_t *ret_pid, Error **reterr_error) {
         _cleanup_free_ char *shim = NULL;
         char *nothing[] = { NULL };
         int r = runtime_libexec_path("gantry-shim", &shim);
@@ -245,7 +245,7 @@ static int spawn_shim(ConnectorProcess *p, int *socket, Error **reterr_error) {
                 .new_session = true,
         };
 
-        r = p->env->ops->spawn(p->env, &spawn, on_child, p, NULL, &p->child_source, reterr_error);
+        r = p->env->ops->spawn(p->env, &spawn, on_child, p, ret_pid, &p->child_source, reterr_error);
         *socket = env_close(p->env, *socket);
         return r;
 }
@@ -282,13 +282,16 @@ static int make_pipes(ConnectorProcess *p, bool want_stdin, int theirs[3], Error
 }
 
 /* Only those descriptors travel that there are; the packet says which. */
-static int send_plan(ConnectorProcess *p, const ConnectorStart *start, Error **reterr_error) {
+static int send_plan(ConnectorProcess *p, const ConnectorStart *start, pid_t shim, Error **reterr_error) {
         _cleanup_(sandbox_plan_freep) SandboxPlan *plan = NULL;
         int theirs[3] = { -EBADF, -EBADF, -EBADF }, send[3];
         ShimRequest q = { .type = SHIM_REQUEST_PLAN };
         size_t n = 0;
         int r = connector_plan_new(start, p->scratch, &plan, reterr_error);
 
+        /* The shim waits for its plan: what it starts will be where it is put now. */
+        if (r >= 0 && start->place)
+                start->place(start, shim, plan->memory_max, plan->tasks_max, start->place_userdata);
         if (r >= 0 && !start->fds)
                 r = make_pipes(p, start->want_stdin, theirs, reterr_error);
         if (r >= 0) {
@@ -329,6 +332,7 @@ int connector_process_start(Env *env, const ConnectorStart *start, const Connect
                             ConnectorProcess **ret, Error **reterr_error) {
         const char *name = start->connector->reference ?: start->connector->command[0];
         _cleanup_(connector_process_freep) ConnectorProcess *p = process_new(env, name, events);
+        pid_t shim = 0;
         int pair[2], r;
 
         if (!p)
@@ -341,13 +345,13 @@ int connector_process_start(Env *env, const ConnectorStart *start, const Connect
         if (r < 0)
                 return error_set_errno(reterr_error, r, "Failed to make a socket pair");
         p->control = pair[0];
-        r = spawn_shim(p, &pair[1], reterr_error);
+        r = spawn_shim(p, &pair[1], &shim, reterr_error);
         (void) env_close(env, pair[1]);
         /* Only now: should we be killed, there is somebody who removes the secrets. */
         if (r >= 0)
                 r = write_files(p, start, reterr_error);
         if (r >= 0)
-                r = send_plan(p, start, reterr_error);
+                r = send_plan(p, start, shim, reterr_error);
         if (r >= 0)
                 r = env->ops->io_add(env, p->control, ENV_READABLE, /* priority= */ 0, on_control, p,
                                      &p->control_source);

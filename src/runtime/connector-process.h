@@ -16,7 +16,14 @@ typedef struct ConnectorUsage {
         bool oom; /* … because it needed more memory than it may have */
 } ConnectorUsage;
 
-typedef struct ConnectorStart {
+typedef struct ConnectorStart ConnectorStart;
+
+/* Puts the shim, and with it all that it will start, where the limits of its sandbox hold for all of them
+ * together. Called before anything of the connector runs. A place that can't be had is no failure. */
+typedef void (*ConnectorPlace)(const ConnectorStart *start, pid_t shim, uint64_t memory_max, uint64_t tasks_max,
+                               void *userdata);
+
+struct ConnectorStart {
         const InstalledConnector *connector;
         ConnectorRole role;
         const char *verb;     /* spec, check, discover, read, write */
@@ -33,7 +40,9 @@ typedef struct ConnectorStart {
         uint64_t uid, gid;   /* who it is; 0 = who we are. See SandboxPlan */
         usec_t stop_grace;
         bool hold_term_until_stdin_ends;
-} ConnectorStart;
+        ConnectorPlace place; /* may be NULL */
+        void *place_userdata;
+};
 
 /* Both are optional. `exited` comes once, last: with a failed start, error says why and usage is NULL.
  * `missing` (of `started`) lists sandbox layers that could not be applied. */

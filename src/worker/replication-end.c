@@ -147,6 +147,9 @@ static int judge_exit(ReplicationSide *side) {
                                          "The %s exited with code %d%s", name,
                                          side->exit.code, side->exit.code == 137 ? " (killed, often for "
                                                                                    "its memory)" : "");
+        if (side->exit.oom)
+                return replication_fault(r, side->origin, FAILURE_SYSTEM_ERROR, NULL,
+                                         "The %s needed more memory than it may have and was killed", name);
         signal_name = sigabbrev_np(side->exit.signal);
         return replication_fault(r, side->origin, FAILURE_SYSTEM_ERROR, NULL,
                                  "The %s was ended by signal %d%s%s%s%s", name,
