@@ -53,9 +53,15 @@ sync_as() {
                 --source-config "$_config" --no-state --verbose --progress=none
 }
 
+# scope VERB MANAGER…: the scope of the connector that does this (those of check and discover come and go before)
+scope() {
+        _verb=$1
+        shift
+        "$@" list-units --plain --no-legend --type=scope 'gantry-sync-*' | sed -n "s/ .*gantry sync: $_verb of .*//p"
+}
 # held MANAGER…: whether both scopes are there, for as long as the source waits
 held() {
-        [ "$("$@" list-units --plain --no-legend --type=scope 'gantry-sync-*' | wc -l)" -ge 2 ]
+        [ -n "$(scope read "$@")" ] && [ -n "$(scope write "$@")" ]
 }
 gone() {
         [ -z "$("$@" list-units --all --plain --no-legend --type=scope 'gantry-sync-*')" ]
@@ -69,8 +75,8 @@ watched() {
         sync_as "$_who" /tmp/calm.json GANTRY_MEMORY_MAX=268435456 >/tmp/messages 2>&1 &
         _job=$!
         wait_until 300 held "$@"
-        for _role in source destination; do
-                _scope=$("$@" list-units --plain --no-legend --type=scope "gantry-sync-*-$_role.scope" | cut -d' ' -f1)
+        for _done in read write; do
+                _scope=$(scope "$_done" "$@")
                 [ "$("$@" show --property=MemoryMax --value "$_scope")" = 268435456 ] || fail "$_scope: no MemoryMax"
                 [ "$("$@" show --property=TasksMax --value "$_scope")" = 1026 ] || fail "$_scope: no TasksMax"
                 [ "$("$@" show --property=MemorySwapMax --value "$_scope")" = 0 ] || fail "$_scope may swap"
