@@ -158,7 +158,7 @@ static int start_both(SyncRun *run, Error **reterr_error) {
         int r;
 
         if (!state_set_is_empty(run->store->state)) {
-                r = state_set_append(run->store->state, &state);
+                r = state_set_append_for_read(run->store->state, &state);
                 if (r < 0)
                         return r;
                 text = buffer_string(&state);

@@ -141,11 +141,23 @@ static bool is_empty_array(JsonObject *o) {
         return !json_object_is_type(o, json_type_array) || json_object_array_length(o) == 0;
 }
 
+/* What `read --state` is given: NULL for none. A LEGACY state is its data alone, as Airbyte's platform hands it
+ * over. */
+static JsonObject *state_file(JsonObject *states) {
+        JsonObject *first, *data;
+
+        if (is_empty_array(states))
+                return NULL;
+        first = json_object_array_get_idx(states, 0);
+        data = json_member(first, "data");
+        return data && !json_member(first, "stream") && !json_member(first, "global") ? data : states;
+}
+
 static int add_connector(LaunchPlan *p, const LaunchRequest *q, UnitRole role, const char *verb,
                          const char *actor_key,
                          const char *catalog_key, const InstalledConnector *connector,
                                  Error **reterr_error) {
-        JsonObject *state = role == UNIT_SOURCE ? json_member(q->input, "state") : NULL;
+        JsonObject *state = role == UNIT_SOURCE ? state_file(json_member(q->input, "state")) : NULL;
         JsonObject *catalog = catalog_key ? json_member(q->input, catalog_key) : NULL;
         ConnectorStart start = { .connector = connector, .verb = verb,
                                  .want_stdin = role == UNIT_DESTINATION };
@@ -167,7 +179,7 @@ static int add_connector(LaunchPlan *p, const LaunchRequest *q, UnitRole role, c
                 r = add_file(u, &n_files, a.configuration, &start.config);
         if (r >= 0)
                 r = add_file(u, &n_files, catalog, &start.catalog);
-        if (r >= 0 && !is_empty_array(state))
+        if (r >= 0)
                 r = add_file(u, &n_files, state, &start.state);
         if (r < 0)
                 return r;

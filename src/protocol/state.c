@@ -765,3 +765,12 @@ int state_set_append(const StateSet *s, Buffer *b) {
         }
         return buffer_append_char(b, ']');
 }
+
+int state_set_append_for_read(const StateSet *s, Buffer *b) {
+        const char *data = NULL;
+        size_t n;
+
+        if (s->type == STATE_LEGACY && !state_set_is_empty(s))
+                data = state_set_get_shared(s, &n);
+        return data ? buffer_append(b, data, n) : state_set_append(s, b);
+}

@@ -80,3 +80,6 @@ StateType state_set_type(const StateSet *s); /* _STATE_TYPE_INVALID while empty 
  * "type") are taken too. */
 int state_set_parse(const char *p, size_t n, StateSet **ret, Error **reterr_error);
 int state_set_append(const StateSet *s, Buffer *b);
+/* What `read --state` is given: the array, but of a LEGACY state its data alone, as Airbyte's platform does it
+ * and connectors of that age expect it. */
+int state_set_append_for_read(const StateSet *s, Buffer *b);

@@ -20,6 +20,7 @@
 #include "basic/suggest.h"
 #include "runtime/connector-marker.h"
 #include "runtime/python-paths.h"
+#include "runtime/shebang.h"
 
 InstalledConnector *installed_connector_free(InstalledConnector *c) {
         if (!c)
@@ -124,6 +125,16 @@ static int add_own_directory(const char *path, char ***paths) {
         return streq(dir, "/") || strv_contains(*paths, dir) ? 0 : strv_extend(paths, dir);
 }
 
+/* What its first line says of how it runs: a script of Node's is ended by its own compiler where memory may not be
+ * made executable. */
+static int look_at_script(InstalledConnector *c, const char *path) {
+        _cleanup_free_ char *interpreter = NULL, *name = NULL;
+        int r = shebang_read(path, &interpreter, &name);
+
+        c->allow_write_exec = r > 0 && shebang_is_jit(name);
+        return r < 0 ? r : python_read_paths(path, &c->read_paths);
+}
+
 /* Assumed to need the network, since nobody says that it does not. */
 static int find_exec(const char *name, InstalledConnector **ret, Error **reterr_error) {
         _cleanup_(installed_connector_freep) InstalledConnector *c = calloc(1, sizeof(*c));
@@ -147,7 +158,7 @@ static int find_exec(const char *name, InstalledConnector **ret, Error **reterr_
         if (r >= 0 && real)
                 r = add_own_directory(real, &c->read_paths);
         if (r >= 0)
-                r = python_read_paths(path, &c->read_paths);
+                r = look_at_script(c, path);
         if (r >= 0)
                 r = strv_consume(&c->command, TAKE_PTR(path));
         if (r < 0)

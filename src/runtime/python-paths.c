@@ -1,17 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include <ctype.h>
-#include <fcntl.h>
 #include <unistd.h>
 
-#include "basic/fd-util.h"
 #include "basic/file-util.h"
 #include "basic/path-util.h"
 #include "runtime/python-paths.h"
+#include "runtime/shebang.h"
 
 #define PYVENV_CFG_MAX (64U * 1024U)
-/* The kernel looks at 256 bytes (BINPRM_BUF_SIZE). */
-#define SHEBANG_MAX 256U
 
 /* Adds a directory that the sandbox doesn't show anyway. Never the root: a broken link must not open
  * everything. */
@@ -105,32 +102,14 @@ static int add_venv(char ***paths, const char *program) {
         return r < 0 ? r : 1;
 }
 
-/* The interpreter that a script names in its first line; 0 when there is none. */
-static int read_shebang(const char *program, char **ret) {
-        _cleanup_close_ int fd = open(program, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-        char line[SHEBANG_MAX + 1];
-        ssize_t n;
-        char *p;
-
-        if (fd < 0)
-                return 0;
-        n = read_full(fd, line, SHEBANG_MAX);
-        if (n < 2 || line[0] != '#' || line[1] != '!')
-                return 0;
-        line[n] = 0;
-        p = line + 2 + strspn(line + 2, " \t");
-        *ret = strndup(p, strcspn(p, " \t\r\n"));
-        return *ret ? 1 : -ENOMEM;
-}
-
 int python_read_paths(const char *program, char ***paths) {
-        _cleanup_free_ char *interpreter = NULL;
+        _cleanup_free_ char *interpreter = NULL, *name = NULL;
         int r;
 
         r = add_venv(paths, program);
         if (r != 0)
                 return r < 0 ? r : 0;
-        r = read_shebang(program, &interpreter);
+        r = shebang_read(program, &interpreter, &name);
         if (r <= 0 || interpreter[0] != '/')
                 return r < 0 ? r : 0;
         /* "#!/usr/bin/env python3" finds what the sandbox's PATH holds, which lies below /usr. */

@@ -60,6 +60,8 @@ def flood(config):
 
 
 def read(config, catalog, states):
+    if isinstance(states, dict):  # what it wrote before there were states of streams, as the platform hands it back
+        states = [{"stream": {"stream_descriptor": {"name": name}, "stream_state": of}} for name, of in states.items()]
     cursors = {s["stream"]["stream_descriptor"]["name"]: s["stream"]["stream_state"].get("id", 0) for s in states or []
                if "stream" in s}
     every, total = config.get("state_every", 1000), 0

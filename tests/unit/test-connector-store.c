@@ -83,6 +83,31 @@ TEST(programs_must_exist_and_be_executable) {
         assert_string_equal(c->version, "");
 }
 
+TEST(scripts_of_node_may_compile_to_memory_and_no_others) {
+        static const struct {
+                const char *text;
+                bool may;
+        } cases[] = {
+                { "#!/usr/bin/env node\n", true },        { "#!/usr/bin/node --no-warnings\n", true },
+                { "#! /usr/bin/env -S node\n", true },    { "#!/usr/bin/env A=1 deno run\n", true },
+                { "#!/usr/bin/env python3\n", false },    { "#!/bin/sh node\n", false },
+                { "#!/usr/bin/env\n", false },            { "#!\n", false },
+                { "#!", false },                          { "", false },
+                { "/usr/bin/env node\n", false },         { "#!/usr/bin/env nodes", false },
+        };
+        _in_directory_ char *dir = enter();
+        _cleanup_free_ char *reference = NULL, *program = path_join(dir, "x/source-x");
+
+        assert_true(asprintf(&reference, "exec:%s", program) > 0);
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                _cleanup_(installed_connector_freep) InstalledConnector *c = NULL;
+
+                put(dir, "x/source-x", cases[i].text, 0755);
+                ASSERT_OK(find(reference, &c, NULL));
+                assert_int_equal(c->allow_write_exec, cases[i].may);
+        }
+}
+
 TEST(a_program_in_a_venv_sees_the_venv_and_its_interpreter) {
         _in_directory_ char *dir = enter();
         _cleanup_strv_ char **paths = NULL;
