@@ -122,7 +122,7 @@ static int install(const Options *o, Error **reterr_error) {
         if (r >= 0)
                 r = env_event_new(&env);
         if (r >= 0)
-                r = connector_store_install(env, ref, o->verbose, &c, reterr_error);
+                r = connector_store_install(env, ref, o->verbose ? CONNECTOR_INSTALL_VERBOSE : 0, &c, reterr_error);
         if (r < 0)
                 return r;
         printf("%s\n", c->reference);

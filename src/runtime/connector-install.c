@@ -229,9 +229,10 @@ static int install_locked(Env *env, InstallJob *job, InstalledConnector **ret, E
 }
 
 /* The lock is held over the choice of the version, too: two installations at once end with one. */
-static int install_package(Env *env, const ConnectorRef *ref, bool verbose, InstalledConnector **ret,
+static int install_package(Env *env, const ConnectorRef *ref, unsigned flags, InstalledConnector **ret,
                            Error **reterr_error) {
-        _cleanup_(job_done) InstallJob job = { .kind = ref->kind, .name = ref->name, .verbose = verbose };
+        _cleanup_(job_done) InstallJob job = { .kind = ref->kind, .name = ref->name,
+                                               .verbose = flags & CONNECTOR_INSTALL_VERBOSE };
         _cleanup_(installed_connector_freep) InstalledConnector *c = NULL;
         int lock = -EBADF, r;
 
@@ -253,7 +254,7 @@ static int install_package(Env *env, const ConnectorRef *ref, bool verbose, Inst
         if (r > 0)
                 install_say("%s is installed already", c->reference);
         else {
-                r = ask_spec(env, c, reterr_error);
+                r = flags & CONNECTOR_INSTALL_NO_SPEC ? 0 : ask_spec(env, c, reterr_error);
                 if (r < 0)
                         return r;
                 install_say("%s is installed", c->reference);
@@ -262,7 +263,7 @@ static int install_package(Env *env, const ConnectorRef *ref, bool verbose, Inst
         return 0;
 }
 
-int connector_store_install(Env *env, const ConnectorRef *ref, bool verbose, InstalledConnector **ret,
+int connector_store_install(Env *env, const ConnectorRef *ref, unsigned flags, InstalledConnector **ret,
                             Error **reterr_error) {
         _cleanup_(installed_connector_freep) InstalledConnector *c = NULL;
         int r;
@@ -274,7 +275,7 @@ int connector_store_install(Env *env, const ConnectorRef *ref, bool verbose, Ins
         switch (ref->kind) {
         case CONNECTOR_PYPI:
         case CONNECTOR_NPM:
-                return install_package(env, ref, verbose, ret, reterr_error);
+                return install_package(env, ref, flags, ret, reterr_error);
         case CONNECTOR_INSTALLED:
                 r = connector_store_find(ref, &c, NULL);
                 if (r < 0)

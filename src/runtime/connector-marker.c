@@ -17,16 +17,21 @@
 
 /* npm's scoped names hold a slash: "@scope/name" becomes one directory, "@scope+name". No package name
  * has a plus. */
-int connector_store_name_dir(ConnectorKind kind, const char *name, char **ret) {
-        _cleanup_free_ char *data = NULL, *flat = strdup(name);
-        const char *own = getenv("GANTRY_CONNECTOR_DIR");
-        int r;
-
-        if (!flat)
-                return -ENOMEM;
-        for (char *p = flat; *p; p++)
+int connector_store_flat_name(const char *name, char **ret) {
+        *ret = strdup(name);
+        for (char *p = *ret; p && *p; p++)
                 if (*p == '/')
                         *p = '+';
+        return *ret ? 0 : -ENOMEM;
+}
+
+int connector_store_name_dir(ConnectorKind kind, const char *name, char **ret) {
+        _cleanup_free_ char *data = NULL, *flat = NULL;
+        const char *own = getenv("GANTRY_CONNECTOR_DIR");
+        int r = connector_store_flat_name(name, &flat);
+
+        if (r < 0)
+                return r;
         if (own && *own)
                 return asprintf(ret, "%s/%s/%s", own, connector_kind_to_string(kind), flat) < 0 ? -ENOMEM : 0;
         r = runtime_data_dir(&data);

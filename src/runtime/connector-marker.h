@@ -11,6 +11,9 @@
  * "@scope/name" is "@scope+name" on disk. */
 int connector_store_name_dir(ConnectorKind kind, const char *name, char **ret);
 
+/* A package's name as the name of a directory. */
+int connector_store_flat_name(const char *name, char **ret);
+
 /* What the marker in `directory` says. -ENOENT without one: the installation isn't there or was never
  * finished. */
 int connector_marker_read(const char *directory, InstalledConnector **ret, Error **reterr_error);

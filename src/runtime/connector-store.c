@@ -213,7 +213,8 @@ static int missing_package(const ConnectorRef *ref, Error **reterr_error) {
         if (!s)
                 return -ENOMEM;
         return error_set(reterr_error, -ENOENT,
-                         "'%s' is not installed: 'gantry connector install %s' does it", s, s);
+                         "'%s' is not installed: '%s connector install %s' does it", s,
+                         *strempty(getenv("GANTRY_CONNECTOR_DIR")) ? "gantryctl" : "gantry", s);
 }
 
 /* ---- Bare names ---- */

@@ -30,8 +30,12 @@ DEFINE_CLEANUP(InstalledConnector, installed_connector_free);
 int connector_store_find(const ConnectorRef *ref, InstalledConnector **ret, Error **reterr_error);
 /* All installed and native ones, sorted by reference; *ret ends with NULL. Free each and the array. */
 int connector_store_list(InstalledConnector ***ret, Error **reterr_error);
+enum {
+        CONNECTOR_INSTALL_VERBOSE = 1 << 0, /* what the package manager says goes to standard error */
+        CONNECTOR_INSTALL_NO_SPEC = 1 << 1, /* who installs asks for it otherwise */
+};
 /* Downloads, installs, compiles and asks for the spec. Prints progress to standard error. A version that
- * is there already is no error. */
-int connector_store_install(Env *env, const ConnectorRef *ref, bool verbose, InstalledConnector **ret,
+ * is there already is no error. -ENETUNREACH, -ENOSPC: trying again may help. */
+int connector_store_install(Env *env, const ConnectorRef *ref, unsigned flags, InstalledConnector **ret,
                             Error **reterr_error);
 int connector_store_remove(const ConnectorRef *ref, Error **reterr_error);

@@ -15,6 +15,7 @@
 #include "basic/path-util.h"
 #include "basic/utf8.h"
 #include "runtime/install-child.h"
+#include "runtime/install-reason.h"
 
 /* A package manager that says more is cut off in our report, not in its work. */
 #define OUTPUT_MAX (8U * 1024U * 1024U)
@@ -198,7 +199,7 @@ static const char *telling_line(char **lines, size_t n) {
 }
 
 /* Shows the end of what was said and picks the line for the error. */
-static int explain(int fd, char **ret) {
+static int explain(int fd, char **ret, const InstallReason **ret_reason) {
         _cleanup_free_ char *text = NULL;
         _cleanup_strv_ char **lines = NULL;
         _cleanup_buffer_ Buffer b = {};
@@ -208,6 +209,7 @@ static int explain(int fd, char **ret) {
         *ret = NULL;
         if (fd < 0 || read_output(fd, &text) < 0)
                 return 0;
+        *ret_reason = install_reason_find(text);
         lines = strv_split(text, "\n");
         if (!lines)
                 return -ENOMEM;
@@ -230,6 +232,7 @@ static int explain(int fd, char **ret) {
 int install_run(char *const *argv, char *const *environment, bool verbose, char **ret_stdout,
                 Error **reterr_error) {
         _cleanup_close_ int null = open("/dev/null", O_RDWR | O_CLOEXEC), out = -EBADF, err = -EBADF;
+        const InstallReason *reason = NULL;
         _cleanup_free_ char *words = NULL;
         pid_t pid;
         int r, code;
@@ -256,9 +259,12 @@ int install_run(char *const *argv, char *const *environment, bool verbose, char 
                 return error_set_errno(reterr_error, code, "Failed to wait for '%s'", argv[0]);
         if (code == 0)
                 return ret_stdout ? read_output(out, ret_stdout) : 0;
-        r = explain(err, &words);
+        r = explain(err, &words, &reason);
         if (r < 0)
                 return r;
+        if (reason)
+                return error_set(reterr_error, reason->code, "%s (%s: %s)", reason->sentence,
+                                 path_basename(argv[0]), strempty(words));
         return error_set(reterr_error, -EIO, "'%s' failed with %s %d%s%s", path_basename(argv[0]),
                          code > 128 ? "signal" : "exit code", code > 128 ? code - 128 : code, words ? ": " : "",
                          strempty(words));

@@ -17,7 +17,8 @@ int install_environment(const char *cache, char ***ret);
 int install_find_program(const char *name, char **ret);
 
 /* Runs argv[0] (a path) to its end; everything it says goes to standard error when `verbose`.
- * `ret_stdout` (may be NULL) gets what it printed. -EIO when it doesn't exit with 0: the error's sentence
- * ends with its own words, and what stood before them is printed. */
+ * `ret_stdout` (may be NULL) gets what it printed. -EIO, or what install-reason.h makes of its words, when it
+ * doesn't exit with 0: the error's sentence ends with its own words, and what stood before them is
+ * printed. */
 int install_run(char *const *argv, char *const *environment, bool verbose, char **ret_stdout,
                 Error **reterr_error);

@@ -171,7 +171,8 @@ static int fill_environment(InstallJob *job, const char *uv, Error **reterr_erro
         if (asprintf(&requirement, "%s==%s", job->name, job->version) < 0)
                 return -ENOMEM;
         r = add_packages(job, uv, requirement, /* wheels_only= */ true, &error);
-        if (r == -EIO) {
+        /* Without wheels, a package looks as if it were not there. */
+        if (r == -EIO || r == -ENOENT) {
                 install_say("  Wheels alone do not do (above); building what exists as source only …");
                 r = add_packages(job, uv, requirement, /* wheels_only= */ false, reterr_error);
         } else if (r < 0)
