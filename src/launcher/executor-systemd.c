@@ -215,6 +215,7 @@ static void on_result(const char *name, const UnitResult *u, int r, void *userda
                 const char *signal_name = u->code == CLD_EXITED ? NULL : sigabbrev_np(u->status);
 
                 status.state = EXECUTOR_ENDED;
+                status.clean = u->code == CLD_EXITED && u->status == 0;
                 n = signal_name ? asprintf(&text, "ended by SIG%s (%s)", signal_name, u->result)
                                 : asprintf(&text, "ended with code %d (%s)", u->status, u->result);
         } else if (r >= 0 && u->pid > 0)

@@ -24,6 +24,7 @@ typedef enum ExecutorState {
 typedef struct ExecutorStatus {
         ExecutorState state;
         const char *detail; /* how the worker ended, for people; NULL while it runs */
+        bool clean;         /* … with exit code 0 */
 } ExecutorStatus;
 
 /* `r`: 0, or what went wrong with `error`'s sentence. */

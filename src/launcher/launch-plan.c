@@ -221,7 +221,7 @@ static int copy_input(const LaunchRequest *q, JsonObject **ret) {
 }
 
 int launch_plan_new(const LaunchRequest *q, LaunchPlan **ret, Error **reterr_error) {
-        static const char *const types[] = { "sync", "check", "discover", "spec" };
+        static const char *const types[] = { "sync", "check", "discover", "spec", "install" };
         _cleanup_(launch_plan_freep) LaunchPlan *p = calloc(1, sizeof(*p));
         UnitPlan *worker = NULL;
         bool known = false;

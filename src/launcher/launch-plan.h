@@ -59,7 +59,7 @@ typedef struct LaunchPlan {
 /* What the plan is made of. Borrowed. */
 typedef struct LaunchRequest {
         const char *id, *auto_id;
-        const char *type;     /* sync, check, discover, spec */
+        const char *type;     /* sync, check, discover, spec, install */
         int64_t job_id;       /* 0: none */
         int64_t attempt;      /* negative: none */
         int64_t epoch;
@@ -70,6 +70,7 @@ typedef struct LaunchRequest {
         const char *api;           /* the API's socket */
         uint64_t worker_group;     /* may connect to it; 0: there is no such group here */
         uint64_t files_uid, files_gid; /* of connectors with paths; 0: there is no such user here */
+        const struct InstallPlan *install; /* of an installation, whose connector is the installer */
 } LaunchRequest;
 
 /* -EINVAL with a sentence for an input that can't be run; -EOPNOTSUPP for what this version can't. */

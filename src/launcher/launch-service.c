@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 
+#include "launcher/launch-install.h"
 #include "launcher/launch-units.h"
 #include "launcher/unit-property.h"
 
@@ -131,14 +132,15 @@ static int add_root(UnitPlan *u) {
         return r < 0 ? r : unit_property_add_bool(u->properties, "MountAPIVFS", true);
 }
 
-static int add_user(UnitPlan *u, bool files) {
+static int add_user(UnitPlan *u, const LaunchRequest *q, bool files) {
+        const char *user = q->install ? INSTALL_USER : FILES_USER;
         int r;
 
         u->sandbox->uid = u->sandbox->gid = 0;
-        if (!files)
+        if (!files && !q->install)
                 return unit_property_add_bool(u->properties, "DynamicUser", true);
-        r = unit_property_add_string(u->properties, "User", FILES_USER);
-        return r < 0 ? r : unit_property_add_string(u->properties, "Group", FILES_USER);
+        r = unit_property_add_string(u->properties, "User", user);
+        return r < 0 ? r : unit_property_add_string(u->properties, "Group", user);
 }
 
 static int add_network(UnitPlan *u, bool network) {
@@ -157,7 +159,7 @@ int launch_unit_service(UnitPlan *u, const LaunchRequest *q, const ConnectorStar
 
         u->sandbox->outside = LAYERS_OUTSIDE;
         if (r >= 0)
-                r = add_user(u, start->read_paths || start->write_paths);
+                r = add_user(u, q, start->read_paths || start->write_paths);
         if (r >= 0)
                 r = add_root(u);
         if (r >= 0)

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <sys/socket.h>
 
+#include "launcher/launch-install.h"
 #include "launcher/launch-units.h"
 #include "launcher/unit-property.h"
 #include "network/network-address.h"
@@ -163,6 +164,11 @@ static int choose_user(const UnitPlan *u, const LaunchRequest *q, ConnectorStart
                        Error **reterr_error) {
         bool files = start->read_paths || start->write_paths;
 
+        if (q->install) {
+                start->uid = q->install->uid;
+                start->gid = q->install->gid;
+                return 0;
+        }
         start->uid = start->gid = files ? q->files_uid : unit_uid(u->name);
         if (files)
                 start->gid = q->files_gid;
@@ -186,6 +192,10 @@ int launch_unit_connector(UnitPlan *u, const LaunchRequest *q, const LaunchActor
         start->read_paths = a->read_paths;
         start->write_paths = a->write_paths;
         start->network = a->network;
+        if (q->install) {
+                start->mounts = q->install->mounts;
+                start->n_mounts = ELEMENTSOF(q->install->mounts);
+        }
         start->hold_term_until_stdin_ends = u->role == UNIT_DESTINATION;
         r = choose_user(u, q, start, reterr_error);
         if (r >= 0)

@@ -5,6 +5,7 @@
 #include "launcher/executor-systemd.h"
 #include "launcher/launcher-bus.h"
 #include "shared/bus-error.h"
+#include "shared/exit-codes.h"
 
 #define OBJECT "/org/gantry/Launcher1"
 #define INTERFACE "org.gantry.Launcher1.Manager"
@@ -30,6 +31,28 @@ static int method_cancel(sd_bus_message *m, void *userdata, sd_bus_error *reterr
                 return bus_error_from(reterr, r, e);
         }
         return sd_bus_reply_method_return(m, "");
+}
+
+static void on_removed(int code, const char *said, void *userdata) {
+        sd_bus_message *m = userdata;
+
+        (void) (code == 0 ? sd_bus_reply_method_return(m, "")
+                : code == EXIT_NOT_FOUND ? sd_bus_reply_method_errorf(m, BUS_ERROR_NOT_FOUND, "%s", said)
+                                         : sd_bus_reply_method_errorf(m, BUS_ERROR_FAILED, "%s", said));
+        sd_bus_message_unref(m);
+}
+
+static int method_remove_connector(sd_bus_message *m, void *userdata, sd_bus_error *reterr) {
+        _cleanup_error_ Error *e = NULL;
+        const char *reference;
+        int r = sd_bus_message_read(m, "s", &reference);
+
+        if (r >= 0)
+                r = launcher_remove_connector(userdata, reference, on_removed, sd_bus_message_ref(m), &e);
+        if (r >= 0)
+                return 1;
+        sd_bus_message_unref(m);
+        return bus_error_from(reterr, r, e);
 }
 
 static int append_run(const char *id, int64_t epoch, const char *unit, const char *state, void *userdata) {
@@ -144,6 +167,8 @@ static const sd_bus_vtable manager_vtable[] = {
         SD_BUS_METHOD("Wake", "", "", method_wake, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Cancel", SD_BUS_ARGS("s", workload_id), SD_BUS_NO_RESULT, method_cancel,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("RemoveConnector", SD_BUS_ARGS("s", reference), SD_BUS_NO_RESULT,
+                                method_remove_connector, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("List", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(stss)", runs), method_list,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("SetTimer", SD_BUS_ARGS("s", name, "t", at_usec), SD_BUS_NO_RESULT,

@@ -4,6 +4,8 @@
 /* Between launcher-manager.c (queue, start, list of runs) and launcher-run.c (one run's life). */
 
 #include "launcher/isolation.h"
+#include "launcher/launch-install.h"
+#include "launcher/launcher-tool.h"
 #include "launcher/launcher-manager.h"
 
 /* May connect to the workload API's socket; made by sysusers.d. */
@@ -15,6 +17,7 @@ typedef enum RunState {
         RUN_LAUNCHING,
         RUN_RUNNING,
         RUN_JUDGING, /* the worker is gone: has it said how it ended? */
+        RUN_PUBLISHING, /* an installation becomes a connector */
         RUN_ENDING,  /* units are stopped and forgotten */
         _RUN_STATE_MAX,
         _RUN_STATE_INVALID = -EINVAL,
@@ -30,6 +33,8 @@ typedef struct Run {
         char *detail; /* how the worker ended */
         RunState state;
         bool cancelled, worker_gone;
+        bool clean; /* the worker ended with exit code 0 */
+        Tool *tool; /* gantry-installer at work for it */
         struct Run *next;
 } Run;
 
@@ -41,7 +46,13 @@ struct Launcher {
         char *dataplane_id;
         Run *runs;
         EnvSource *tick;
-        char *shim, *worker;
+        char *shim, *worker, *installer;
+        InstallSettings install;
+        Tool *sweeping;
+        void (*swept)(Launcher *l);
+        Tool *removing;
+        ToolDone removed;
+        void *removed_userdata;
         uint64_t files_uid, files_gid;
         uint64_t worker_gid; /* 0: there is no such group here */
         unsigned n_setting_up; /* steps before the first poll that are not done */
@@ -68,6 +79,25 @@ int run_plan(Run *r, JsonObject *input, LaunchPlan **ret, Error **reterr_error);
 /* Stops its units and forgets it. */
 void run_end(Run *r);
 void run_cancel(Run *r);
+
+/* launcher-install.c */
+static inline bool run_is_install(const Run *r) {
+        return streq(r->type, "install");
+}
+/* 1: it is there already, `ret_output` says where; 0: the places of the installation are made. */
+int run_install_begin(Run *r, JsonObject *input, JsonObject **ret_output, Error **reterr_error);
+/* The plan of its units. */
+int run_install_plan(Run *r, JsonObject *input, LaunchRequest *q, LaunchPlan **ret, Error **reterr_error);
+/* The installer has ended well: stops its units, puts what it made into its place, tells the API. */
+void run_install_publish(Run *r);
+/* Removes what is left of it; then it is gone. */
+void run_install_discard(Run *r);
+/* Removes what earlier installations left, then calls back (at once where there is nothing). */
+void launcher_install_sweep(Launcher *l, void (*done)(Launcher *l));
+/* launcher-run.c, for the above: the ends of a run */
+void run_fail(Run *r, const char *reason);
+void run_succeed(Run *r, JsonObject *output);
+void run_gone(Run *r);
 
 /* launcher-manager.c: finds what of this host the plans need to know; logs what is missing. */
 int launcher_look_around(Launcher *l);

@@ -139,9 +139,16 @@ static void try_isolation(Launcher *l) {
                 log_warning("It can't be tried whether this host isolates: only native connectors run");
 }
 
+static void on_swept(Launcher *l);
+
 static void set_up_step_done(Launcher *l) {
         if (--l->n_setting_up > 0 || l->failed)
                 return;
+        launcher_install_sweep(l, on_swept);
+}
+
+/* What is left to do before the first workload. */
+static void on_swept(Launcher *l) {
         if (!l->isolation)
                 try_isolation(l);
         if (l->isolation && !isolation_is_known(l->isolation))
@@ -279,9 +286,12 @@ int launcher_look_around(Launcher *l) {
                 l->files_gid = files->pw_gid;
         }
         l->worker_gid = group ? group->gr_gid : 0;
+        launch_install_settings_load(conf, &l->install);
         r = runtime_libexec_path("gantry-shim", &l->shim);
         if (r >= 0)
                 r = runtime_libexec_path("gantry-worker", &l->worker);
+        if (r >= 0)
+                (void) runtime_libexec_path("gantry-installer", &l->installer);
         return r < 0 ? log_error_errno(r, "The program '%s' is missing", l->worker ?: strempty(l->shim)) : 0;
 }
 
@@ -332,6 +342,10 @@ Launcher *launcher_free(Launcher *l) {
         free(l->dataplane_id);
         free(l->shim);
         free(l->worker);
+        free(l->installer);
+        tool_free(l->sweeping);
+        tool_free(l->removing);
+        launch_install_settings_done(&l->install);
         free(l);
         return NULL;
 }
@@ -346,7 +360,7 @@ int launcher_cancel(Launcher *l, const char *workload_id) {
 }
 
 bool launcher_busy(const Launcher *l) {
-        return l->runs || !l->ready || l->polling || workload_client_n_pending(l->api) > 0;
+        return l->runs || !l->ready || l->polling || l->removing || workload_client_n_pending(l->api) > 0;
 }
 
 Executor *launcher_executor(Launcher *l) {

@@ -14,6 +14,7 @@
 
 #include "client/workload-client.h"
 #include "launcher/executor.h"
+#include "launcher/launcher-tool.h"
 
 /* Airbyte's load shedding, by what a host can carry (docs/INTERFACES.md). */
 #define LAUNCHER_SYNCS_MAX 10U
@@ -41,6 +42,9 @@ int launcher_cancel(Launcher *l, const char *workload_id);
 /* True as long as something runs or an answer is awaited. */
 bool launcher_busy(const Launcher *l);
 Executor *launcher_executor(Launcher *l);
+
+/* Removes an installed connector; nobody looks whether it is used. One at a time: -EBUSY. */
+int launcher_remove_connector(Launcher *l, const char *reference, ToolDone done, void *userdata, Error **reterr_error);
 
 typedef int (*LauncherVisit)(const char *id, int64_t epoch, const char *unit, const char *state,
                              void *userdata);

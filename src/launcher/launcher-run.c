@@ -11,7 +11,8 @@
 
 static const char *const run_state_table[_RUN_STATE_MAX] = {
         [RUN_WAITING] = "waiting",     [RUN_CLAIMING] = "claiming", [RUN_LAUNCHING] = "launching",
-        [RUN_RUNNING] = "running",     [RUN_JUDGING] = "ended",     [RUN_ENDING] = "stopping",
+        [RUN_RUNNING] = "running",     [RUN_JUDGING] = "ended",     [RUN_PUBLISHING] = "publishing",
+        [RUN_ENDING] = "stopping",
 };
 
 DEFINE_STRING_TABLE_TO_STRING(run_state, RunState)
@@ -40,6 +41,7 @@ void run_free(Run *r) {
                         *p = r->next;
                         break;
                 }
+        tool_free(r->tool);
         free(r->id);
         free(r->auto_id);
         free(r->type);
@@ -63,7 +65,7 @@ Run *launcher_find_handle(const Launcher *l, const char *auto_id, int64_t epoch)
         return NULL;
 }
 
-static void run_gone(Run *r) {
+void run_gone(Run *r) {
         Launcher *l = r->launcher;
 
         run_free(r);
@@ -88,7 +90,10 @@ static void on_ended(int r, const Error *error, void *userdata) {
 
         if (r < 0)
                 log_warning("The units of '%s' could not be stopped: %s", run->id, error_message(error, r));
-        run_gone(run);
+        if (run_is_install(run))
+                run_install_discard(run);
+        else
+                run_gone(run);
 }
 
 void run_end(Run *r) {
@@ -104,21 +109,30 @@ static void on_told(int r, JsonObject *reply, const Error *error, void *userdata
 
         /* It has ended otherwise meanwhile, or its lease is another's: neither is ours to mend. */
         if (r < 0 && r != -ESTALE && r != -EEXIST && r != -ENOENT)
-                log_warning("The API could not be told that '%s' failed: %s", run->id,
-                            error_message(error, r));
+                log_warning("The API could not be told how '%s' ended: %s", run->id, error_message(error, r));
         /* Without a slice nothing of it was ever started. */
         if (run->slice)
                 run_end(run);
+        else if (run_is_install(run))
+                run_install_discard(run);
         else
                 run_gone(run);
 }
 
-static void run_fail(Run *r, const char *reason) {
+void run_fail(Run *r, const char *reason) {
         WorkloadLease lease = run_lease(r);
 
         log_warning("Workload '%s' failed: %s", r->id, reason);
         r->state = RUN_JUDGING;
         if (workload_client_failure(r->launcher->api, &lease, FAILURE_SOURCE, reason, NULL, on_told, r) < 0)
+                run_end(r);
+}
+
+void run_succeed(Run *r, JsonObject *output) {
+        WorkloadLease lease = run_lease(r);
+
+        r->state = RUN_JUDGING;
+        if (workload_client_success(r->launcher->api, &lease, output, on_told, r) < 0)
                 run_end(r);
 }
 
@@ -146,6 +160,10 @@ static void on_judged(int r, JsonObject *reply, const Error *error, void *userda
                 run_end(run);
                 return;
         }
+        if (run_is_install(run) && run->clean && !run->cancelled) {
+                run_install_publish(run);
+                return;
+        }
         if (asprintf(&reason, "The worker %s without reporting a result", run->detail ?: "is gone") < 0)
                 reason = NULL;
         run_fail(run, reason ?: "The worker is gone");
@@ -166,6 +184,7 @@ static void on_polled(const ExecutorStatus *s, void *userdata) {
                 return;
         free(r->detail);
         r->detail = s->detail ? strdup(s->detail) : NULL;
+        r->clean = s->clean;
         run_judge(r);
 }
 
@@ -246,6 +265,8 @@ int run_plan(Run *run, JsonObject *input, LaunchPlan **ret, Error **reterr_error
         };
         int r;
 
+        if (run_is_install(run))
+                return run_install_plan(run, input, &q, ret, reterr_error);
         r = find_connector(json_member(input, sync ? "source" : "actor"), CONNECTOR_SOURCE, &first,
                            reterr_error);
         if (r >= 0 && sync)
@@ -277,7 +298,8 @@ static int check_isolation(const Run *run, JsonObject *input, Error **reterr_err
         const char *missing = l->isolation ? isolation_missing(l->isolation) : "it could not be tried";
 
         if (!missing || l->allow_unisolated ||
-            (is_native(input, "source") && is_native(input, "destination") && is_native(input, "actor")))
+            (!run_is_install(run) && is_native(input, "source") && is_native(input, "destination") &&
+             is_native(input, "actor")))
                 return 0;
         return error_set(reterr_error, -EPERM,
                          "This host does not isolate connectors (%s), so it runs native ones only;"
@@ -288,6 +310,7 @@ static int launch(Run *run, JsonObject *claim, Error **reterr_error) {
         _cleanup_(launch_plan_freep) LaunchPlan *plan = NULL;
         WorkerTicket t = { .workload_id = run->id, .type = run->type, .epoch = run->epoch,
                            .api = run->launcher->options.api };
+        _cleanup_json_ JsonObject *output = NULL;
         JsonObject *input = NULL;
         int r;
 
@@ -298,6 +321,13 @@ static int launch(Run *run, JsonObject *claim, Error **reterr_error) {
                 r = error_set(reterr_error, -EPROTO, "The claim has no token or no input");
         if (r >= 0)
                 r = check_isolation(run, input, reterr_error);
+        if (r >= 0 && run_is_install(run)) {
+                r = run_install_begin(run, input, &output, reterr_error);
+                if (r > 0) {
+                        run_succeed(run, output);
+                        return 0;
+                }
+        }
         if (r >= 0)
                 r = run_plan(run, input, &plan, reterr_error);
         if (r < 0)

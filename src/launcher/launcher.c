@@ -8,6 +8,7 @@
 #include "basic/log.h"
 #include "launcher/launcher-bus.h"
 #include "launcher/plan-print.h"
+#include "runtime/suite-store.h"
 #include "shared/daemon.h"
 #include "shared/daemon-options.h"
 
@@ -63,6 +64,6 @@ int main(int argc, char *argv[]) {
         if (r <= 0)
                 return daemon_options_exit_code(r);
         /* Where the suite's connectors are installed; a user's own are not the suite's business. */
-        (void) setenv("GANTRY_CONNECTOR_DIR", "/var/lib/gantry-connectors", /* overwrite= */ 0);
+        (void) setenv("GANTRY_CONNECTOR_DIR", SUITE_STORE, /* overwrite= */ 0);
         return (plan ? plan_print(plan) : run()) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -7,7 +7,8 @@ DEFINE_NAMES(WorkloadType, workload_type, "workload type", _WORKLOAD_TYPE_MAX,
         [WORKLOAD_SYNC] = "sync",
         [WORKLOAD_CHECK] = "check",
         [WORKLOAD_DISCOVER] = "discover",
-        [WORKLOAD_SPEC] = "spec");
+        [WORKLOAD_SPEC] = "spec",
+        [WORKLOAD_INSTALL] = "install");
 
 DEFINE_NAMES(WorkloadStatus, workload_status, "workload status", _WORKLOAD_STATUS_MAX,
         [WORKLOAD_PENDING] = "pending",

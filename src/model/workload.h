@@ -10,6 +10,7 @@ typedef enum WorkloadType {
         WORKLOAD_CHECK,
         WORKLOAD_DISCOVER,
         WORKLOAD_SPEC,
+        WORKLOAD_INSTALL, /* no connector yet: what makes one */
         _WORKLOAD_TYPE_MAX,
         _WORKLOAD_TYPE_INVALID = -EINVAL,
 } WorkloadType;

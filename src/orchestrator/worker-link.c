@@ -21,6 +21,7 @@ struct WorkerLink {
         size_t log_sent;  /* of these, how many are on their way */
         uint64_t n_dropped;
         bool lost, finishing, stats_pending, told;
+        bool silent;      /* somebody else has the last word */
         char *reason;     /* of a failure */
         JsonObject *output;
 };
@@ -220,6 +221,10 @@ static void maybe_tell(WorkerLink *l) {
         if (!l->finishing || l->told || l->lost || l->stats_pending || l->log.len > 0)
                 return;
         l->told = true;
+        if (l->silent) {
+                l->events.finished(0, l->events.userdata);
+                return;
+        }
         r = l->reason ? workload_client_failure(l->client, &lease, "worker", l->reason, l->output, on_told,
                                                 l)
                       : workload_client_success(l->client, &lease, l->output, on_told, l);
@@ -243,6 +248,11 @@ void worker_link_finish(WorkerLink *l, const char *failure_reason, JsonObject *o
         }
         send_log(l);
         maybe_tell(l);
+}
+
+void worker_link_leave(WorkerLink *l) {
+        l->silent = true;
+        worker_link_finish(l, NULL, NULL);
 }
 
 int worker_link_new(Env *env, const WorkerStart *start, const WorkerLinkEvents *events, WorkerLink **ret) {

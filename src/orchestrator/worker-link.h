@@ -37,3 +37,5 @@ int worker_link_state(WorkerLink *l, const char *states, const char *streams, us
 
 /* The end: what is left of the log, then success or, with a reason, failure. `output` is taken over. */
 void worker_link_finish(WorkerLink *l, const char *failure_reason, JsonObject *output);
+/* The end, where the last word is somebody else's: only what is left of the log. */
+void worker_link_leave(WorkerLink *l);

@@ -14,7 +14,7 @@ struct WorkerOneshot {
         ConnectorOneshot *oneshot;
         Masker *masker;
         char *type;
-        const char *origin; /* source or destination */
+        const char *origin; /* source, destination or, of an installation, airbyte_platform */
         JsonObject *actor;
 };
 
@@ -71,6 +71,11 @@ static void on_done(ConnectorOneshot *oneshot, const OneshotResult *result, void
         JsonObject *output = NULL;
         int r = 0;
 
+        /* An installation is one once the launcher has put it into its place: it says so. */
+        if (!result->error && streq(o->type, "install")) {
+                worker_link_leave(o->link);
+                return;
+        }
         if (result->error)
                 message = failure_message(o, result);
         if (!result->error)
@@ -104,7 +109,9 @@ int worker_oneshot_new(Env *env, WorkerStart *start, WorkerLink *link, WorkerOne
         (void) json_get_string(actor, "role", &role, "actor", NULL);
         (void) json_get_string(actor, "reference", &name, "actor", NULL);
         o->actor = json_object_get(actor);
-        o->origin = streq_ptr(role, "destination") ? "destination" : "source";
+        o->origin = worker_start_is_install(start)     ? "airbyte_platform"
+                : streq_ptr(role, "destination") ? "destination"
+                                                 : "source";
         r = masker_add_strv(o->masker, start->secrets);
         if (r < 0)
                 return r;

@@ -25,6 +25,10 @@ typedef struct WorkerStart {
 int worker_start_receive(int fd, WorkerStart *ret, Error **reterr_error);
 void worker_start_done(WorkerStart *s);
 
+static inline bool worker_start_is_install(const WorkerStart *s) {
+        return streq(s->type, "install");
+}
+
 static inline bool worker_start_is_sync(const WorkerStart *s) {
         return streq(s->type, "sync");
 }

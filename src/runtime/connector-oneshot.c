@@ -178,6 +178,7 @@ static void on_error_line(ConnectorOneshot *o, JsonSlice line) {
 static void judge(ConnectorOneshot *o) {
         bool said = streq(o->verb, "spec") ? o->result.spec != NULL
                 : streq(o->verb, "check")  ? o->result.has_status
+                : streq(o->verb, "install") ? true
                                            : o->result.catalog != NULL;
 
         if (o->exit.oom)

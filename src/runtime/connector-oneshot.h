@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* One verb of a connector run to its end: spec, check or discover. Asynchronous, so that several run side
- * by side. */
+/* One verb of a connector run to its end: spec, check or discover; or of gantry-installer, install, which
+ * answers by its exit code alone. Asynchronous, so that several run side by side. */
 
 #include "protocol/connector-spec.h"
 #include "protocol/message.h"

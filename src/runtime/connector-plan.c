@@ -113,7 +113,7 @@ static void set_limits(SandboxPlan *p, const ConnectorStart *start) {
         p->uid = start->uid;
         p->gid = start->gid;
         p->files_max = FILES_MAX_DEFAULT;
-        p->file_size_max = start->write_paths && start->write_paths[0] ? 0 : SCRATCH_FILE_MAX;
+        p->file_size_max = (start->write_paths && start->write_paths[0]) || start->n_mounts > 0 ? 0 : SCRATCH_FILE_MAX;
         p->stop_grace_usec = start->stop_grace ?: STOP_GRACE_DEFAULT;
         p->hold_term_until_stdin_ends = start->hold_term_until_stdin_ends;
 }
@@ -152,6 +152,9 @@ int connector_plan_new(const ConnectorStart *start, const char *scratch, Sandbox
                 r = add_paths(p, start->write_paths, /* writable= */ true, reterr_error);
         if (r >= 0)
                 r = add_paths(p, start->read_paths, /* writable= */ false, reterr_error);
+        for (size_t i = 0; r >= 0 && i < start->n_mounts; i++)
+                r = sandbox_plan_add_mount(p, start->mounts[i].source, start->mounts[i].target,
+                                           start->mounts[i].writable, start->mounts[i].optional);
         if (r >= 0)
                 r = add_files(p, start, scratch);
         if (r >= 0)

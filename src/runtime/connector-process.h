@@ -6,6 +6,7 @@
 
 #include "basic/env.h"
 #include "runtime/connector-store.h"
+#include "sandbox/sandbox-plan.h"
 
 typedef struct ConnectorProcess ConnectorProcess;
 
@@ -32,6 +33,8 @@ struct ConnectorStart {
         const char *state;    /* JSON text or NULL */
         char *const *read_paths;  /* host paths it may read */
         char *const *write_paths; /* host paths it may write */
+        const SandboxMount *mounts; /* what it sees elsewhere than where it lies */
+        size_t n_mounts;
         bool want_stdin;
         const int *fds; /* NULL: pipes. Else three descriptors of ours that become its stdin, stdout and stderr. */
         bool network;

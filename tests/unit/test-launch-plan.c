@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include "launcher/launch-install.h"
 #include "launcher/launch-plan.h"
 #include "network/network-address.h"
 #include "unit/test.h"
@@ -253,4 +254,52 @@ TEST(a_service_says_no_empty_list_of_binds) {
         assert_non_null(property(u, "RootDirectory"));
         assert_int_equal(u->sandbox->uid, 0);
         assert_true(json_object_get_boolean(property(u, "DynamicUser")));
+}
+
+TEST(an_installation_writes_to_its_own_place_and_is_seen_as_the_store) {
+        _cleanup_(installed_connector_freep) InstalledConnector *installer =
+                launch_install_connector("/usr/lib/gantry/gantry-installer", /* npm= */ false);
+        InstallSettings settings = { .index_url = (char *) "https://me:" SECRET "@mirror.example/simple/" };
+        _cleanup_(launch_install_plan_done) InstallPlan install = {};
+        _cleanup_json_ JsonObject *input = NULL, *shown = NULL;
+        _cleanup_(launch_plan_freep) LaunchPlan *p = NULL;
+        _cleanup_free_ char *text = NULL, *told = NULL;
+        LaunchRequest q = request("install", NULL);
+
+        ASSERT_OK(launch_install_input(&settings, "pypi:airbyte-source-x==1", &input));
+        ASSERT_OK(launch_install_plan_init("/var/lib/gantry-connectors/.staging/" AUTO_ID, 903, 904, &install));
+        q.input = input;
+        q.connectors[0] = installer;
+        q.install = &install;
+        ASSERT_OK(launch_plan_new(&q, &p, NULL));
+        assert_string_equal(p->slice, "gantry-jobs-install0190a6c27c1e7abc8def0123456789ab.slice");
+        assert_string_equal(json_object_get_string(property(&p->units[0], "User")), "gantry-install");
+        assert_null(property(&p->units[0], "DynamicUser"));
+        assert_null(property(&p->units[0], "PrivateNetwork"));
+        ASSERT_OK(launch_plan_to_json(p, &shown));
+        text = json_to_string(shown);
+        assert_non_null(strstr(text, "[\"/var/lib/gantry-connectors/.staging/" AUTO_ID
+                                     "/store\",\"/var/lib/gantry-connectors\""));
+        /* The mirror's password is where a connector's secrets are, and the worker masks it. */
+        assert_null(strstr(text, SECRET));
+        assert_non_null(strstr(p->units[0].files[0], SECRET));
+        told = json_to_string(json_member(p->input, "secrets"));
+        assert_string_equal(told, "[\"" SECRET "\"]");
+        assert_null(json_member(json_member(p->input, "actor"), "configuration"));
+        told = (free(told), json_to_string(json_member(json_member(p->input, "actor"), "allowedHosts")));
+        assert_string_equal(told, "[\"mirror.example\",\"registry.npmjs.org\"]");
+}
+
+TEST(T24_a_package_index_is_reached_by_https_or_is_on_this_machine) {
+        static const char *const good[] = { "https://pypi.org/simple/", "http://127.0.0.1:8098/simple/", "http://localhost/",
+                                            "http://[::1]:8080/", "https://u:p@h/x", "HTTPS://h/" };
+        static const char *const bad[] = { "http://mirror.example/simple/", "http://localhost@mirror.example/", "ftp://h/",
+                                           "file:///etc/", "mirror.example", "https://", "http://127.0.0.1@10.0.0.1/",
+                                           "http://localhost.example/" };
+
+        for (size_t i = 0; i < ELEMENTSOF(good); i++)
+                ASSERT_OK(launch_install_check_url(good[i], NULL));
+        for (size_t i = 0; i < ELEMENTSOF(bad); i++)
+                if (launch_install_check_url(bad[i], NULL) >= 0)
+                        fail_msg("%s was taken", bad[i]);
 }
