@@ -2,6 +2,7 @@
 
 #include "db/db-internal.h"
 #include "db/definition-store.h"
+#include "db/spec-store.h"
 #include "model/event.h"
 
 int definition_store_insert(Db *db, const Definition *d, usec_t now, Error **reterr_error) {
@@ -15,6 +16,38 @@ int definition_store_insert(Db *db, const Definition *d, usec_t now, Error **ret
 int definition_store_get(Db *db, const char *id, Definition **ret, Error **reterr_error) {
         return db_get_one(db, SQL_DEFINITION_GET, BINDS(B_TEXT("id", id)), &definition_model, ret, id,
                           reterr_error);
+}
+
+/* What differs in the version that is pinned. */
+static int apply_pin(Definition *d, const char *pin) {
+        if (!pin || streq_ptr(d->docker_image_tag, pin))
+                return 0;
+        free(d->docker_image_tag);
+        free(d->spec);
+        d->spec = NULL;
+        d->docker_image_tag = strdup(pin);
+        return d->docker_image_tag ? 0 : -ENOMEM;
+}
+
+int definition_store_get_version(Db *db, const char *id, const char *pin, Definition **ret, Error **reterr_error) {
+        _cleanup_(definition_freep) Definition *d = NULL;
+        _cleanup_free_ char *reference = NULL;
+        int r;
+
+        r = definition_store_get(db, id, &d, reterr_error);
+        if (r >= 0 && definition_is_package(d)) {
+                r = apply_pin(d, pin);
+                if (r >= 0)
+                        r = definition_exact_reference(d, NULL, &reference);
+                if (r >= 0 && !d->spec) {
+                        r = spec_store_get(db, reference, &d->spec, NULL);
+                        r = r == -ENOENT ? 0 : r;
+                }
+        }
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(d);
+        return 0;
 }
 
 int definition_store_get_by_type(Db *db, ActorRole role, const char *connector_type,

@@ -15,6 +15,9 @@ typedef struct DefinitionFilter {
 
 int definition_store_insert(Db *db, const Definition *d, usec_t now, Error **reterr_error);
 int definition_store_get(Db *db, const char *id, Definition **ret, Error **reterr_error);
+/* As it is for a source or destination that keeps the version `pin` (NULL: the definition's own): of a
+ * package, docker_image_tag is that version and `spec` what that version has said (NULL: not asked yet). */
+int definition_store_get_version(Db *db, const char *id, const char *pin, Definition **ret, Error **reterr_error);
 /* The definition behind a public API sourceType or destinationType: the workspace's own one before the
  * built-in one. */
 int definition_store_get_by_type(Db *db, ActorRole role, const char *connector_type,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include "basic/buffer.h"
 #include "model/definition.h"
 #include "model/model-table.h"
 
@@ -39,3 +40,34 @@ DEFINE_MODEL(Definition, definition,
         FIELD_BOOL_OF(Definition, tombstone),
         FIELD_TIME_OF(Definition, created_at),
         FIELD_TIME_OF(Definition, updated_at));
+
+bool definition_is_package(const Definition *d) {
+        return strncmp(d->reference, "pypi:", STRLEN("pypi:")) == 0 || strncmp(d->reference, "npm:", STRLEN("npm:")) == 0;
+}
+
+/* What stands between name and version. */
+static const char *separator_of(const char *reference) {
+        return strncmp(reference, "pypi:", STRLEN("pypi:")) == 0     ? "=="
+                : strncmp(reference, "npm:", STRLEN("npm:")) == 0     ? "@"
+                : strncmp(reference, "image:", STRLEN("image:")) == 0 ? ":"
+                                                                      : NULL;
+}
+
+int definition_exact_reference(const Definition *d, const char *pin, char **ret) {
+        const char *separator = separator_of(d->reference), *version = pin, *name, *end;
+        _cleanup_buffer_ Buffer b = {};
+        int r;
+
+        if (!version && definition_is_package(d))
+                version = d->docker_image_tag;
+        name = strchr(d->reference, ':');
+        /* The first character of a name is never a separator: npm's scopes begin with '@'. */
+        end = separator && version && name && name[1] ? strstr(name + 2, separator) : NULL;
+        r = buffer_append(&b, d->reference, end ? (size_t) (end - d->reference) : strlen(d->reference));
+        if (r >= 0 && separator && version)
+                r = buffer_appendf(&b, "%s%s", separator, version);
+        if (r < 0)
+                return r;
+        *ret = buffer_steal_string(&b);
+        return *ret ? 0 : -ENOMEM;
+}

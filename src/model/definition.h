@@ -55,3 +55,9 @@ typedef struct Definition {
         usec_t created_at, updated_at;
 } Definition;
 DECLARE_MODEL(Definition, definition);
+
+/* Whether it is installed from an index of packages: pypi: or npm:. */
+bool definition_is_package(const Definition *d);
+/* The reference with the version that is meant: `pin`, or else what `docker_image_tag` says of a package.
+ * Without either: as it is. */
+int definition_exact_reference(const Definition *d, const char *pin, char **ret);

@@ -19,21 +19,7 @@ static int parse(const char *text, JsonObject **ret, Error **reterr_error) {
 
 /* The definition's reference with the version that this actor is pinned to. */
 static int reference_of(const ActorInput *a, char **ret) {
-        const char *reference = a->definition->reference, *pin = a->actor ? a->actor->version_pin : NULL;
-        const char *separator = !pin                                   ? NULL :
-                                strncmp(reference, "pypi:", 5) == 0  ? "==" :
-                                strncmp(reference, "image:", 6) == 0 ? ":" : NULL;
-        const char *end = separator ? strstr(reference + STRLEN("image:"), separator) : NULL;
-        _cleanup_buffer_ Buffer b = {};
-        int r;
-
-        r = buffer_append(&b, reference, end ? (size_t) (end - reference) : strlen(reference));
-        if (r >= 0 && separator)
-                r = buffer_appendf(&b, "%s%s", separator, pin);
-        if (r < 0)
-                return r;
-        *ret = buffer_steal_string(&b);
-        return *ret ? 0 : -ENOMEM;
+        return definition_exact_reference(a->definition, a->actor ? a->actor->version_pin : NULL, ret);
 }
 
 static int make_hash(ActorInput *a) {
@@ -51,7 +37,7 @@ int actor_input_load_definition(Db *db, const char *definition_id, ActorInput *r
         _cleanup_actor_input_ ActorInput a = {};
         int r;
 
-        r = definition_store_get(db, definition_id, &a.definition, reterr_error);
+        r = definition_store_get_version(db, definition_id, /* pin= */ NULL, &a.definition, reterr_error);
         if (r >= 0)
                 r = make_hash(&a);
         if (r < 0)
@@ -71,7 +57,7 @@ int actor_input_load(Db *db, const char *actor_id, ActorInput *ret, Error **rete
         if (a.actor->tombstone)
                 return error_set(reterr_error, -ENOENT, "The %s '%s' was deleted",
                                  actor_role_to_string(a.actor->role), a.actor->name);
-        r = definition_store_get(db, a.actor->definition_id, &a.definition, reterr_error);
+        r = definition_store_get_version(db, a.actor->definition_id, a.actor->version_pin, &a.definition, reterr_error);
         if (r >= 0)
                 r = parse(a.actor->configuration, &a.configuration, reterr_error);
         if (r >= 0)

@@ -124,17 +124,19 @@ static int answer_discover(sd_bus_message *m, JsonObject *result, const char *re
         return r < 0 ? r : reply_json(m, answer);
 }
 
-static int answer_spec(sd_bus_message *m, JsonObject *result, const char *reason) {
-        JsonObject *spec = json_member(json_member(result, "output"), "spec"),
-                   *message = json_member(json_member(result, "failure"), "externalMessage");
+/* One that was installed may have no specification: "specMessage" says why. */
+static int answer_output(sd_bus_message *m, JsonObject *result, JsonObject *what, const char *reason) {
+        JsonObject *output = json_member(result, "output"),
+                   *message = json_member(json_member(result, "failure"), "externalMessage") ?:
+                           json_member(output, "specMessage");
         _cleanup_free_ char *text = NULL;
         _cleanup_close_ int fd = -EBADF;
 
-        if (!spec)
+        if (!what)
                 return sd_bus_reply_method_errorf(m, BUS_ERROR_FAILED, "%s",
                                                   message ? json_object_get_string(message) : strempty(reason));
-        text = json_to_string(spec);
-        fd = text ? memfd_new("spec", text, strlen(text)) : -ENOMEM;
+        text = json_to_string(what);
+        fd = text ? memfd_new("answer", text, strlen(text)) : -ENOMEM;
         return fd < 0 ? fd : sd_bus_reply_method_return(m, "h", fd);
 }
 
@@ -143,7 +145,10 @@ static int answer(sd_bus_message *m, JsonObject *result, const char *reason) {
                 return answer_check(m, result, reason);
         if (sd_bus_message_is_method_call(m, NULL, "RunDiscover"))
                 return answer_discover(m, result, reason);
-        return answer_spec(m, result, reason);
+        if (sd_bus_message_is_method_call(m, NULL, "RunInstall"))
+                return answer_output(m, result, json_member(result, "failure") ? NULL : json_member(result, "output"),
+                                     reason);
+        return answer_output(m, result, json_member(json_member(result, "output"), "spec"), reason);
 }
 
 static void on_done(JsonObject *result, const char *reason, void *userdata) {
@@ -261,6 +266,23 @@ static int method_run_spec(sd_bus_message *m, void *userdata, sd_bus_error *rete
         return run_started(b, p, r, error, reterr_bus);
 }
 
+static int method_run_install(sd_bus_message *m, void *userdata, sd_bus_error *reterr_bus) {
+        _cleanup_error_ Error *error = NULL;
+        WorkflowBus *b = userdata;
+        const char *reference;
+        Pending *p = NULL;
+        int r;
+
+        r = check_sender(b, m, &error);
+        if (r >= 0)
+                r = sd_bus_message_read(m, "s", &reference);
+        if (r >= 0)
+                r = pend(b, m, /* workload_id= */ NULL, &p);
+        if (r >= 0)
+                r = workflow_manager_install(b->manager, reference, on_done, p, &error);
+        return run_started(b, p, r, error, reterr_bus);
+}
+
 static int method_connection_changed(sd_bus_message *m, void *userdata, sd_bus_error *reterr_bus) {
         _cleanup_error_ Error *error = NULL;
         WorkflowBus *b = userdata;
@@ -308,6 +330,7 @@ static const sd_bus_vtable vtable[] = {
         METHOD("RunDiscover", "sb", SD_BUS_PARAM(source_id) SD_BUS_PARAM(ignore_cache), "s", SD_BUS_PARAM(result),
                method_run_discover),
         METHOD("RunSpec", "s", SD_BUS_PARAM(definition_id), "h", SD_BUS_PARAM(spec), method_run_spec),
+        METHOD("RunInstall", "s", SD_BUS_PARAM(reference), "h", SD_BUS_PARAM(installed), method_run_install),
         METHOD("ConnectionChanged", "s", SD_BUS_PARAM(connection_id), "", , method_connection_changed),
         METHOD("WorkloadFinished", "s", SD_BUS_PARAM(workload_id), "", , method_workload_finished),
         SD_BUS_SIGNAL_WITH_NAMES("Changed", "t", SD_BUS_PARAM(seq), 0),

@@ -4,8 +4,10 @@
 #include "basic/uuid.h"
 #include "db/catalog-store.h"
 #include "db/connection-store.h"
+#include "db/definition-store.h"
 #include "db/job-store.h"
 #include "workflow/actor-input.h"
+#include "workflow/install-workflow.h"
 #include "workflow/sync-outcome.h"
 #include "workflow/workflow-dispatch.h"
 #include "workflow/workload-digest.h"
@@ -275,7 +277,7 @@ int workflow_manager_connection_changed(WorkflowManager *m, const char *connecti
 typedef struct OneshotStart {
         WorkflowManager *m;
         const char *type;
-        const char *actor_id, *definition_id; /* one of them */
+        const char *actor_id, *definition_id, *reference; /* one of them */
         const char *config;
         size_t n_config;
         char *workflow_id;
@@ -313,6 +315,12 @@ static int make_input(const OneshotStart *s, const ActorInput *a, const char *ac
         return r;
 }
 
+static int name_workflow(OneshotStart *s, const char *activity_id, char **ret_id) {
+        *ret_id = workflow_id_of_activity(activity_id);
+        s->workflow_id = *ret_id ? strdup(*ret_id) : NULL;
+        return s->workflow_id ? 0 : -ENOMEM;
+}
+
 static int prepare_oneshot(void *userdata, char **ret_id, JsonObject **ret_input, Error **reterr_error) {
         OneshotStart *s = userdata;
         _cleanup_actor_input_ ActorInput a = {};
@@ -321,6 +329,12 @@ static int prepare_oneshot(void *userdata, char **ret_id, JsonObject **ret_input
 
         if (!run)
                 return -ENOMEM;
+        if (s->reference) {
+                r = install_workflow_input(s->m->options.env, s->reference, run, wall(s->m), ret_input);
+                if (r < 0)
+                        return r;
+                return name_workflow(s, json_object_get_string(json_member(*ret_input, "activityId")), ret_id);
+        }
         activity_id = workload_id_make(s->definition_id ?: s->actor_id, run, 0, s->type);
         if (!activity_id)
                 return -ENOMEM;
@@ -331,9 +345,7 @@ static int prepare_oneshot(void *userdata, char **ret_id, JsonObject **ret_input
                 r = make_input(s, &a, activity_id, ret_input, reterr_error);
         if (r < 0)
                 return r;
-        *ret_id = workflow_id_of_activity(activity_id);
-        s->workflow_id = *ret_id ? strdup(*ret_id) : NULL;
-        return s->workflow_id ? 0 : -ENOMEM;
+        return name_workflow(s, activity_id, ret_id);
 }
 
 static int wait_for(WorkflowManager *m, const char *workflow_id, WorkflowDone done, void *userdata) {
@@ -423,9 +435,32 @@ int workflow_manager_discover(WorkflowManager *m, const char *source_id, bool ig
 int workflow_manager_spec(WorkflowManager *m, const char *definition_id, WorkflowDone done, void *userdata,
                           Error **reterr_error) {
         OneshotStart s = { .m = m, .type = "spec", .definition_id = definition_id };
+        _cleanup_(definition_freep) Definition *d = NULL;
+        _cleanup_free_ char *reference = NULL;
         _cleanup_buffer_ Buffer key = {};
-        int r = buffer_appendf(&key, "spec %s", definition_id);
+        int r;
 
+        r = definition_store_get(m->options.db, definition_id, &d, reterr_error);
+        if (r < 0)
+                return r;
+        if (definition_is_package(d)) {
+                r = definition_exact_reference(d, NULL, &reference);
+                return r < 0 ? r : workflow_manager_install(m, reference, done, userdata, reterr_error);
+        }
+        r = buffer_appendf(&key, "spec %s", definition_id);
+        return r < 0 ? r : run_oneshot(&s, buffer_string(&key), done, userdata, reterr_error);
+}
+
+int workflow_manager_install(WorkflowManager *m, const char *reference, WorkflowDone done, void *userdata,
+                             Error **reterr_error) {
+        OneshotStart s = { .m = m, .type = "install", .reference = reference };
+        Definition d = { .reference = (char *) reference };
+        _cleanup_buffer_ Buffer key = {};
+        int r;
+
+        if (!definition_is_package(&d))
+                return error_set(reterr_error, -EINVAL, "'%s' is nothing to install", reference);
+        r = buffer_appendf(&key, "install %s", reference);
         return r < 0 ? r : run_oneshot(&s, buffer_string(&key), done, userdata, reterr_error);
 }
 

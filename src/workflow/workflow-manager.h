@@ -59,6 +59,10 @@ int workflow_manager_discover(WorkflowManager *m, const char *source_id, bool ig
                               void *userdata, JsonObject **ret_cached, Error **reterr_error);
 int workflow_manager_spec(WorkflowManager *m, const char *definition_id, WorkflowDone done, void *userdata,
                           Error **reterr_error);
+/* Installs "pypi:NAME[==V]" or "npm:NAME[@V]"; the result is install_workflow()'s. Callers who ask for the same
+ * share one run. -EINVAL: another kind of reference. */
+int workflow_manager_install(WorkflowManager *m, const char *reference, WorkflowDone done, void *userdata,
+                             Error **reterr_error);
 /* Nobody waits for these answers any more. */
 void workflow_manager_forget(WorkflowManager *m, void *userdata);
 

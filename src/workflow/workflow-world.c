@@ -3,6 +3,7 @@
 #include "basic/log.h"
 #include "db/connection-store.h"
 #include "db/job-store.h"
+#include "workflow/install-workflow.h"
 #include "workflow/schedule.h"
 #include "workflow/sync-workflow.h"
 #include "workflow/workflow-world.h"
@@ -43,6 +44,7 @@ const WorkflowCode workflow_codes[] = {
         { "check", check_workflow, NULL },
         { "discover", discover_workflow, NULL },
         { "spec", spec_workflow, NULL },
+        { "install", install_workflow, NULL },
         { "sync", sync_workflow, sync_workflow_failed },
         {},
 };

@@ -18,6 +18,8 @@ typedef struct WorkflowWorld {
 #define CHECK_LIMIT_USEC (10 * 60 * USEC_PER_SEC)
 #define DISCOVER_LIMIT_USEC (15 * 60 * USEC_PER_SEC)
 #define SPEC_LIMIT_USEC (5 * 60 * USEC_PER_SEC)
+/* With pip, ten times what a quiet machine needs. */
+#define INSTALL_LIMIT_USEC (30 * 60 * USEC_PER_SEC)
 /* A discover is good for this long (Airbyte's figure). */
 #define DISCOVER_WINDOW_USEC (24 * 3600 * USEC_PER_SEC)
 

@@ -3,6 +3,7 @@
 #include "basic/uuid.h"
 #include "db/actor-store.h"
 #include "db/catalog-store.h"
+#include "db/spec-store.h"
 #include "protocol/catalog.h"
 #include "workflow/workload-digest.h"
 #include "workflow/workload-request.h"
@@ -79,6 +80,20 @@ static int digest_discover(WorkflowWorld *w, JsonObject *request, JsonObject **r
         return 0;
 }
 
+/* Of a package it is kept by version: what has said it once says it always. */
+static int digest_spec(WorkflowWorld *w, JsonObject *request, JsonObject *result, usec_t now, Error **reterr_error) {
+        const char *reference = json_object_get_string(json_member(
+                json_member(json_member(request, "input"), "actor"), "reference"));
+        JsonObject *spec = json_member(json_member(result, "output"), "spec");
+        _cleanup_free_ char *text = NULL;
+
+        if (!spec || !reference ||
+            (strncmp(reference, "pypi:", STRLEN("pypi:")) != 0 && strncmp(reference, "npm:", STRLEN("npm:")) != 0))
+                return 0;
+        text = json_to_string(spec);
+        return text ? spec_store_put(w->db, reference, text, now, reterr_error) : -ENOMEM;
+}
+
 int workload_digest(WorkflowWorld *w, const char *name, JsonObject *request, JsonObject *workload,
                     JsonObject **ret, Error **reterr_error) {
         usec_t now = env_now(w->env, ENV_CLOCK_REALTIME);
@@ -88,6 +103,8 @@ int workload_digest(WorkflowWorld *w, const char *name, JsonObject *request, Jso
         r = workload_result_make(workload, now, &result);
         if (r >= 0 && streq(name, "check"))
                 r = digest_check(w, request, result, now, reterr_error);
+        if (r >= 0 && streq(name, "spec"))
+                r = digest_spec(w, request, result, now, reterr_error);
         if (r >= 0 && streq(name, "discover"))
                 r = digest_discover(w, request, &result, now, reterr_error);
         if (r >= 0)

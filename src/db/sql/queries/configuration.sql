@@ -44,6 +44,11 @@ UPDATE definition SET name = $name, reference = $reference, connector_type = $co
         updated_at = $now WHERE id = $id;
 -- name: definition_set_spec
 UPDATE definition SET spec = $spec, updated_at = $now WHERE id = $id;
+-- name: spec_get
+SELECT spec FROM connector_spec WHERE reference = $reference;
+-- name: spec_put
+INSERT INTO connector_spec (reference, created_at, spec) VALUES ($reference, $now, $spec)
+        ON CONFLICT (reference) DO UPDATE SET spec = $spec, created_at = $now;
 -- name: definition_in_use
 SELECT CASE WHEN EXISTS (SELECT 1 FROM actor WHERE definition_id = $id AND tombstone = 0) THEN 1 ELSE 0 END;
 -- name: definition_delete

@@ -65,6 +65,12 @@ CREATE TABLE definition (
         manifest TEXT,
         CHECK (custom = 0 OR workspace_id IS NOT NULL)
 ) @STRICT@;
+-- What versions of packages say of themselves.
+CREATE TABLE connector_spec (
+        reference TEXT PRIMARY KEY NOT NULL,
+        created_at @I64@ NOT NULL,
+        spec TEXT NOT NULL
+) @STRICT@;
 CREATE INDEX definition_type ON definition (role, connector_type, id);
 CREATE INDEX definition_workspace ON definition (workspace_id, id) WHERE workspace_id IS NOT NULL;
 
