@@ -67,10 +67,14 @@ static int unknown_object(const char *path, Error **reterr_error) {
 }
 
 int ctl_send(Ctl *c, sd_bus_message *m, sd_bus_message **ret_reply, Error **reterr_error) {
+        return ctl_send_long(c, m, CTL_CALL_USEC, ret_reply, reterr_error);
+}
+
+int ctl_send_long(Ctl *c, sd_bus_message *m, uint64_t timeout, sd_bus_message **ret_reply, Error **reterr_error) {
         _cleanup_(sd_bus_error_free) sd_bus_error e = SD_BUS_ERROR_NULL;
         int r;
 
-        r = sd_bus_call(c->bus, m, CTL_CALL_USEC, &e, ret_reply);
+        r = sd_bus_call(c->bus, m, timeout, &e, ret_reply);
         if (r >= 0)
                 return 0;
         if (is_unavailable(&e))

@@ -11,6 +11,7 @@
 
 /* A check or discover may take this long (docs/INTERFACES.md). */
 #define CTL_CALL_USEC (15 * 60 * UINT64_C(1000000))
+#define CTL_INSTALL_USEC (45 * 60 * UINT64_C(1000000))
 
 /* Opens the bus: the system's, that of -H, or $GANTRY_BUS_ADDRESS. Called by the others. */
 int ctl_bus_open(Ctl *c, Error **reterr_error);
@@ -19,6 +20,8 @@ int ctl_bus_open(Ctl *c, Error **reterr_error);
 int ctl_new_call(Ctl *c, const char *member, sd_bus_message **ret, Error **reterr_error);
 /* Sends it and waits. The peer's sentence comes back as the error; -ECONNREFUSED: nobody is there. */
 int ctl_send(Ctl *c, sd_bus_message *m, sd_bus_message **ret_reply, Error **reterr_error);
+/* The same with another patience than CTL_CALL_USEC. */
+int ctl_send_long(Ctl *c, sd_bus_message *m, uint64_t timeout, sd_bus_message **ret_reply, Error **reterr_error);
 
 /* Reads the next value of a message, which is JSON: a text, or a memfd with one. */
 int ctl_read_json(sd_bus_message *m, JsonObject **ret, Error **reterr_error);

@@ -10,7 +10,7 @@ static int connector_list(Ctl *c, int argc, char **argv) {
         static const CtlColumn columns[] = {
                 { "NAME", "name", CTL_TEXT },           { "ROLE", "role", CTL_TEXT },
                 { "TYPE", "connectorType", CTL_TEXT },  { "VERSION", "version", CTL_TEXT },
-                { "REFERENCE", "reference", CTL_TEXT },
+                { "REFERENCE", "reference", CTL_TEXT }, { "INSTALLED", "installed", CTL_TEXT },
         };
         const char *role = c->values[CTL_OPTION_TYPE] ?: "";
         _cleanup_json_ JsonObject *rows = NULL;
@@ -42,7 +42,53 @@ static int connector_show(Ctl *c, int argc, char **argv) {
         return r < 0 ? ctl_fail(c, error, r) : ctl_print_json(c, spec);
 }
 
+/* Returns when it is there. */
+static int connector_install(Ctl *c, int argc, char **argv) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
+        _cleanup_free_ char *workspace_id = NULL;
+        _cleanup_json_ JsonObject *o = NULL;
+        _cleanup_error_ Error *error = NULL;
+        int r = 0;
+
+        if (c->given[CTL_OPTION_WORKSPACE])
+                r = ctl_find(c, &ctl_kind_workspace, c->values[CTL_OPTION_WORKSPACE], &workspace_id, NULL, &error);
+        if (r >= 0)
+                r = ctl_new_call(c, "InstallConnector", &m, &error);
+        if (r >= 0)
+                r = sd_bus_message_append(m, "ss", argv[0], strempty(workspace_id));
+        if (r >= 0)
+                r = ctl_send_long(c, m, CTL_INSTALL_USEC, &reply, &error);
+        if (r >= 0)
+                r = ctl_read_json(reply, &o, &error);
+        if (r < 0)
+                return ctl_fail(c, error, r);
+        if (c->json)
+                return ctl_print_json(c, o);
+        ctl_say(c, "%s, version %s, is installed: %s connector '%s'", ctl_text(o, "reference"), ctl_text(o, "version"),
+                ctl_text(o, "role"), ctl_text(o, "connectorType"));
+        return EXIT_OK;
+}
+
+static int connector_remove(Ctl *c, int argc, char **argv) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        _cleanup_error_ Error *error = NULL;
+        int r;
+
+        r = ctl_new_call(c, "RemoveConnector", &m, &error);
+        if (r >= 0)
+                r = sd_bus_message_append(m, "s", argv[0]);
+        if (r >= 0)
+                r = ctl_send(c, m, NULL, &error);
+        if (r < 0)
+                return ctl_fail(c, error, r);
+        ctl_say(c, "%s is removed", argv[0]);
+        return EXIT_OK;
+}
+
 static const CtlVerb verbs[] = {
+        { "install", "REFERENCE", "install pypi:NAME[==VERSION] or npm:NAME[@VERSION]", 1, 1, CTL_BIT(WORKSPACE),
+          connector_install },
+        { "remove", "REFERENCE", "remove an installed version that nobody uses", 1, 1, 0, connector_remove },
         { "list", NULL, "list them; --type=source or destination", 0, 0, CTL_BIT(TYPE), connector_list },
         { "show", "NAME", "print its specification", 1, 1, CTL_BIT(TYPE), connector_show },
 };

@@ -21,7 +21,7 @@ static int clear_configuration(Call *c, const Actor *a, JsonObject *config, char
         _cleanup_json_ JsonObject *wanted = NULL, *clear = NULL;
         int r;
 
-        r = definition_store_get(c->server->db, a->definition_id, &d, &c->error);
+        r = definition_store_get_version(c->server->db, a->definition_id, a->version_pin, &d, &c->error);
         if (r >= 0)
                 r = configuration_mask(a->configuration, &wanted);
         if (r >= 0)

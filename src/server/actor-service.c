@@ -113,7 +113,10 @@ static int new_actor(Call *c, ActorRole role, JsonObject *body, const char *work
         a->id = uuid7_new_string(c->server->env);
         a->workspace_id = strdup(workspace_id);
         a->definition_id = strdup(d->id);
-        if (!a->id || !a->workspace_id || !a->definition_id)
+        /* A later version of the definition is for those that are made of it, and for who asks for it (T79). */
+        a->version_pin = definition_is_package(d) && d->docker_image_tag ? strdup(d->docker_image_tag) : NULL;
+        if (!a->id || !a->workspace_id || !a->definition_id ||
+            (definition_is_package(d) && d->docker_image_tag && !a->version_pin))
                 return -ENOMEM;
         r = apply(c, body, a);
         if (r < 0)
@@ -186,7 +189,7 @@ int actor_service_update(Call *c, ActorRole role, const char *id, JsonObject *bo
 
         r = actor_service_get(c, role, id, ROLE_EDITOR, &a);
         if (r >= 0)
-                r = definition_store_get(c->server->db, a->definition_id, &d, &c->error);
+                r = definition_store_get_version(c->server->db, a->definition_id, a->version_pin, &d, &c->error);
         if (r >= 0)
                 r = apply(c, body, a);
         if (r >= 0)
@@ -217,7 +220,7 @@ int actor_service_rotate(Call *c, const char *id, JsonObject *config) {
         if (r >= 0 && a->tombstone)
                 r = not_found(c, a->role);
         if (r >= 0)
-                r = definition_store_get(c->server->db, a->definition_id, &d, &c->error);
+                r = definition_store_get_version(c->server->db, a->definition_id, a->version_pin, &d, &c->error);
         if (r >= 0)
                 r = configuration_take_secrets(c, d, id, a->configuration, config, &wanted);
         if (r >= 0)
@@ -246,7 +249,7 @@ int actor_view(Call *c, const Actor *a, JsonObject **ret) {
         bool is_source = a->role == ACTOR_SOURCE;
         int r;
 
-        r = definition_store_get(c->server->db, a->definition_id, &d, &c->error);
+        r = definition_store_get_version(c->server->db, a->definition_id, a->version_pin, &d, &c->error);
         if (r >= 0)
                 r = configuration_mask(a->configuration, &configuration);
         /* Airbyte's SDK (1.0.1) can't read a destination whose configuration doesn't say this. */

@@ -9,6 +9,7 @@
 #include "server/bus-manager.h"
 #include "server/configuration.h"
 #include "server/connection-service.h"
+#include "server/connector-service.h"
 #include "server/job-service.h"
 #include "server/out.h"
 #include "server/workspace-service.h"
@@ -128,6 +129,7 @@ static int view_definition(const Definition *d, JsonObject **ret) {
         out_string(&out, "version", d->docker_image_tag);
         out_string(&out, "documentationUrl", d->documentation_url);
         out_string(&out, "network", network_class_to_string(d->network));
+        out_bool(&out, "installed", connector_service_is_installed(d));
         out_bool(&out, "custom", d->custom);
         out_string(&out, "workspaceId", d->workspace_id);
         return out_take(&out, ret);
@@ -177,6 +179,24 @@ static int get_spec(Call *c, sd_bus_message *m, JsonObject **ret) {
         if (r >= 0)
                 r = definition_service_require_spec(c, d);
         return r != 0 ? r : json_parse(d->spec, strlen(d->spec), ret, &c->error);
+}
+
+/* "s reference, s workspace": "" is the first workspace. */
+static int install_connector(Call *c, sd_bus_message *m, JsonObject **ret) {
+        _cleanup_(definition_freep) Definition *d = NULL;
+        const char *reference, *workspace;
+        int r = sd_bus_message_read(m, "ss", &reference, &workspace);
+
+        if (r >= 0)
+                r = connector_service_install(c, reference, workspace, &d);
+        return r != 0 ? r : view_definition(d, ret);
+}
+
+static int remove_connector(Call *c, sd_bus_message *m, JsonObject **ret) {
+        const char *reference;
+        int r = sd_bus_message_read(m, "s", &reference);
+
+        return r < 0 ? r : connector_service_remove(c, reference);
 }
 
 /* "s filter, t offset, u limit": filter is {connectionId, workspaceId, jobType, status}, the newest come
@@ -402,6 +422,8 @@ const BusMethod bus_manager_methods[] = {
         METHOD("ListJobs", "read", ROLE_READER, list_jobs, bus_write_list),
         METHOD("ListChanges", "read", ROLE_READER, list_changes, write_changes),
         METHOD("GetSpec", "read", ROLE_READER, get_spec, bus_write_memfd),
+        METHOD("InstallConnector", "install-connector", ROLE_ADMIN, install_connector, bus_write_memfd),
+        METHOD("RemoveConnector", "install-connector", ROLE_ADMIN, remove_connector, NULL),
         METHOD("CreateWorkspace", "configure", ROLE_ADMIN, create_workspace, bus_write_object),
         METHOD("CreateSource", "configure", ROLE_ADMIN, create_source, bus_write_object),
         METHOD("CreateDestination", "configure", ROLE_ADMIN, create_destination, bus_write_object),
@@ -442,6 +464,10 @@ static const sd_bus_vtable manager_vtable[] = {
                                               changes), bus_method_handler, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("GetSpec", SD_BUS_ARGS("s", definition_id),
                                 SD_BUS_RESULT("h", spec), bus_method_handler, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("InstallConnector", SD_BUS_ARGS("s", reference, "s", workspace_id),
+                                SD_BUS_RESULT("h", definition), bus_method_handler, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("RemoveConnector", SD_BUS_ARGS("s", reference), SD_BUS_NO_RESULT, bus_method_handler,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("CreateWorkspace", JSON_IN, OBJECT_OUT, bus_method_handler,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("CreateSource", JSON_IN, OBJECT_OUT, bus_method_handler,

@@ -3,7 +3,10 @@
 #include <stdio.h>
 
 #include "basic/uuid.h"
+#include "db/spec-store.h"
+#include "runtime/connector-ref.h"
 #include "server/body.h"
+#include "server/connector-service.h"
 #include "server/definition-service.h"
 #include "server/out.h"
 #include "server/workflow-client.h"
@@ -83,9 +86,32 @@ static void on_spec(Call *c, int r, sd_bus_message *reply) {
                 call_retry(c);
 }
 
-int definition_service_require_spec(Call *c, const Definition *d) {
+/* It was asked before, for whichever source or destination, or is asked now. */
+static int require_spec_of_package(Call *c, Definition *d) {
+        _cleanup_free_ char *reference = NULL;
+        JsonObject *installed = NULL, *spec;
+        int r = definition_exact_reference(d, NULL, &reference);
+
+        if (r >= 0)
+                r = spec_store_get(c->server->db, reference, &d->spec, NULL);
+        if (r != -ENOENT)
+                return r;
+        r = connector_service_require(c, d->reference, d->docker_image_tag, &installed);
+        if (r != 0)
+                return r;
+        spec = json_member(installed, "spec");
+        if (!spec)
+                return call_fail(c, -EDOM, NULL, "The connector's specification could not be had: %s",
+                                 strempty(json_object_get_string(json_member(installed, "specMessage"))));
+        d->spec = json_to_string(spec);
+        return d->spec ? 0 : -ENOMEM;
+}
+
+int definition_service_require_spec(Call *c, Definition *d) {
         if (d->spec)
                 return 0;
+        if (definition_is_package(d))
+                return require_spec_of_package(c, d);
         if (c->data_free)
                 c->data_free(c->data);
         c->data_free = free;
@@ -162,12 +188,14 @@ int definition_service_list_custom(Call *c, const char *workspace_id, ActorRole 
         return r;
 }
 
-/* "airbyte/source-x" becomes the connector type "x", as Airbyte has it for its own. */
-static char *connector_type_of(const char *name) {
+/* As Airbyte has it for its own. */
+char *definition_service_type_of(const char *name) {
         const char *last = strrchr(name, '/');
         char *type;
 
         last = last ? last + 1 : name;
+        if (strncmp(last, "airbyte-", STRLEN("airbyte-")) == 0)
+                last += STRLEN("airbyte-");
         if (strncmp(last, "source-", STRLEN("source-")) == 0)
                 last += STRLEN("source-");
         else if (strncmp(last, "destination-", STRLEN("destination-")) == 0)
@@ -181,6 +209,26 @@ static char *connector_type_of(const char *name) {
         return type;
 }
 
+/* "pypi:NAME" where an image's name is meant: it is installed before anything is stored. */
+static int apply_package(Call *c, JsonObject *body, Definition *d) {
+        _cleanup_free_ char *reference = NULL, *version = NULL;
+        JsonObject *installed = NULL;
+        int r = connector_service_parse(c, d->docker_repository, &reference, &version);
+
+        if (r >= 0 && version)
+                r = call_fail(c, -EINVAL, NULL, "The version belongs into 'dockerImageTag'");
+        if (r >= 0 && *strempty(d->docker_image_tag) && !connector_version_is_valid(d->docker_image_tag))
+                r = call_fail(c, -EINVAL, NULL, "'dockerImageTag' is not the version of a package");
+        if (r >= 0)
+                r = connector_service_require(c, reference, *strempty(d->docker_image_tag) ? d->docker_image_tag : NULL,
+                                              &installed);
+        if (r != 0)
+                return r;
+        free(d->reference);
+        d->reference = TAKE_PTR(reference);
+        return connector_service_apply(c, installed, d);
+}
+
 static int apply_image(Call *c, JsonObject *body, Definition *d) {
         int r = body_replace_string(c, body, "dockerRepository", &d->docker_repository);
 
@@ -190,6 +238,8 @@ static int apply_image(Call *c, JsonObject *body, Definition *d) {
                 r = body_replace_string(c, body, "documentationUrl", &d->documentation_url);
         if (r < 0)
                 return r;
+        if (connector_service_is_package(strempty(d->docker_repository)))
+                return apply_package(c, body, d);
         if (!*strempty(d->docker_repository) || !*strempty(d->docker_image_tag))
                 return call_fail(c, -EINVAL, NULL,
                                  "The body must have 'dockerRepository' and 'dockerImageTag'");
@@ -262,9 +312,9 @@ int definition_service_create(Call *c, const char *workspace_id, ActorRole role,
                 return call_fail(c, -EINVAL, NULL, "The body must have 'name'");
         if (r >= 0)
                 r = declarative ? apply_manifest(c, body, d) : apply_image(c, body, d);
-        if (r < 0)
+        if (r != 0)
                 return r;
-        d->connector_type = connector_type_of(declarative ? d->name : d->docker_repository);
+        d->connector_type = definition_service_type_of(declarative ? d->name : d->docker_repository);
         if (!d->connector_type)
                 return -ENOMEM;
         r = definition_store_insert(c->server->db, d, server_now(c->server), &c->error);
@@ -285,9 +335,9 @@ int definition_service_update(Call *c, const char *workspace_id, ActorRole role,
                 r = body_name(c, body, &d->name);
         if (r >= 0)
                 r = declarative ? apply_manifest(c, body, d) : apply_image(c, body, d);
-        if (r >= 0)
+        if (r == 0)
                 r = definition_store_update(c->server->db, d, server_now(c->server), &c->error);
-        if (r < 0)
+        if (r != 0)
                 return r;
         server_announce(c->server);
         *ret = TAKE_PTR(d);

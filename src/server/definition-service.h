@@ -8,9 +8,11 @@
 #include "server/list-service.h"
 
 int definition_service_get(Call *c, ActorRole role, const char *id, Definition **ret);
-/* Its specification is there afterwards, or the connector is asked for it first: CALL_LATER, and the call
- * runs anew. */
-int definition_service_require_spec(Call *c, const Definition *d);
+/* Its specification is there afterwards, or the connector is asked for it first (a package is installed for
+ * that): CALL_LATER, and the call runs anew. */
+int definition_service_require_spec(Call *c, Definition *d);
+/* "airbyte/source-x" and "airbyte-source-x" become the connector type "x". NULL when out of memory. */
+char *definition_service_type_of(const char *name);
 /* The one that `definition_id` or, without it, `connector_type` names, for use in the workspace. */
 int definition_service_find(Call *c, ActorRole role, const char *definition_id, const char *connector_type,
                             const char *workspace_id, Definition **ret);

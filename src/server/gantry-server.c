@@ -8,6 +8,7 @@
 #include "basic/log.h"
 #include "basic/strv.h"
 #include "db/metadata-store.h"
+#include "runtime/suite-store.h"
 #include "server/api.h"
 #include "server/bus-manager.h"
 #include "server/bus-objects.h"
@@ -131,6 +132,8 @@ int main(int argc, char *argv[]) {
         int r;
 
         (void) signal(SIGPIPE, SIG_IGN);
+        /* Where the suite's connectors are, for what is told of them. */
+        (void) setenv("GANTRY_CONNECTOR_DIR", SUITE_STORE, /* overwrite= */ 0);
         r = daemon_options_parse(argc, argv, "gantry-server",
                                  "Serves Gantry's HTTP API and org.gantry.Server1.", options,
                                  ELEMENTSOF(options));

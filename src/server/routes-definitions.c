@@ -36,8 +36,9 @@ static int view_one(HttpRequest *q, const Definition *d, JsonObject **ret) {
         return out_take(&out, ret);
 }
 
+/* 1: the answer comes later. */
 static int view(HttpRequest *q, int r, Definition *d, JsonObject **ret) {
-        if (r >= 0)
+        if (r == 0)
                 r = view_one(q, d, ret);
         definition_free(d);
         return r;

@@ -115,7 +115,7 @@ static int read_destination(Call *c, const char *id, ConnectorSpec **ret) {
         int r = actor_service_get(c, ACTOR_DESTINATION, id, ROLE_READER, &a);
 
         if (r >= 0)
-                r = definition_store_get(c->server->db, a->definition_id, &d, &c->error);
+                r = definition_store_get_version(c->server->db, a->definition_id, a->version_pin, &d, &c->error);
         if (r >= 0)
                 r = definition_service_require_spec(c, d);
         if (r != 0)

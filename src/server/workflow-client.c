@@ -6,9 +6,11 @@
 #include "shared/memfd.h"
 
 #define WORKFLOW_NAME "org.gantry.Workflow1", "/org/gantry/Workflow1", "org.gantry.Workflow1.Manager"
+#define LAUNCHER_NAME "org.gantry.Launcher1", "/org/gantry/Launcher1", "org.gantry.Launcher1.Manager"
 #define WORKLOAD_NAME "org.gantry.Workload1", "/org/gantry/Workload1", "org.gantry.Workload1.Manager"
 /* The daemon bounds these calls by itself; this is for one that died without an answer. */
 #define CALL_TIMEOUT_USEC (15 * 60 * USEC_PER_SEC)
+#define INSTALL_TIMEOUT_USEC (40 * 60 * USEC_PER_SEC)
 #define MEMFD_MAX (32U * 1024U * 1024U)
 
 typedef struct Waiting {
@@ -33,13 +35,13 @@ static int on_reply(sd_bus_message *m, void *userdata, sd_bus_error *reterr) {
 }
 
 /* Takes the message over. */
-static int send_call(Call *c, sd_bus_message *m, WorkflowDone done) {
+static int send_long_call(Call *c, sd_bus_message *m, usec_t timeout, WorkflowDone done) {
         Waiting *w = malloc(sizeof(*w));
         int r = -ENOMEM;
 
         if (w) {
                 *w = (Waiting) { .call = c, .done = done };
-                r = sd_bus_call_async(c->server->bus, NULL, m, on_reply, w, CALL_TIMEOUT_USEC);
+                r = sd_bus_call_async(c->server->bus, NULL, m, on_reply, w, timeout);
         }
         sd_bus_message_unref(m);
         if (r < 0) {
@@ -48,6 +50,10 @@ static int send_call(Call *c, sd_bus_message *m, WorkflowDone done) {
                                  "The daemon that does this is not available");
         }
         return call_later(c);
+}
+
+static int send_call(Call *c, sd_bus_message *m, WorkflowDone done) {
+        return send_long_call(c, m, CALL_TIMEOUT_USEC, done);
 }
 
 static int new_call(Call *c, const char *name, const char *path, const char *interface, const char *method,
@@ -110,6 +116,24 @@ int workflow_run_spec(Call *c, const char *definition_id, WorkflowDone done) {
 
         if (r >= 0)
                 r = sd_bus_message_append(m, "s", definition_id);
+        return r < 0 ? r : send_call(c, m, done);
+}
+
+int workflow_run_install(Call *c, const char *reference, WorkflowDone done) {
+        sd_bus_message *m = NULL;
+        int r = new_call(c, WORKFLOW_NAME, "RunInstall", &m);
+
+        if (r >= 0)
+                r = sd_bus_message_append(m, "s", reference);
+        return r < 0 ? r : send_long_call(c, m, INSTALL_TIMEOUT_USEC, done);
+}
+
+int launcher_remove_connector(Call *c, const char *reference, WorkflowDone done) {
+        sd_bus_message *m = NULL;
+        int r = new_call(c, LAUNCHER_NAME, "RemoveConnector", &m);
+
+        if (r >= 0)
+                r = sd_bus_message_append(m, "s", reference);
         return r < 0 ? r : send_call(c, m, done);
 }
 
