@@ -125,8 +125,9 @@ static int make_hosts(const InstallSettings *s, JsonObject **ret) {
 
                 r = urls[i] ? add_text(list, host) : 0;
         }
-        for (size_t i = s->index_url ? 2 : 0; r >= 0 && i < ELEMENTSOF(public_hosts) - (s->npm_registry_url ? 1 : 0); i++)
-                r = add_text(list, public_hosts[i]);
+        /* Two of Python's, then npm's. */
+        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(public_hosts); i++)
+                r = (i < 2 ? s->index_url : s->npm_registry_url) ? 0 : add_text(list, public_hosts[i]);
         STRV_FOREACH(host, s->hosts)
                 if (r >= 0)
                         r = add_text(list, *host);

@@ -42,7 +42,8 @@ DEFINE_MODEL(Definition, definition,
         FIELD_TIME_OF(Definition, updated_at));
 
 bool definition_is_package(const Definition *d) {
-        return strncmp(d->reference, "pypi:", STRLEN("pypi:")) == 0 || strncmp(d->reference, "npm:", STRLEN("npm:")) == 0;
+        return strncmp(d->reference, "pypi:", STRLEN("pypi:")) == 0 ||
+                strncmp(d->reference, "npm:", STRLEN("npm:")) == 0;
 }
 
 /* What stands between name and version. */

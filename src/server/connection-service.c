@@ -226,8 +226,8 @@ static int get_ends(Call *c, const char *source_id, const char *destination_id, 
         if (r >= 0 && !streq(source->workspace_id, destination->workspace_id))
                 r = call_fail(c, -EINVAL, NULL, "Source and destination are in different workspaces");
         if (r >= 0)
-                r = definition_store_get_version(c->server->db, destination->definition_id, destination->version_pin, &d,
-                                                 &c->error);
+                r = definition_store_get_version(c->server->db, destination->definition_id,
+                                                 destination->version_pin, &d, &c->error);
         if (r >= 0)
                 r = definition_service_require_spec(c, d);
         if (r != 0)

@@ -85,7 +85,8 @@ int install_workflow(WorkflowContext *c) {
 
         if (!id || !spec_id)
                 return -EBADMSG;
-        r = workflow_await(c, "install", id, INSTALL_LIMIT_USEC, /* cancellable= */ true, give_request, NULL, &installed);
+        r = workflow_await(c, "install", id, INSTALL_LIMIT_USEC, /* cancellable= */ true, give_request, NULL,
+                           &installed);
         if (r < 0)
                 return r;
         reference = output_string(installed, "reference");
