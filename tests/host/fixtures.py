@@ -16,7 +16,7 @@ import nspawn
 
 # With all that they depend on; a host serves them to itself, see serve_wheels in lib.sh.
 UV = "uv==0.13.9"
-PACKAGES = ["airbyte-source-faker==7.2.1", UV]
+PACKAGES = ["airbyte-source-faker==7.2.1", "airbyte-source-hardcoded-records==0.0.48", UV]
 
 # Programs that others wrote against the API: an environment for each, of exactly these packages.
 CLIENTS = nspawn.HERE.parent / "compat/clients"
@@ -43,8 +43,9 @@ def wheels():
 
 def fetch(directory):
     """Wheels of everything; what is published as source only is built here, by the Python that hosts have, too."""
-    for argv in (["/usr/bin/python3", "-m", "venv", directory / "venv"],
-                 [directory / "venv/bin/python", "-m", "pip", "wheel", "--quiet", "--wheel-dir", directory / "files", *PACKAGES]):
+    pip = [directory / "venv/bin/python", "-m", "pip", "wheel", "--quiet", "--wheel-dir", directory / "files"]
+    # One by one: they need different versions of the same.
+    for argv in (["/usr/bin/python3", "-m", "venv", directory / "venv"], *([*pip, package] for package in PACKAGES)):
         done = subprocess.run([str(a) for a in argv], capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
         if done.returncode != 0:
             words = [line for line in done.stderr.splitlines() if line.strip()] or ["pip failed"]

@@ -20,45 +20,7 @@ import zipfile
 import pytest
 
 from conftest import TIMEOUT, program
-
-SOURCE = '''\
-import argparse, json, os, sys
-SCHEMA = {"type": "object", "properties": {"id": {"type": "integer"}, "name": {"type": "string"}}}
-def say(**m):
-    print(json.dumps(m), flush=True)
-def run():
-    p = argparse.ArgumentParser()
-    p.add_argument("verb"); p.add_argument("--config"); p.add_argument("--catalog"); p.add_argument("--state")
-    a = p.parse_args()
-    if a.verb == "spec":
-        say(type="SPEC", spec={"connectionSpecification": {"type": "object", "properties": {"n": {"type": "integer"}}}})
-    elif a.verb == "check":
-        say(type="CONNECTION_STATUS", connectionStatus={"status": "SUCCEEDED"})
-    elif a.verb == "discover":
-        say(type="CATALOG", catalog={"streams": [{"name": "s", "json_schema": SCHEMA, "supported_sync_modes": ["full_refresh"]}]})
-    elif a.verb == "read":
-        for i in range(json.load(open(a.config)).get("n", 3)):
-            say(type="RECORD", record={"stream": "s", "emitted_at": 1, "data": {"id": i, "name": VERSION}})
-'''
-
-
-def make_wheel(directory, name, version, scripts):
-    """A wheel as PEP 427 has it, with these console scripts."""
-    flat = name.replace("-", "_")
-    info = f"{flat}-{version}.dist-info"
-    files = {f"{flat}/__init__.py": f"VERSION = {version!r}\n{SOURCE}",
-             f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
-             f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"}
-    if scripts:
-        files[f"{info}/entry_points.txt"] = "[other]\nx = y:z\n\n[console_scripts]\n" + "".join(
-            f"{s} = {flat}:run\n" for s in scripts)
-    rows = [f"{path},sha256={base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b'=').decode()},"
-            f"{len(text.encode())}" for path, text in files.items()]
-    files[f"{info}/RECORD"] = "\n".join(rows + [f"{info}/RECORD,,"]) + "\n"
-    with zipfile.ZipFile(directory / f"{flat}-{version}-py3-none-any.whl", "w") as wheel:
-        for path, text in files.items():
-            wheel.writestr(path, text)
-
+from packages import SOURCE, make_wheel
 
 @pytest.fixture
 def index(workspace, tmp_path):
