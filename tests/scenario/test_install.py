@@ -15,12 +15,11 @@ import subprocess
 import tarfile
 import threading
 import time
-import zipfile
 
 import pytest
 
 from conftest import TIMEOUT, program
-from packages import SOURCE, make_wheel
+from packages import make_wheel
 
 @pytest.fixture
 def index(workspace, tmp_path):
