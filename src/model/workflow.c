@@ -6,6 +6,7 @@
 DEFINE_NAMES(WorkflowType, workflow_type, "workflow type", _WORKFLOW_TYPE_MAX,
         [WORKFLOW_CHECK] = "check",
         [WORKFLOW_DISCOVER] = "discover",
+        [WORKFLOW_INSTALL] = "install",
         [WORKFLOW_SPEC] = "spec",
         [WORKFLOW_SYNC] = "sync",
         [WORKFLOW_CONNECTION] = "connection",

@@ -9,6 +9,7 @@ typedef enum WorkflowType {
         WORKFLOW_CHECK,
         WORKFLOW_DISCOVER,
         WORKFLOW_SPEC,
+        WORKFLOW_INSTALL,
         WORKFLOW_SYNC,
         WORKFLOW_CONNECTION, /* the life of a connection: schedules, runs */
         WORKFLOW_NOTIFY,

@@ -248,9 +248,11 @@ static int install_package(Env *env, const ConnectorRef *ref, unsigned flags, In
                 return r;
         r = install_locked(env, &job, &c, reterr_error);
         env_close(env, lock);
-        if (r < 0)
-                return error_prefix(reterr_error, r, "%s:%s could not be installed",
-                                    connector_kind_to_string(ref->kind), ref->name);
+        if (r < 0) {
+                _cleanup_free_ char *text = connector_ref_to_string(ref);
+
+                return error_prefix(reterr_error, r, "%s could not be installed", text ?: ref->name);
+        }
         if (r > 0)
                 install_say("%s is installed already", c->reference);
         else {

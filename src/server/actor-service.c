@@ -228,6 +228,27 @@ int actor_service_rotate(Call *c, const char *id, JsonObject *config) {
         return r < 0 ? r : store(c, a, &configuration, /* is_new= */ false);
 }
 
+int actor_service_upgrade(Call *c, ActorRole role, const char *id) {
+        _cleanup_configuration_ Configuration configuration = {};
+        _cleanup_(definition_freep) Definition *d = NULL;
+        _cleanup_(actor_freep) Actor *a = NULL;
+        int r;
+
+        r = actor_service_get(c, role, id, ROLE_EDITOR, &a);
+        if (r >= 0)
+                r = definition_store_get(c->server->db, a->definition_id, &d, &c->error);
+        if (r < 0 || !definition_is_package(d) || streq_ptr(a->version_pin, d->docker_image_tag))
+                return r;
+        r = definition_service_require_spec(c, d);
+        if (r != 0)
+                return r;
+        free(a->version_pin);
+        a->version_pin = d->docker_image_tag ? strdup(d->docker_image_tag) : NULL;
+        if (d->docker_image_tag && !a->version_pin)
+                return -ENOMEM;
+        return store(c, a, &configuration, /* is_new= */ false);
+}
+
 int actor_service_delete(Call *c, ActorRole role, const char *id) {
         _cleanup_(actor_freep) Actor *a = NULL;
         int r;

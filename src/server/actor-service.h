@@ -15,6 +15,8 @@ int actor_service_create(Call *c, ActorRole role, JsonObject *body, Actor **ret)
 /* Members that are there change; `replace` takes `configuration` for the whole, else it is merged into the
  * stored one. */
 int actor_service_update(Call *c, ActorRole role, const char *id, JsonObject *body, bool replace, Actor **ret);
+/* Lets it run the version that its definition has now. CALL_LATER while that is installed. */
+int actor_service_upgrade(Call *c, ActorRole role, const char *id);
 int actor_service_delete(Call *c, ActorRole role, const char *id);
 
 /* What a connector asked to have stored (a CONTROL message): `config` is whole and in clear, but only what

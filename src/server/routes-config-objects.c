@@ -125,6 +125,36 @@ static int get_definition(Call *c, HttpRequest *q, JsonObject **ret) {
         return r < 0 ? r : config_view_definition(d, ret);
 }
 
+/* A package is installed before the answer. */
+static int create_definition(Call *c, HttpRequest *q, JsonObject **ret) {
+        _cleanup_(definition_freep) Definition *d = NULL;
+        const char *workspace_id;
+        JsonObject *body = NULL;
+        int r = body_need_string(c, c->body, "workspaceId", &workspace_id);
+
+        if (r >= 0)
+                r = body_need_object(c, c->body,
+                                     role_of(q) == ACTOR_SOURCE ? "sourceDefinition" : "destinationDefinition", &body);
+        if (r >= 0)
+                r = definition_service_create(c, workspace_id, role_of(q), /* declarative= */ false, body, &d);
+        return r != 0 ? r : config_view_definition(d, ret);
+}
+
+static int update_definition(Call *c, HttpRequest *q, JsonObject **ret) {
+        _cleanup_(definition_freep) Definition *old = NULL, *d = NULL;
+        const char *id;
+        int r = need_definition_id(c, q, &id);
+
+        if (r >= 0)
+                r = definition_service_get(c, role_of(q), id, &old);
+        if (r >= 0 && !old->custom)
+                r = call_fail(c, -EINVAL, NULL, "This definition came with Gantry and changes with it");
+        if (r >= 0)
+                r = definition_service_update(c, old->workspace_id, role_of(q), /* declarative= */ false, id, c->body,
+                                              &d);
+        return r != 0 ? r : config_view_definition(d, ret);
+}
+
 static int get_specification(Call *c, HttpRequest *q, JsonObject **ret) {
         _cleanup_(definition_freep) Definition *d = NULL;
         const char *id;
@@ -222,6 +252,14 @@ static int check_for_update(Call *c, HttpRequest *q, JsonObject **ret) {
         if (r >= 0)
                 r = body_need_object(c, c->body, "connectionConfiguration", &config);
         return r < 0 ? r : actor_run_check(c, role_of(q), id, config);
+}
+
+/* Airbyte's: from the version that it was made with to the one that its definition has. */
+static int upgrade_actor(Call *c, HttpRequest *q, JsonObject **ret) {
+        const char *id;
+        int r = need_actor_id(c, q, &id);
+
+        return r < 0 ? r : actor_service_upgrade(c, role_of(q), id);
 }
 
 static int view_discovered(Call *c, const Discovered *d, void *userdata, JsonObject **ret) {
@@ -331,11 +369,14 @@ static int list_operations(Call *c, HttpRequest *q, JsonObject **ret) {
 #define ROWS_ACTOR(name_)                                                                                \
         ROW(name_ "s/list", list_actors), ROW(name_ "s/get", get_actor), ROW(name_ "s/create", create_actor), \
         ROW(name_ "s/update", update_actor), ROW_204(name_ "s/delete", delete_actor),                    \
+        ROW_204(name_ "s/upgrade_version", upgrade_actor),                                           \
         ROW(name_ "s/check_connection", check_actor),                                                    \
         ROW(name_ "s/check_connection_for_update", check_for_update),                                    \
         ROW(name_ "_definitions/list", list_definitions),                                                \
         ROW(name_ "_definitions/list_latest", list_definitions),                                         \
         ROW(name_ "_definitions/list_for_workspace", list_definitions),                                  \
+        ROW(name_ "_definitions/create_custom", create_definition),                                     \
+        ROW(name_ "_definitions/update", update_definition),                                            \
         ROW(name_ "_definitions/get", get_definition),                                                   \
         ROW(name_ "_definition_specifications/get", get_specification)
 

@@ -99,9 +99,10 @@ int install_workflow(WorkflowContext *c) {
         return r < 0 ? r : conclude(c, installed, asked);
 }
 
+/* Run and kind of both ids are those of the workflow: it is found by them (workflow_id_of_activity()). */
 int install_workflow_input(Env *env, const char *reference, const char *run, usec_t now, JsonObject **ret) {
         _cleanup_free_ char *id = workload_id_make("connector", run, 0, "install"),
-                            *spec_id = workload_id_make("connector", run, 0, "spec");
+                            *spec_id = workload_id_make("connector-spec", run, 0, "install");
         _cleanup_json_ JsonObject *o = json_object_new_object(), *request = NULL;
         int r;
 

@@ -14,13 +14,13 @@ import json, pathlib, tempfile
 def setup(files):
     wrote, read = [], []
     for name, path in (("tmp", tempfile.gettempdir() + "/x"), ("usr", "/usr/local/bin/x"), ("etc", "/etc/x"), ("database", "/var/lib/gantry/x"),
-                       ("srv", "/srv/gantry/x"), ("run", "/run/gantry/x"), ("cron", "/etc/cron.d/x")):
+                       ("srv", "/srv/gantry/x"), ("cron", "/etc/cron.d/x")):
         try:
             pathlib.Path(path).write_text("x")
             wrote.append(name)
         except OSError:
             pass
-    for path in ("/etc/shadow", "/etc/gantry/gantry.conf", "/var/lib/gantry/gantry.db", "/root", "/etc/machine-id", "/run/gantry/workload.sock"):
+    for path in ("/etc/shadow", "/etc/gantry/gantry.conf", "/var/lib/gantry/gantry.db", "/root", "/etc/machine-id", "/run/gantry/workload.sock", "/var/lib/gantry-connectors/pypi/airbyte-source-tiny"):
         if os.path.exists(path):
             read.append(path)
     place = next(p for p in files if p.endswith("/__init__.py")).rsplit("/", 1)[0]

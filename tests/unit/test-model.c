@@ -2,6 +2,7 @@
 
 #include "basic/uuid.h"
 #include "model/actor.h"
+#include "model/definition.h"
 #include "model/job.h"
 #include "model/principal.h"
 #include "model/workload.h"
@@ -20,6 +21,28 @@ TEST(uuid7_has_its_version_and_sorts_by_time) {
         assert_true(strcmp(b, c) < 0);
         assert_true(uuid_is_valid(a) && uuid_is_valid(b) && uuid_is_valid(c));
         assert_int_equal(b[19], 'b');
+}
+
+static void assert_exact(const char *reference, const char *tag, const char *pin, const char *expected) {
+        Definition d = { .reference = (char *) reference, .docker_image_tag = (char *) tag };
+        _cleanup_free_ char *exact = NULL;
+
+        ASSERT_OK(definition_exact_reference(&d, pin, &exact));
+        assert_string_equal(exact, expected);
+}
+
+TEST(a_package_runs_in_the_version_that_is_pinned_or_else_the_definitions) {
+        assert_exact("pypi:airbyte-source-x", "1.2", NULL, "pypi:airbyte-source-x==1.2");
+        assert_exact("pypi:airbyte-source-x", "1.2", "1.1", "pypi:airbyte-source-x==1.1");
+        assert_exact("pypi:airbyte-source-x==9", "1.2", NULL, "pypi:airbyte-source-x==1.2");
+        assert_exact("pypi:airbyte-source-x", NULL, NULL, "pypi:airbyte-source-x");
+        assert_exact("npm:@scope/source-x", "3.0.0", NULL, "npm:@scope/source-x@3.0.0");
+        assert_exact("npm:@scope/source-x@1.0.0", "3.0.0", "2.0.0", "npm:@scope/source-x@2.0.0");
+        assert_exact("npm:source-x", "3.0.0", NULL, "npm:source-x@3.0.0");
+        assert_exact("image:airbyte/source-x:1.0", "1.0", NULL, "image:airbyte/source-x:1.0");
+        assert_exact("image:airbyte/source-x:1.0", "1.0", "0.9", "image:airbyte/source-x:0.9");
+        assert_exact("native:source-faker", "0.1", "0.1", "native:source-faker");
+        assert_exact("exec:/opt/x", NULL, NULL, "exec:/opt/x");
 }
 
 TEST(what_is_no_uuid_is_told_apart) {
