@@ -2,6 +2,7 @@
 
 #include "db/catalog-store.h"
 #include "db/secret-store.h"
+#include "db/spec-store.h"
 #include "db/tag-store.h"
 #include "db/state-store.h"
 #include "unit/db-harness.h"
@@ -161,6 +162,31 @@ TEST(seeding_is_idempotent_and_keeps_what_a_run_has_told) {
         assert_int_equal(definition_store_seed(t.db, &d, NOW, NULL), 1);
         d.role = ACTOR_DESTINATION;
         ASSERT_ERROR(definition_store_seed(t.db, &d, NOW, NULL), EEXIST);
+}
+
+TEST(T79_a_pinned_version_has_its_own_specification) {
+        Definition d = { .id = S("dp"), .role = ACTOR_SOURCE, .name = S("P"), .reference = S("pypi:airbyte-source-x"),
+                         .connector_type = S("xp"), .docker_image_tag = S("2"), .spec = S("{\"v\":2}") };
+        _cleanup_(definition_freep) Definition *own = NULL, *unknown = NULL, *pinned = NULL, *other = NULL;
+        _cleanup_free_ char *spec = NULL;
+        _cleanup_test_db_ TestDb t = {};
+
+        test_db_new(&t);
+        ASSERT_OK(definition_store_insert(t.db, &d, NOW, NULL));
+        ASSERT_OK(definition_store_get_version(t.db, "dp", NULL, &own, NULL));
+        assert_string_equal(own->spec, "{\"v\":2}");
+        /* Nobody has asked that version yet. */
+        ASSERT_OK(definition_store_get_version(t.db, "dp", "1", &unknown, NULL));
+        assert_string_equal(unknown->docker_image_tag, "1");
+        assert_null(unknown->spec);
+        ASSERT_ERROR(spec_store_get(t.db, "pypi:airbyte-source-x==1", &spec, NULL), ENOENT);
+        ASSERT_OK(spec_store_put(t.db, "pypi:airbyte-source-x==1", "{\"v\":0}", NOW, NULL));
+        ASSERT_OK(spec_store_put(t.db, "pypi:airbyte-source-x==1", "{\"v\":1}", NOW + 1, NULL));
+        ASSERT_OK(definition_store_get_version(t.db, "dp", "1", &pinned, NULL));
+        assert_string_equal(pinned->spec, "{\"v\":1}");
+        /* Of what is no package there is one version. */
+        ASSERT_OK(definition_store_get_version(t.db, "ds", "9", &other, NULL));
+        assert_string_not_equal(strempty(other->docker_image_tag), "9");
 }
 
 TEST(P03_an_update_of_what_has_changed_meanwhile_is_refused) {

@@ -21,6 +21,7 @@
 #include "db/prune-store.h"
 #include "db/secret-store.h"
 #include "db/session-store.h"
+#include "db/spec-store.h"
 #include "db/state-store.h"
 #include "db/tag-store.h"
 #include "db/timeline-store.h"
@@ -270,6 +271,9 @@ STEP(definition_seed) {
 }
 STEP(definition_set_spec) {
         return definition_store_set_spec(db, "ds", "{}", LATER, NULL);
+}
+STEP(spec_put) {
+        return spec_store_put(db, "pypi:x==1", "{}", LATER, NULL);
 }
 STEP(definition_delete) {
         return definition_store_delete(db, "du", LATER, NULL);
