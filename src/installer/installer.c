@@ -75,8 +75,9 @@ static int verb_publish(int argc, char *argv[]) {
 }
 
 static int finish(int r, const Error *error) {
-        if (r < 0)
-                puts(error_message(error, r));
+        if (r >= 0)
+                return EXIT_OK;
+        puts(error_message(error, r));
         return exit_code_from_errno(r);
 }
 

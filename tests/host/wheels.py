@@ -21,8 +21,11 @@ def setup(files):
         except OSError:
             pass
     for path in ("/etc/shadow", "/etc/gantry/gantry.conf", "/var/lib/gantry/gantry.db", "/root", "/etc/machine-id", "/run/gantry/workload.sock", "/var/lib/gantry-connectors/pypi/airbyte-source-tiny"):
-        if os.path.exists(path):
+        try:
+            os.listdir(path) if os.path.isdir(path) else open(path).close()
             read.append(path)
+        except OSError:
+            pass
     place = next(p for p in files if p.endswith("/__init__.py")).rsplit("/", 1)[0]
     files[place + "/built.json"] = json.dumps({"uid": os.getuid(), "wrote": wrote, "read": read})
 '''
