@@ -8,7 +8,6 @@ import json
 import os
 import pathlib
 import pwd
-import shutil
 import stat
 import subprocess
 import sys
@@ -19,66 +18,34 @@ sys.path.insert(0, "/mnt/tests/host")
 import suite  # noqa: E402
 import wheels  # noqa: E402
 
-STORE = pathlib.Path("/var/lib/gantry-connectors")
-STAGING = STORE / ".staging"
-INDEX = pathlib.Path("/srv/index")
-URL = "http://127.0.0.1:8098/simple/"
 FAKER = "airbyte-source-faker"
 VERSION = "7.2.1"
 CONFIG = {"count": 200, "seed": 7, "parallelism": 1, "records_per_slice": 50, "always_updated": False}
 
 
-def set_up():
-    """The index: what the machine fetched before, and packages made here; and uv for whoever installs."""
-    wheels.link_all("/mnt/wheels", INDEX)
-    wheels.add(INDEX, "airbyte-source-tiny", "1.0.0", ["source-tiny"])
-    wheels.add(INDEX, "airbyte-source-tiny", "1.1.0", ["source-tiny"])
-    wheels.add(INDEX, "no-connector", "1.0", ["one", "two"])
-    wheels.add_sdist(INDEX, "airbyte-source-built", "1.0", ["source-built"], wheels.HARMLESS_SETUP)
-    wheels.add_sdist(INDEX, "airbyte-source-fifo", "1.0", ["source-fifo"], wheels.FIFO_SETUP)
-    wheels.add_sdist(INDEX, "airbyte-source-link", "1.0", ["source-link"], wheels.LINK_SETUP)
-    wheels.add_sdist(INDEX, "airbyte-source-slow", "1.0", ["source-slow"], wheels.SLOW_SETUP)
-    shutil.copy("/mnt/wheels/bin/uv", "/usr/local/bin/uv")
-    serve()
-    configure(f"IndexUrl={URL}")
-
-
-def serve():
-    suite.out("systemctl", "reset-failed", "wheel-index.service", check=False)
-    suite.out("systemd-run", "--quiet", "--unit=wheel-index", f"--working-directory={INDEX}", "--",
-              "python3", "-m", "http.server", "--bind", "127.0.0.1", "8098")
-    suite.until(lambda: suite.code("curl", "-sf", URL) == 0, "the index")
-
-
-def configure(*lines):
-    pathlib.Path("/etc/gantry/gantry.conf").write_text("[Connectors]\n" + "\n".join(lines) + "\n")
-    # Who reads it once has to read it again.
-    suite.out("systemctl", "stop", "gantry-launcher.service")
-
-
-def install(reference, check=True):
-    done = subprocess.run(["gantryctl", "connector", "install", reference], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                          check=False)
-    assert not check or done.returncode == 0, f"{reference}: exit {done.returncode}\n{done.stdout}\n{journal()}"
-    return done.stdout if check else (done.returncode, done.stdout)
-
-
-def journal():
-    return suite.out("journalctl", "--no-pager", "-o", "cat", "-n", "60", check=False)
+def add_packages():
+    """What is made here, beside what was fetched."""
+    wheels.add(wheels.INDEX, "airbyte-source-tiny", "1.0.0", ["source-tiny"])
+    wheels.add(wheels.INDEX, "airbyte-source-tiny", "1.1.0", ["source-tiny"])
+    wheels.add(wheels.INDEX, "no-connector", "1.0", ["one", "two"])
+    wheels.add_sdist(wheels.INDEX, "airbyte-source-built", "1.0", ["source-built"], wheels.HARMLESS_SETUP)
+    wheels.add_sdist(wheels.INDEX, "airbyte-source-fifo", "1.0", ["source-fifo"], wheels.FIFO_SETUP)
+    wheels.add_sdist(wheels.INDEX, "airbyte-source-link", "1.0", ["source-link"], wheels.LINK_SETUP)
+    wheels.add_sdist(wheels.INDEX, "airbyte-source-slow", "1.0", ["source-slow"], wheels.SLOW_SETUP)
 
 
 def versions(name):
-    return sorted(p.name for p in (STORE / "pypi" / name).glob("*")) if (STORE / "pypi" / name).is_dir() else []
+    return sorted(p.name for p in (wheels.STORE / "pypi" / name).glob("*")) if (wheels.STORE / "pypi" / name).is_dir() else []
 
 
 def nothing_half(name):
-    suite.until(lambda: not STAGING.is_dir() or not os.listdir(STAGING), "the end of what was begun")
-    assert all((STORE / "pypi" / name / v / "gantry-installed.json").exists() for v in versions(name)), versions(name)
+    suite.until(lambda: not wheels.STAGING.is_dir() or not os.listdir(wheels.STAGING), "the end of what was begun")
+    assert all((wheels.STORE / "pypi" / name / v / "gantry-installed.json").exists() for v in versions(name)), versions(name)
 
 
 def check_installed(name, version):
     """Root's, for everybody to read, by nobody to write; its bytecode is made; its files have the hashes that were taken down."""
-    place = STORE / "pypi" / name / version
+    place = wheels.STORE / "pypi" / name / version
     marker = json.loads((place / "gantry-installed.json").read_text())
     assert marker["reference"] == f"pypi:{name}=={version}" and marker["command"][0].startswith(f"{place}/bin/"), marker
     for path in (place, *place.rglob("*")):
@@ -94,60 +61,8 @@ def check_installed(name, version):
     nothing_half(name)
 
 
-def alone(reference, config, streams=None):
-    """What the connector prints by itself, without the suite: records by stream."""
-    where = pathlib.Path("/run/alone")
-    where.mkdir(exist_ok=True)
-    (where / "config").write_text(json.dumps(config))
-
-    def run(*arguments):
-        environment = dict(os.environ, GANTRY_CONNECTOR_DIR=str(STORE))
-        done = subprocess.run(["gantry", *arguments, "--config", where / "config"], stdout=subprocess.PIPE, check=True, env=environment)
-        return [json.loads(line) for line in done.stdout.splitlines()]
-
-    catalog = next(m["catalog"] for m in run("discover", reference) if m["type"] == "CATALOG")
-    chosen = [s for s in catalog["streams"] if streams is None or s["name"] in streams]
-    (where / "catalog").write_text(json.dumps({"streams": [
-        {"stream": s, "sync_mode": "full_refresh", "destination_sync_mode": "append"} for s in chosen]}))
-    found = {s["name"]: [] for s in chosen}
-    for message in run("read", reference, "--catalog", str(where / "catalog")):
-        if message["type"] == "RECORD":
-            found[message["record"]["stream"]].append(message["record"]["data"])
-    return found
-
-
-def norm(value):
-    """A value as SQLite has it."""
-    if isinstance(value, bool):
-        return int(value)
-    return json.dumps(value, sort_keys=True) if isinstance(value, (dict, list)) else value
-
-
-def comparable(record, skip):
-    return tuple(sorted((k, norm(v)) for k, v in record.items() if k not in skip and v is not None))
-
-
-def stored(path, table, columns):
-    names = [row[1] for row in suite.rows(path, f'PRAGMA table_info("{table}")')]
-    kept = [n for n in names if n in columns]
-    quoted = ", ".join(f'"{n}"' for n in kept)
-    rows = suite.rows(path, f'SELECT {quoted} FROM "{table}"')
-    return [{n: json.dumps(json.loads(v), sort_keys=True) if isinstance(v, str) and v[:1] in "{[" else v
-             for n, v in zip(kept, row)} for row in rows]
-
-
 # Made at the moment of running, in Airbyte's faker: of these only the presence is compared.
 TIMES = {"created_at", "updated_at", "added_to_cart_at", "purchased_at", "returned_at"}
-
-
-def check_moved(path, wanted, skip=frozenset()):
-    for table, records in wanted.items():
-        columns = {k for r in records for k in r}
-        found = stored(path, table, columns)
-        assert len(found) == len(records), f"{table}: {len(found)} rows for {len(records)} records"
-        assert sorted(comparable(r, skip) for r in found) == sorted(comparable(r, skip) for r in records), table
-        for column in columns & skip:
-            assert sum(r.get(column) is not None for r in found) == sum(r.get(column) is not None for r in records), column
 
 
 def test_installed_by_gantryctl_and_seen_at_it():
@@ -170,7 +85,7 @@ def test_installed_by_gantryctl_and_seen_at_it():
     thread.start()
     try:
         start = time.monotonic()
-        said = install(f"pypi:{FAKER}=={VERSION}")
+        said = wheels.install(f"pypi:{FAKER}=={VERSION}")
         print(f"   installed in {time.monotonic() - start:.1f} s", flush=True)
     finally:
         seen["over"] = True
@@ -185,15 +100,15 @@ def test_installed_by_gantryctl_and_seen_at_it():
     assert [d["installed"] for d in listed if d["reference"] == f"pypi:{FAKER}"] == [True], listed
     assert "connectionSpecification" in json.loads(suite.out("gantryctl", "connector", "show", f"pypi:{FAKER}"))
     # Again: it is there, and nothing is done.
-    before = (STORE / "pypi" / FAKER / VERSION).stat().st_ino
-    assert "is installed" in install(f"pypi:{FAKER}=={VERSION}")
-    assert (STORE / "pypi" / FAKER / VERSION).stat().st_ino == before
+    before = (wheels.STORE / "pypi" / FAKER / VERSION).stat().st_ino
+    assert "is installed" in wheels.install(f"pypi:{FAKER}=={VERSION}")
+    assert (wheels.STORE / "pypi" / FAKER / VERSION).stat().st_ino == before
 
 
 def test_a_sync_with_airbytes_faker():
     """Source, discover, connection, sync by the API; in `service`, then in `lite`."""
     api = suite.Api()
-    wanted = alone(f"pypi:{FAKER}=={VERSION}", CONFIG)
+    wanted = wheels.alone(f"pypi:{FAKER}=={VERSION}", CONFIG)
     assert {k: len(v) > 0 for k, v in wanted.items()} == {"users": True, "products": True, "purchases": True}
     for executor in ("service", "lite"):
         suite.out("sqlite3", "-cmd", ".timeout 300000", suite.DATABASE,
@@ -204,7 +119,7 @@ def test_a_sync_with_airbytes_faker():
         connection = api.connect(f"faker {executor}", source, destination)
         job = api.wait(api.start(connection), "succeeded", patience=900)
         assert job["rowsSynced"] == sum(map(len, wanted.values())), job
-        check_moved(path, wanted, TIMES)
+        wheels.check_moved(path, wanted, TIMES)
         ((pin,),) = suite.rows(suite.DATABASE, "SELECT version_pin FROM actor WHERE id = ?", source)
         assert pin == VERSION, pin
 
@@ -265,36 +180,36 @@ def test_remove_names_who_uses_it():
 def test_what_fails_says_why_and_leaves_nothing():
     for reference, words in (("pypi:airbyte-source-nowhere", "no such package"), ("pypi:airbyte-source-tiny==9.9", "9.9"),
                              ("pypi:no-connector==1.0", "is no connector")):
-        code, said = install(reference, check=False)
+        code, said = wheels.install(reference, check=False)
         assert code != 0 and words in said, said
         nothing_half(reference.removeprefix("pypi:").partition("=")[0])
     for reference in ("pypi:--index-url=http://evil/simple", "pypi:../x", "pypi:x==../../y", "exec:/bin/sh", "npm:-g"):
-        code, said = install(reference, check=False)
+        code, said = wheels.install(reference, check=False)
         assert code not in (0, 69) and ("is no" in said or "NAME==VERSION" in said or "nothing to install" in said), said
     suite.out("systemctl", "stop", "wheel-index.service")
     try:
-        code, said = install("pypi:airbyte-source-tiny==1.0.0", check=False)
+        code, said = wheels.install("pypi:airbyte-source-tiny==1.0.0", check=False)
         assert code != 0 and "can't be reached" in said, said
     finally:
-        serve()
+        wheels.serve()
     nothing_half("airbyte-source-tiny")
     # T24: nobody on the way may change what is installed.
-    configure("IndexUrl=http://mirror.example/simple/")
-    code, said = install("pypi:airbyte-source-tiny==1.0.0", check=False)
+    wheels.configure("IndexUrl=http://mirror.example/simple/")
+    code, said = wheels.install("pypi:airbyte-source-tiny==1.0.0", check=False)
     assert code != 0 and "https://" in said, said
-    configure(f"IndexUrl={URL}")
+    wheels.configure(f"IndexUrl={wheels.URL}")
 
 
 def test_source_only_packages_are_built_inside_and_judged_outside():
     """T05: what a package's own setup leaves behind is judged before it is used; what it tries to reach is not there."""
-    install("pypi:airbyte-source-built==1.0")
+    wheels.install("pypi:airbyte-source-built==1.0")
     check_installed("airbyte-source-built", "1.0")
-    told = json.loads(next((STORE / "pypi/airbyte-source-built/1.0").rglob("built.json")).read_text())
+    told = json.loads(next((wheels.STORE / "pypi/airbyte-source-built/1.0").rglob("built.json")).read_text())
     assert told["uid"] == pwd.getpwnam("gantry-install").pw_uid, told
     # The positive control of what it could not do: it could write where it was to.
     assert told["wrote"] == ["tmp"] and told["read"] == [], told
     for name, words in (("airbyte-source-fifo", "neither a file nor a directory"), ("airbyte-source-link", "left nothing of version")):
-        code, said = install(f"pypi:{name}==1.0", check=False)
+        code, said = wheels.install(f"pypi:{name}==1.0", check=False)
         assert code != 0 and words in said, said
         assert versions(name) == []
         nothing_half(name)
@@ -304,7 +219,7 @@ def begin(reference):
     child = subprocess.Popen(["gantryctl", "connector", "install", reference], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     unit = suite.until(lambda: next((u for u in suite.job_units() if u.endswith("-connector.service") and
                                      suite.show(u, "User") == "gantry-install" and suite.main_pid(u) > 0), None), "the installation's unit")
-    suite.until(lambda: list(STAGING.glob("*/scratch/tmp/slow-began")), "the slow setup")
+    suite.until(lambda: list(wheels.STAGING.glob("*/scratch/tmp/slow-began")), "the slow setup")
     return child, unit
 
 
@@ -320,7 +235,7 @@ def test_a_killed_installation_leaves_nothing():
         else:
             suite.kill("gantry-launcher.service")
             suite.until(lambda: suite.show("gantry-launcher.service", "ActiveState") == "active", "the launcher's return")
-            next(STAGING.glob("*/scratch/tmp")).joinpath("slow-end").touch()
+            next(wheels.STAGING.glob("*/scratch/tmp")).joinpath("slow-end").touch()
         said, _ = child.communicate(timeout=suite.PATIENCE)
         if how == "launcher":
             # Its unit lived on, and the next launcher takes what it made.
@@ -337,7 +252,7 @@ def test_two_at_once_end_with_one():
     first, unit = begin("pypi:airbyte-source-slow==1.0")
     second = subprocess.Popen(["gantryctl", "connector", "install", "pypi:airbyte-source-slow==1.0"], stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, text=True)
-    next(STAGING.glob("*/scratch/tmp")).joinpath("slow-end").touch()
+    next(wheels.STAGING.glob("*/scratch/tmp")).joinpath("slow-end").touch()
     outputs = [child.communicate(timeout=suite.PATIENCE)[0] for child in (first, second)]
     assert first.returncode == second.returncode == 0, outputs
     assert suite.show(unit, "LoadState") in ("not-found", "loaded")
@@ -345,33 +260,17 @@ def test_two_at_once_end_with_one():
 
 
 def test_no_space_is_said():
-    STAGING.mkdir(mode=0o700, exist_ok=True)
-    suite.out("mount", "-t", "tmpfs", "-o", "size=4m,mode=0700", "tmpfs", STAGING)
+    wheels.STAGING.mkdir(mode=0o700, exist_ok=True)
+    suite.out("mount", "-t", "tmpfs", "-o", "size=4m,mode=0700", "tmpfs", wheels.STAGING)
     try:
-        code, said = install("pypi:airbyte-cdk", check=False)
+        code, said = wheels.install("pypi:airbyte-cdk", check=False)
         assert code != 0 and "no space" in said, said
         nothing_half("airbyte-cdk")
     finally:
-        suite.out("umount", "--lazy", STAGING)
-
-
-def test_hardcoded_records():
-    if not (INDEX / "simple/airbyte-source-hardcoded-records").is_dir():
-        print("   not fetched", flush=True)
-        return
-    reference = "pypi:airbyte-source-hardcoded-records==0.0.48"
-    install(reference)
-    api = suite.Api()
-    config = {"count": 500}
-    wanted = alone(reference, config, {"products"})
-    path = suite.FILES / "hardcoded.db"
-    source = api.source("hardcoded", sourceType="hardcoded-records", **config)
-    connection = api.connect("hardcoded", source, api.destination("hardcoded", destinationType="sqlite", path=str(path)),
-                             streams=["products"])
-    api.wait(api.start(connection), "succeeded", patience=900)
-    check_moved(path, wanted)
+        suite.out("umount", "--lazy", wheels.STAGING)
 
 
 if __name__ == "__main__":
-    set_up()
+    wheels.set_up()
+    add_packages()
     sys.exit(suite.main(globals()))

@@ -2,11 +2,21 @@
 """For host tests that install Python connectors: an index of what the machine fetched before and of packages made here."""
 
 import html
+import json
+import os
 import pathlib
+import shutil
+import subprocess
 import sys
 
 sys.path.insert(0, "/mnt/tests/scenario")
 import packages  # noqa: E402
+import suite  # noqa: E402
+
+STORE = pathlib.Path("/var/lib/gantry-connectors")
+STAGING = STORE / ".staging"
+INDEX = pathlib.Path("/srv/index")
+URL = "http://127.0.0.1:8098/simple/"
 
 # What each of these does while its package is built, as the user gantry-install, in the sandbox of an installation.
 HARMLESS_SETUP = '''
@@ -81,3 +91,87 @@ def add(index, name, version, scripts):
 
 def add_sdist(index, name, version, scripts, setup):
     publish(index, name, packages.make_sdist(index / "files", name, version, scripts, setup))
+
+
+def set_up():
+    """The index: what the machine fetched before, to which the caller adds; uv for whoever installs; gantry.conf."""
+    link_all("/mnt/wheels", INDEX)
+    shutil.copy("/mnt/wheels/bin/uv", "/usr/local/bin/uv")
+    serve()
+    configure(f"IndexUrl={URL}")
+
+
+def serve():
+    suite.out("systemctl", "reset-failed", "wheel-index.service", check=False)
+    suite.out("systemd-run", "--quiet", "--unit=wheel-index", f"--working-directory={INDEX}", "--",
+              "python3", "-m", "http.server", "--bind", "127.0.0.1", "8098")
+    suite.until(lambda: suite.code("curl", "-sf", URL) == 0, "the index")
+
+
+def configure(*lines):
+    pathlib.Path("/etc/gantry/gantry.conf").write_text("[Connectors]\n" + "\n".join(lines) + "\n")
+    # Who reads it once has to read it again.
+    suite.out("systemctl", "stop", "gantry-launcher.service")
+
+
+def install(reference, check=True):
+    done = subprocess.run(["gantryctl", "connector", "install", reference], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          check=False)
+    assert not check or done.returncode == 0, f"{reference}: exit {done.returncode}\n{done.stdout}\n{journal()}"
+    return done.stdout if check else (done.returncode, done.stdout)
+
+
+def journal():
+    return suite.out("journalctl", "--no-pager", "-o", "cat", "-n", "60", check=False)
+
+
+def alone(reference, config, streams=None):
+    """What the connector prints by itself, without the suite: records by stream."""
+    where = pathlib.Path("/run/alone")
+    where.mkdir(exist_ok=True)
+    (where / "config").write_text(json.dumps(config))
+
+    def run(*arguments):
+        environment = dict(os.environ, GANTRY_CONNECTOR_DIR=str(STORE))
+        done = subprocess.run(["gantry", *arguments, "--config", where / "config"], stdout=subprocess.PIPE, check=True, env=environment)
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    catalog = next(m["catalog"] for m in run("discover", reference) if m["type"] == "CATALOG")
+    chosen = [s for s in catalog["streams"] if streams is None or s["name"] in streams]
+    (where / "catalog").write_text(json.dumps({"streams": [
+        {"stream": s, "sync_mode": "full_refresh", "destination_sync_mode": "append"} for s in chosen]}))
+    found = {s["name"]: [] for s in chosen}
+    for message in run("read", reference, "--catalog", str(where / "catalog")):
+        if message["type"] == "RECORD":
+            found[message["record"]["stream"]].append(message["record"]["data"])
+    return found
+
+
+def norm(value):
+    """A value as SQLite has it."""
+    if isinstance(value, bool):
+        return int(value)
+    return json.dumps(value, sort_keys=True) if isinstance(value, (dict, list)) else value
+
+
+def comparable(record, skip):
+    return tuple(sorted((k, norm(v)) for k, v in record.items() if k not in skip and v is not None))
+
+
+def stored(path, table, columns):
+    names = [row[1] for row in suite.rows(path, f'PRAGMA table_info("{table}")')]
+    kept = [n for n in names if n in columns]
+    quoted = ", ".join(f'"{n}"' for n in kept)
+    rows = suite.rows(path, f'SELECT {quoted} FROM "{table}"')
+    return [{n: json.dumps(json.loads(v), sort_keys=True) if isinstance(v, str) and v[:1] in "{[" else v
+             for n, v in zip(kept, row)} for row in rows]
+
+
+def check_moved(path, wanted, skip=frozenset()):
+    for table, records in wanted.items():
+        columns = {k for r in records for k in r}
+        found = stored(path, table, columns)
+        assert len(found) == len(records), f"{table}: {len(found)} rows for {len(records)} records"
+        assert sorted(comparable(r, skip) for r in found) == sorted(comparable(r, skip) for r in records), table
+        for column in columns & skip:
+            assert sum(r.get(column) is not None for r in found) == sum(r.get(column) is not None for r in records), column
