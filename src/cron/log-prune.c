@@ -8,6 +8,7 @@
 
 #include "basic/fd-util.h"
 #include "basic/file-util.h"
+#include "basic/log.h"
 #include "basic/parse-util.h"
 #include "basic/path-util.h"
 #include "cron/log-prune.h"
@@ -30,6 +31,7 @@ typedef struct LogScan {
         size_t n_kept, capacity;
         uint64_t total;         /* bytes of all that stay */
         uint64_t *n_removed, *n_bytes;
+        int failed;             /* the first that can't be removed; the others go all the same */
 } LogScan;
 
 static void scan_done(LogScan *s) {
@@ -93,23 +95,27 @@ static uint64_t measure(int parent, const char *name, unsigned depth) {
         return sum;
 }
 
-static int remove_logs(LogScan *s, const char *path, uint64_t bytes, Error **reterr_error) {
+static void remove_logs(LogScan *s, const char *path, uint64_t bytes) {
         int r = remove_tree(path);
 
-        if (r < 0)
-                return error_set_errno(reterr_error, r, "Can't remove the logs '%s'", path);
+        if (r < 0) {
+                log_warning_errno(r, "Can't remove the logs '%s'", path);
+                s->failed = s->failed ?: r;
+                return;
+        }
         (*s->n_removed)++;
         *s->n_bytes += bytes;
-        return 0;
 }
 
 /* Takes or keeps the logs of an owner: `found` < 0: there is none; ended 0: it has not. */
-static int judge(LogScan *s, const char *path, int found, usec_t ended, Error **reterr_error) {
+static int judge(LogScan *s, const char *path, int found, usec_t ended) {
         uint64_t bytes = measure(AT_FDCWD, path, DEPTH_MAX);
         Logs *more;
 
-        if (found < 0 || (ended > 0 && ended < s->before))
-                return remove_logs(s, path, bytes, reterr_error);
+        if (found < 0 || (ended > 0 && ended < s->before)) {
+                remove_logs(s, path, bytes);
+                return 0;
+        }
         s->total += bytes;
         if (ended == 0)
                 return 0;
@@ -138,8 +144,7 @@ static int on_job(LogScan *s, const char *path, const char *name, Error **reterr
         r = prune_get_job(s->cron->db, id, &job, reterr_error);
         if (r < 0 && r != -ENOENT)
                 return r;
-        return judge(s, path, r, job && job_status_is_terminal(job->status) ? job->ended_at ?: job->updated_at : 0,
-                     reterr_error);
+        return judge(s, path, r, job && job_status_is_terminal(job->status) ? job->ended_at ?: job->updated_at : 0);
 }
 
 static int on_workload(LogScan *s, const char *path, const char *name, Error **reterr_error) {
@@ -149,7 +154,7 @@ static int on_workload(LogScan *s, const char *path, const char *name, Error **r
         r = prune_get_workload(s->cron->db, name, &w, reterr_error);
         if (r < 0 && r != -ENOENT)
                 return r;
-        return judge(s, path, r, w ? w->ended_at : 0, reterr_error);
+        return judge(s, path, r, w ? w->ended_at : 0);
 }
 
 static int compare(const void *a, const void *b) {
@@ -158,18 +163,14 @@ static int compare(const void *a, const void *b) {
         return x->ended < y->ended ? -1 : x->ended > y->ended;
 }
 
-static int make_room(LogScan *s, Error **reterr_error) {
+static void make_room(LogScan *s) {
         if (s->n_kept == 0)
-                return 0;
+                return;
         qsort(s->kept, s->n_kept, sizeof(*s->kept), compare);
         for (size_t i = 0; i < s->n_kept && s->total > s->cron->keep.logs_use; i++) {
-                int r = remove_logs(s, s->kept[i].path, s->kept[i].bytes, reterr_error);
-
-                if (r < 0)
-                        return r;
+                remove_logs(s, s->kept[i].path, s->kept[i].bytes);
                 s->total -= s->kept[i].bytes;
         }
-        return 0;
 }
 
 int log_prune(Cron *c, uint64_t *n_removed, uint64_t *n_bytes, Error **reterr_error) {
@@ -181,5 +182,10 @@ int log_prune(Cron *c, uint64_t *n_removed, uint64_t *n_bytes, Error **reterr_er
         r = other ? each_directory(&s, c->logs, on_job, reterr_error) : -ENOMEM;
         if (r >= 0)
                 r = each_directory(&s, other, on_workload, reterr_error);
-        return r < 0 ? r : make_room(&s, reterr_error);
+        if (r < 0)
+                return r;
+        make_room(&s);
+        if (s.failed < 0)
+                return error_set_errno(reterr_error, s.failed, "Some logs in '%s' can't be removed", c->logs);
+        return 0;
 }

@@ -204,6 +204,20 @@ def test_logs_go_with_their_jobs_by_age_and_for_want_of_room(box):
     assert box.jobs() == [1, 2, 3, 4]
 
 
+def test_logs_that_can_not_be_removed_stop_no_others(box):
+    box.fill()
+    stuck, other = box.add_log("7/0"), box.add_log("8/0")
+    subprocess.run(["chattr", "+i", stuck], check=False, stderr=subprocess.DEVNULL)
+    try:
+        if "i" not in subprocess.run(["lsattr", stuck], capture_output=True, text=True, check=False).stdout.split(" ")[0]:
+            pytest.skip("no file here can be made immutable")
+        assert "can't be removed" in said(box.run("prune"), "7", FAILED).stderr
+        assert stuck.exists() and not other.exists()
+    finally:
+        subprocess.run(["chattr", "-i", stuck], check=False, stderr=subprocess.DEVNULL)
+    said(box.run("prune"), "1 jobs' logs")
+
+
 def test_T78_a_backup_is_checked_and_the_oldest_go(box):
     box.fill()
     box.settings(BackupsKeep=2)
