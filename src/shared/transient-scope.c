@@ -22,6 +22,7 @@
 struct ScopeManager {
         sd_bus *bus;
         sd_bus_slot *slot;
+        bool direct;  /* no bus between us: messages have no sender */
         char *job;    /* whose end is awaited */
         char *result; /* how it ended */
 };
@@ -37,21 +38,11 @@ static int on_job_removed(sd_bus_message *message, void *userdata, sd_bus_error 
         return 0;
 }
 
-/* As sd_bus_open_user() does, but also for a shell that su(1) or runuser(1) made, which has no session and
- * hence no XDG_RUNTIME_DIR, while the user's manager may well run. */
-static int open_user(sd_bus **ret) {
-        _cleanup_free_ char *address = NULL, *path = NULL;
+static int open_address(const char *path, bool bus_client, sd_bus **ret) {
+        _cleanup_free_ char *address = NULL;
         sd_bus *bus = NULL;
         int r;
 
-        if (getenv("DBUS_SESSION_BUS_ADDRESS") || getenv("XDG_RUNTIME_DIR"))
-                return sd_bus_open_user(ret);
-        if (asprintf(&path, "/run/user/%u/bus", (unsigned) geteuid()) < 0) {
-                path = NULL;
-                return -ENOMEM;
-        }
-        if (!path_exists(path))
-                return -ENOMEDIUM;
         if (asprintf(&address, "unix:path=%s", path) < 0) {
                 address = NULL;
                 return -ENOMEM;
@@ -60,7 +51,7 @@ static int open_user(sd_bus **ret) {
         if (r >= 0)
                 r = sd_bus_set_address(bus, address);
         if (r >= 0)
-                r = sd_bus_set_bus_client(bus, true);
+                r = sd_bus_set_bus_client(bus, bus_client);
         if (r >= 0)
                 r = sd_bus_start(bus);
         if (r < 0) {
@@ -69,6 +60,32 @@ static int open_user(sd_bus **ret) {
         }
         *ret = bus;
         return 0;
+}
+
+/* A shell that su(1) or runuser(1) made has no session and hence no XDG_RUNTIME_DIR, while the user's manager may
+ * well run; and without the package dbus-user-session (a minimal Debian) that manager has no bus, only the socket that
+ * `systemctl --user` calls it by. */
+static int open_user(ScopeManager *m) {
+        _cleanup_free_ char *fallback = NULL, *bus = NULL, *direct = NULL;
+        const char *runtime = getenv("XDG_RUNTIME_DIR");
+
+        if (getenv("DBUS_SESSION_BUS_ADDRESS"))
+                return sd_bus_open_user(&m->bus);
+        if (!runtime) {
+                if (asprintf(&fallback, "/run/user/%u", (unsigned) geteuid()) < 0) {
+                        fallback = NULL;
+                        return -ENOMEM;
+                }
+                runtime = fallback;
+        }
+        bus = path_join(runtime, "bus");
+        direct = path_join(runtime, "systemd/private");
+        if (!bus || !direct)
+                return -ENOMEM;
+        if (path_exists(bus))
+                return open_address(bus, /* bus_client= */ true, &m->bus);
+        m->direct = true;
+        return path_exists(direct) ? open_address(direct, /* bus_client= */ false, &m->bus) : -ENOMEDIUM;
 }
 
 int scope_manager_open(ScopeManager **ret, Error **reterr_error) {
@@ -81,12 +98,12 @@ int scope_manager_open(ScopeManager **ret, Error **reterr_error) {
         m = calloc(1, sizeof(*m));
         if (!m)
                 return -ENOMEM;
-        r = root ? sd_bus_open_system(&m->bus) : open_user(&m->bus);
+        r = root ? sd_bus_open_system(&m->bus) : open_user(m);
         if (r < 0)
                 return error_set_errno(reterr_error, r, "the %s manager can't be reached", root ? "system" : "user's");
         (void) sd_bus_set_method_call_timeout(m->bus, WAIT_USEC);
-        r = sd_bus_match_signal(m->bus, &m->slot, SYSTEMD, SYSTEMD_PATH, SYSTEMD_MANAGER, "JobRemoved", on_job_removed,
-                                m);
+        r = sd_bus_match_signal(m->bus, &m->slot, m->direct ? NULL : SYSTEMD, SYSTEMD_PATH, SYSTEMD_MANAGER,
+                                "JobRemoved", on_job_removed, m);
         if (r < 0)
                 return error_set_errno(reterr_error, r, "the manager's signals can't be heard");
         *ret = TAKE_PTR(m);

@@ -101,7 +101,7 @@ note "a person with a manager of their own"
 useradd --create-home --shell /bin/sh alice
 loginctl enable-linger alice
 wait_until 300 systemctl --quiet is-active "user@$(id -u alice).service"
-watched alice systemctl --user --machine=alice@.host
+watched alice runuser --user alice -- env XDG_RUNTIME_DIR="/run/user/$(id -u alice)" systemctl --user
 
 note "a user without one: the sync goes on, and says why there are no limits"
 useradd --create-home --shell /bin/sh bob
