@@ -9,6 +9,7 @@
 #include "basic/fd-util.h"
 #include "basic/log.h"
 #include "launcher/executor-systemd.h"
+#include "launcher/launch-network.h"
 
 typedef struct SystemdExecutor {
         Executor executor;
@@ -77,8 +78,10 @@ static void on_slice_stopped(const char *name, int r, const Error *error, void *
         for (int role = 0; role < _UNIT_ROLE_MAX; role++) {
                 _cleanup_free_ char *unit = unit_name(&s->handle, (UnitRole) role);
 
-                if (unit)
-                        unit_manager_reset_failed(s->executor->units, unit);
+                if (!unit)
+                        continue;
+                unit_manager_reset_failed(s->executor->units, unit);
+                launch_network_remove(unit);
         }
         if (r < 0)
                 step_failed(s, r, error_message(error, r));
@@ -186,7 +189,10 @@ static int systemd_submit(Executor *e, const LaunchPlan *p, const WorkerTicket *
         s = step_new(systemd_executor(e), &h, done, userdata);
         if (!s)
                 return -ENOMEM;
-        r = launch_io_open(p, t, fds, reterr_error);
+        for (size_t i = 0; r >= 0 && i < p->n_units; i++)
+                r = launch_network_write(&p->units[i], reterr_error);
+        if (r >= 0)
+                r = launch_io_open(p, t, fds, reterr_error);
         if (r < 0)
                 return r;
         r = start_units(s, p, fds);

@@ -2,12 +2,12 @@
 
 /* What isolation.c starts in a unit: each try names what does not hold. */
 
+#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sched.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 #include "basic/fd-util.h"
@@ -18,21 +18,31 @@
 #define TASKS_TRIED 40
 #define MEMORY_TRIED (256UL << 20)
 
-/* Whether this machine's loopback, which is denied, can be used: here by talking to ourselves. */
-static bool can_use_loopback(void) {
-        struct sockaddr_in address = { .sin_family = AF_INET };
-        struct timeval patience = { .tv_sec = 1 };
-        _cleanup_close_ int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        _cleanup_close_ int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        socklen_t n = sizeof(address);
+/* Nothing is allowed here, so each way to send must be refused, and by the filter: EPERM. Where it isn't,
+ * 192.0.2.1 (RFC 5737, nobody's) leads nowhere. */
+static bool is_refused(int type, int protocol, const char *where, bool connected) {
+        struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(9) };
+        _cleanup_close_ int fd = socket(AF_INET, type | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol);
 
-        address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-        if (listener < 0 || fd < 0 || bind(listener, (struct sockaddr *) &address, n) < 0 ||
-            listen(listener, 1) < 0 || getsockname(listener, (struct sockaddr *) &address, &n) < 0 ||
-            /* Also bounds connect(). */
-            setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) < 0)
-                return false;
-        return connect(fd, (struct sockaddr *) &address, n) >= 0;
+        if (fd < 0)
+                /* For ICMP it takes a group that a host may give to nobody. */
+                return protocol != 0;
+        (void) inet_pton(AF_INET, where, &address.sin_addr);
+        return (connected ? connect(fd, (struct sockaddr *) &address, sizeof(address))
+                : sendto(fd, "\10\0\0\0\0\0\0\0", 8, 0, (struct sockaddr *) &address, sizeof(address))) < 0 &&
+                errno == EPERM;
+}
+
+/* Of the last no call is looked at, only its packets. */
+static bool can_send(void) {
+        static const char *const places[] = { "127.0.0.1", "192.0.2.1" };
+
+        for (size_t i = 0; i < ELEMENTSOF(places); i++)
+                if (!is_refused(SOCK_STREAM, 0, places[i], /* connected= */ true) ||
+                    !is_refused(SOCK_DGRAM, 0, places[i], /* connected= */ true) ||
+                    !is_refused(SOCK_DGRAM, 0, places[i], /* connected= */ false))
+                        return true;
+        return !is_refused(SOCK_DGRAM, IPPROTO_ICMP, places[0], /* connected= */ false);
 }
 
 static bool can_fork_much(void) {
@@ -63,14 +73,15 @@ int isolation_probe(const char *what) {
         _cleanup_buffer_ Buffer missing = {}, line = {};
         int r = 0;
 
-        if (streq(what, "memory")) {
+        if (streq(what, "network")) {
+                if (can_send())
+                        r = buffer_append_string(&missing, "denied addresses, ");
+        } else if (streq(what, "memory")) {
                 fill_memory();
                 r = buffer_append_string(&missing, "memory limits, ");
         } else {
                 if (unshare(CLONE_NEWUSER) >= 0)
                         r = buffer_append_string(&missing, "the filter of system calls, ");
-                if (r >= 0 && can_use_loopback())
-                        r = buffer_append_string(&missing, "denied addresses, ");
                 if (r >= 0 && can_fork_much())
                         r = buffer_append_string(&missing, "limits of tasks, ");
         }

@@ -8,6 +8,7 @@
 #include "basic/file-util.h"
 #include "basic/log.h"
 #include "launcher/isolation.h"
+#include "launcher/launch-network.h"
 #include "launcher/launch-io.h"
 #include "runtime/connector-oneshot.h"
 #include "shared/journal.h"
@@ -28,7 +29,7 @@ typedef struct Try {
 
 struct Isolation {
         IsolationOptions options;
-        Try tries[2];
+        Try tries[3];
         EnvSource *patience;
         char *missing;
         char boot_id[64];
@@ -113,7 +114,14 @@ static void try_over(Try *t, const char *missing) {
         (void) unit_manager_stop(t->isolation->options.units, t->unit, on_stopped, NULL);
         (void) unit_manager_stop(t->isolation->options.units, t->slice, on_stopped, NULL);
         unit_manager_reset_failed(t->isolation->options.units, t->unit);
+        launch_network_remove(t->unit);
         conclude(t->isolation);
+}
+
+static const char *what_is_unknown(const Try *t) {
+        return streq(t->what, "memory") ? "memory limits (not tried), "
+                : streq(t->what, "network") ? "denied addresses (not tried), "
+                : "the rest (not tried), ";
 }
 
 static void on_answer(ConnectorOneshot *o, const OneshotResult *result, void *userdata) {
@@ -127,15 +135,18 @@ static void on_answer(ConnectorOneshot *o, const OneshotResult *result, void *us
         else {
                 log_warning("The try of this host's %s gave nothing: %s", t->what,
                             result->error ? result->error->message : "no answer");
-                try_over(t, streq(t->what, "memory") ? "memory limits (not tried), "
-                         : "the rest (not tried), ");
+                try_over(t, what_is_unknown(t));
         }
 }
 
 static void on_started(const char *name, int r, const Error *error, void *userdata) {
+        Try *t = userdata;
+
         if (r < 0) {
                 log_warning("%s", error_message(error, r));
-                try_over(userdata, "units (they don't start), ");
+                /* Without its fence nothing starts that has a network. */
+                try_over(t, streq(t->what, "network") ? "denied addresses (the fence fails), "
+                         : "units (they don't start), ");
         }
 }
 
@@ -150,17 +161,18 @@ static int on_patience(EnvSource *s, usec_t now, void *userdata) {
 static int make_plan(Isolation *i, Try *t, size_t number, LaunchPlan **ret) {
         static const char input[] =
                 "{\"actor\":{\"reference\":\"exec:gantry-launcher\",\"role\":\"source\",\"executor\":\"lite\","
-                "\"network\":\"any\",\"configuration\":{},"
+                "\"network\":\"%s\",\"allowedHosts\":[],\"configuration\":{},"
                 "\"limits\":{\"memoryMax\":" TRY_MEMORY_MAX ",\"tasksMax\":" TRY_TASKS_MAX "}}}";
         _cleanup_json_ JsonObject *o = NULL;
         _cleanup_error_ Error *error = NULL;
+        _cleanup_free_ char *text = NULL;
         char auto_id[37], program[4096];
         ssize_t n = readlink("/proc/self/exe", program, sizeof(program) - 1);
         char *command[] = { program, (char *) "--probe-isolation", (char *) t->what, NULL };
         InstalledConnector connector = { .reference = (char *) "exec:gantry-launcher", .command = command };
         LaunchRequest q = { .id = "isolation", .auto_id = auto_id, .type = "check", .attempt = -1,
                             .connectors = { &connector }, .shim = i->options.shim,
-                                    .worker = i->options.shim };
+                                    .worker = i->options.shim, .fence = i->options.fence };
         int r;
 
         if (n <= 0)
@@ -168,7 +180,11 @@ static int make_plan(Isolation *i, Try *t, size_t number, LaunchPlan **ret) {
         program[n] = 0;
         snprintf(auto_id, sizeof(auto_id), "00000000-0000-4000-8000-%06zx%06x", number,
                  (unsigned) getpid() & 0xffffffU);
-        r = json_parse(input, sizeof(input) - 1, &o, &error);
+        if (asprintf(&text, input, streq(t->what, "network") ? "hosts" : "none") < 0) {
+                text = NULL;
+                return -ENOMEM;
+        }
+        r = json_parse(text, strlen(text), &o, &error);
         q.input = o;
         if (r >= 0)
                 r = launch_plan_new(&q, ret, &error);
@@ -188,7 +204,9 @@ static int begin_try(Isolation *i, Try *t, size_t number) {
         t->slice = strdup(plan->slice);
         if (!t->unit || !t->slice)
                 return -ENOMEM;
-        r = launch_io_open_one(&plan->units[0], &stdin_fd, &control, fds);
+        r = launch_network_write(&plan->units[0], NULL);
+        if (r >= 0)
+                r = launch_io_open_one(&plan->units[0], &stdin_fd, &control, fds);
         if (r < 0)
                 return r;
         r = connector_oneshot_attach(i->options.env, "check", "gantry-launcher", control, fds, NULL,
@@ -217,6 +235,7 @@ int isolation_new(const IsolationOptions *o, Isolation **ret) {
         i->options = *o;
         i->tries[0] = (Try) { .isolation = i, .what = "calls" };
         i->tries[1] = (Try) { .isolation = i, .what = "memory" };
+        i->tries[2] = (Try) { .isolation = i, .what = "network" };
         r = read_boot_id(i);
         if (r >= 0)
                 r = recall(i);

@@ -15,7 +15,7 @@ typedef struct Isolation Isolation;
 typedef struct IsolationOptions {
         Env *env;
         UnitManager *units;
-        const char *shim;
+        const char *shim, *fence;
         /* What it came to is known. Comes once, from the loop. */
         void (*known)(void *userdata);
         void *userdata;
@@ -30,5 +30,6 @@ bool isolation_is_known(const Isolation *i);
 /* What does not hold, NULL: all holds. Borrowed; for people. */
 const char *isolation_missing(const Isolation *i);
 
-/* Inside: tries, and prints what came of it as a connector's answer. `what` is "calls" or "memory". */
+/* Inside: tries, and prints what came of it as a connector's answer. `what` is "calls", "memory" or
+ * "network". */
 int isolation_probe(const char *what);

@@ -122,6 +122,7 @@ static int parse_words(JsonObject *o, LaunchActor *a, Error **reterr_error) {
                 a->network = true;
         else
                 return error_set(reterr_error, -EINVAL, WHAT ": there is no network class '%s'", network);
+        a->any = a->network && streq(network, "any");
         return 0;
 }
 
@@ -134,6 +135,8 @@ int launch_actor_parse(JsonObject *o, LaunchActor *ret, Error **reterr_error) {
         r = parse_words(o, &a, reterr_error);
         if (r >= 0)
                 r = json_get_object(o, "configuration", &a.configuration, WHAT, reterr_error);
+        if (r >= 0)
+                r = json_get_array(o, "allowedHosts", &a.allowed_hosts, WHAT, reterr_error);
         if (r >= 0)
                 r = parse_limits(o, &a, reterr_error);
         if (r >= 0)

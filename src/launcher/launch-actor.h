@@ -10,7 +10,8 @@ typedef struct LaunchActor {
         const char *reference;
         ConnectorRole role;
         UnitKind kind;
-        bool network;
+        bool network, any; /* class `any`, else `hosts` */
+        JsonObject *allowed_hosts; /* templates, borrowed; NULL: none */
         uint64_t memory_max, cpu_quota, tasks_max; /* 0: not said */
         JsonObject *configuration; /* borrowed; NULL: none, for spec */
         char **read_paths, **write_paths;

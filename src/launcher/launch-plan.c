@@ -78,6 +78,7 @@ static void unit_done(UnitPlan *u) {
         free(u->name);
         json_object_put(u->properties);
         sandbox_plan_free(u->sandbox);
+        network_zone_free(u->zone);
         for (size_t i = 0; i < SANDBOX_FILES_MAX; i++)
                 free(u->files[i]);
 }
@@ -254,7 +255,7 @@ int launch_plan_new(const LaunchRequest *q, LaunchPlan **ret, Error **reterr_err
 }
 
 static int unit_to_json(const UnitPlan *u, JsonObject *array) {
-        JsonObject *o = json_object_new_object(), *sandbox = NULL;
+        JsonObject *o = json_object_new_object(), *sandbox = NULL, *zone = NULL;
         int r;
 
         if (!o)
@@ -274,6 +275,10 @@ static int unit_to_json(const UnitPlan *u, JsonObject *array) {
                 r = sandbox_plan_to_json(u->sandbox, &sandbox);
         if (r >= 0 && sandbox)
                 r = json_add(o, "sandbox", sandbox);
+        if (r >= 0 && u->zone)
+                r = network_zone_to_json(u->zone, &zone);
+        if (r >= 0 && zone)
+                r = json_add(o, "network", zone);
         return r;
 }
 

@@ -8,6 +8,7 @@
  * lease's number and the role (T17). No secret is in a property, an argument or the environment:
  * configurations are the units' files, which travel as sealed memory (T02). */
 
+#include "network/network-zone.h"
 #include "runtime/connector-store.h"
 #include "sandbox/sandbox-plan.h"
 #include "shared/json-util.h"
@@ -45,6 +46,7 @@ typedef struct UnitPlan {
         SandboxPlan *sandbox;
         char *files[SANDBOX_FILES_MAX];
         bool wants_stdin;
+        NetworkZone *zone; /* of a connector with a network, see launch-network.h */
 } UnitPlan;
 
 #define LAUNCH_UNITS_MAX 3U
@@ -66,7 +68,7 @@ typedef struct LaunchRequest {
         JsonObject *input;
         /* found on this host: for sync source (NULL: a clear) and destination, else the one */
         const InstalledConnector *connectors[2];
-        const char *shim, *worker; /* programs */
+        const char *shim, *worker, *fence; /* programs */
         const char *api;           /* the API's socket */
         uint64_t worker_group;     /* may connect to it; 0: there is no such group here */
         uint64_t files_uid, files_gid; /* of connectors with paths; 0: there is no such user here */

@@ -163,7 +163,7 @@ int launch_unit_service(UnitPlan *u, const LaunchRequest *q, const ConnectorStar
         if (r >= 0)
                 r = add_root(u);
         if (r >= 0)
-                r = add_network(u, start->network);
+                r = add_network(u, u->sandbox->network != NETWORK_NONE);
         if (r >= 0)
                 r = add_binds(u, "BindReadOnlyPaths", /* writable= */ false);
         if (r >= 0)

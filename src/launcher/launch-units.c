@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include "launcher/launch-install.h"
+#include "launcher/launch-network.h"
 #include "launcher/launch-units.h"
 #include "launcher/unit-property.h"
 #include "network/network-address.h"
@@ -76,6 +77,7 @@ static JsonObject *range_to_json(const AddressRange *a) {
         return r >= 0 && json_parse(buffer_bytes(&b), b.len, &o, NULL) >= 0 ? o : NULL;
 }
 
+/* A container's: what it sends, its own network's addresses translated already, is the unit's. */
 static int add_denied_networks(UnitPlan *u, const LaunchActor *a) {
         JsonObject *list = json_object_new_array();
         size_t n_ranges;
@@ -200,6 +202,8 @@ int launch_unit_connector(UnitPlan *u, const LaunchRequest *q, const LaunchActor
         r = choose_user(u, q, start, reterr_error);
         if (r >= 0)
                 r = connector_plan_new(start, /* scratch= */ NULL, &u->sandbox, reterr_error);
+        if (r >= 0)
+                r = launch_network_add(u, q, a, reterr_error);
         /* The control group counts all of it, and who meets its limit is killed and told so. */
         if (r >= 0 && a->memory_max > 0)
                 u->sandbox->memory_max = 0;
@@ -214,7 +218,7 @@ int launch_unit_connector(UnitPlan *u, const LaunchRequest *q, const LaunchActor
                 r = unit_property_add(u->properties, "UMask", "u", json_object_new_int(027));
         if (r >= 0)
                 r = add_limits(u, a, grace);
-        if (r >= 0 && start->network)
+        if (r >= 0 && u->kind == UNIT_PODMAN && start->network)
                 r = add_denied_networks(u, a);
         return r < 0 ? r : add_exec(u, (const char *const[]) { q->shim, NULL });
 }

@@ -46,7 +46,7 @@ struct Launcher {
         char *dataplane_id;
         Run *runs;
         EnvSource *tick;
-        char *shim, *worker, *installer;
+        char *shim, *worker, *fence, *installer;
         InstallSettings install;
         Tool *sweeping;
         void (*swept)(Launcher *l);

@@ -132,7 +132,7 @@ static void on_isolation_known(void *userdata) {
 
 /* After strangers' units are gone: its own would be some. */
 static void try_isolation(Launcher *l) {
-        IsolationOptions o = { .env = l->env, .units = executor_systemd_units(l->executor), .shim = l->shim,
+        IsolationOptions o = { .env = l->env, .units = executor_systemd_units(l->executor), .shim = l->shim, .fence = l->fence,
                                .known = on_isolation_known, .userdata = l };
 
         if (isolation_new(&o, &l->isolation) < 0)
@@ -291,6 +291,8 @@ int launcher_look_around(Launcher *l) {
         if (r >= 0)
                 r = runtime_libexec_path("gantry-worker", &l->worker);
         if (r >= 0)
+                r = runtime_libexec_path("gantry-fence", &l->fence);
+        if (r >= 0)
                 (void) runtime_libexec_path("gantry-installer", &l->installer);
         return r < 0 ? log_error_errno(r, "The program '%s' is missing", l->worker ?: strempty(l->shim)) : 0;
 }
@@ -346,6 +348,7 @@ Launcher *launcher_free(Launcher *l) {
         tool_free(l->sweeping);
         tool_free(l->removing);
         launch_install_settings_done(&l->install);
+        free(l->fence);
         free(l);
         return NULL;
 }

@@ -259,7 +259,7 @@ int run_plan(Run *run, JsonObject *input, LaunchPlan **ret, Error **reterr_error
                 .id = run->id, .auto_id = run->auto_id, .type = run->type, .job_id = run->job_id,
                         .attempt = run->attempt,
                 .epoch = run->epoch, .input = input, .shim = run->launcher->shim,
-                        .worker = run->launcher->worker,
+                        .worker = run->launcher->worker, .fence = run->launcher->fence,
                 .api = run->launcher->options.api, .worker_group = run->launcher->worker_gid,
                 .files_uid = run->launcher->files_uid, .files_gid = run->launcher->files_gid,
         };

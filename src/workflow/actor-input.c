@@ -218,47 +218,19 @@ static int add_paths(const ActorInput *a, JsonObject *o, Error **reterr_error) {
         return r >= 0 ? json_add(o, "paths", TAKE_PTR(array)) : r;
 }
 
-/* "${host}" in an allowed host is the configuration's member of that name. */
-static int fill_host(const char *template, JsonObject *config, Buffer *b) {
-        const char *start = strstr(template, "${"), *end = start ? strchr(start, '}') : NULL;
-        _cleanup_free_ char *key = NULL;
-        int r;
-
-        if (!end)
-                return buffer_append_string(b, template);
-        key = strndup(start + 2, (size_t) (end - start - 2));
-        if (!key)
-                return -ENOMEM;
-        r = buffer_append(b, template, (size_t) (start - template));
-        if (r >= 0)
-                r = buffer_append_string(b, strempty(json_object_get_string(json_member(config, key))));
-        return r >= 0 ? fill_host(end + 1, config, b) : r;
-}
-
+/* As the definition has them: "${host}" is filled in where the secrets are in clear, by the launcher. */
 static int add_hosts(const ActorInput *a, JsonObject *o, Error **reterr_error) {
-        _cleanup_json_ JsonObject *templates = NULL, *hosts = json_object_new_array();
-        size_t n;
+        _cleanup_json_ JsonObject *templates = NULL;
         int r;
 
         r = parse(a->definition->allowed_hosts, &templates, reterr_error);
-        if (r < 0 || !hosts)
-                return r < 0 ? r : -ENOMEM;
-        n = json_object_is_type(templates, json_type_array) ? json_object_array_length(templates) : 0;
-        for (size_t i = 0; i < n; i++) {
-                _cleanup_buffer_ Buffer b = {};
-                JsonObject *host;
-
-                r = fill_host(strempty(json_object_get_string(json_object_array_get_idx(templates, i))),
-                              a->configuration, &b);
-                if (r < 0)
-                        return r;
-                host = json_object_new_string(strempty(buffer_string(&b)));
-                if (!host || json_object_array_add(hosts, host) < 0) {
-                        json_object_put(host);
-                        return -ENOMEM;
-                }
+        if (r < 0)
+                return r;
+        if (!json_object_is_type(templates, json_type_array)) {
+                json_putp(&templates);
+                templates = json_object_new_array();
         }
-        return json_add(o, "allowedHosts", TAKE_PTR(hosts));
+        return templates ? json_add(o, "allowedHosts", TAKE_PTR(templates)) : -ENOMEM;
 }
 
 static int add_limits(const ActorInput *a, JsonObject *o, Error **reterr_error) {

@@ -222,7 +222,7 @@ def test_T08_T16_network_and_sockets(lab):
         # With a network, this machine's own services stay out of reach …
         hidden = [f"{0x7f000001}:{port}", f"0.0.0.0:{port}"]
         require(outside("network", unix=[], tcp=hidden)[hidden[0]] == "ok", "control")
-        found = inside(lab, executor, "network", network="any", unix=unix[1:], tcp=hidden)
+        found = inside(lab, executor, "network", network="any", hidden=hide(unix=unix[1:], tcp=hidden))
         require(all(v in REFUSED for v in found.values()), f"{executor} any: {found}")
         # … unless the configuration names them.
         found = inside(lab, executor, "network", network="any", unix=[], tcp=tcp, host=f"localhost:{port}")

@@ -13,7 +13,7 @@
 
 /* In the order of what needs what. */
 static const char *const modules[] = {
-        "virtio_ring", "virtio", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci", "virtio_blk", "overlay",
+        "virtio_ring", "virtio", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci", "virtio_blk", "overlay", "veth",
 };
 
 static void load(const char *name) {

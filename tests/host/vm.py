@@ -13,7 +13,7 @@ import time
 import nspawn
 
 META = "linux-image-cloud-amd64"
-MODULES = "virtio_ring virtio virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci virtio_blk overlay".split()
+MODULES = "virtio_ring virtio virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci virtio_blk overlay veth".split()
 # Devices are in devtmpfs; nothing here needs names or hotplug.
 MASKED = ["systemd-udevd.service", "systemd-udev-trigger.service", "systemd-udev-settle.service",
           "systemd-udevd-kernel.socket", "systemd-udevd-control.socket", "systemd-tmpfiles-setup-dev.service"]

@@ -2,7 +2,6 @@
 
 #include "launcher/launch-install.h"
 #include "launcher/launch-plan.h"
-#include "network/network-address.h"
 #include "unit/test.h"
 
 TEST_MAIN()
@@ -31,6 +30,7 @@ static LaunchRequest request(const char *type, JsonObject *input) {
                 .input = input, .connectors = { &connector, &connector },
                         .shim = "/usr/lib/gantry/gantry-shim",
                 .worker = "/usr/lib/gantry/gantry-worker", .api = "/run/gantry/workload.sock", .worker_group = 903,
+                .fence = "/usr/lib/gantry/gantry-fence",
                 .files_uid = 901, .files_gid = 902,
         };
 }
@@ -226,21 +226,48 @@ TEST(names_of_units_are_read_as_they_are_made) {
                 assert_true(unit_name_parse(bad[i], auto_id, &epoch, &role) < 0);
 }
 
-TEST(a_network_excludes_this_machine_unless_it_is_configured) {
-        _cleanup_(launch_plan_freep) LaunchPlan *p = plan(
-                "check",
-                        "{\"actor\":{\"reference\":\"native:x\",\"network\":\"any\",\"configuration\":{\"host\":\"db\"}}}");
-        _cleanup_(launch_plan_freep) LaunchPlan *q = plan(
-                "check",
-                "{\"actor\":{\"reference\":\"native:x\",\"network\":\"any\",\"configuration\":{\"a\":[\"LocalHost:5432\"]}}}");
-        size_t n = json_object_array_length(property(&p->units[0], "IPAddressDeny")), n_all, n_loopback = 0;
-        const AddressRange *all = address_blocked_ranges(&n_all);
+static const SandboxMount *mount_at(const UnitPlan *u, const char *target) {
+        for (size_t i = 0; i < u->sandbox->n_mounts; i++)
+                if (streq(u->sandbox->mounts[i].target, target))
+                        return &u->sandbox->mounts[i];
+        return NULL;
+}
 
-        assert_int_equal(n, n_all);
-        for (size_t i = 0; i < n_all; i++)
-                n_loopback += all[i].kind == ADDRESS_LOOPBACK;
-        assert_true(n_loopback > 0);
-        assert_int_equal(json_object_array_length(property(&q->units[0], "IPAddressDeny")), n - n_loopback);
+TEST(a_unit_with_a_network_begins_with_its_fence) {
+        static const char *const executors[] = { "lite", "service" };
+
+        for (size_t i = 0; i < ELEMENTSOF(executors); i++) {
+                _cleanup_free_ char *input = NULL, *none = NULL;
+                _cleanup_(launch_plan_freep) LaunchPlan *p = NULL, *q = NULL;
+                JsonObject *fence;
+
+                assert_true(asprintf(&input, "{\"actor\":{\"reference\":\"native:x\",\"executor\":\"%s\",\"network\":"
+                                     "\"hosts\",\"allowedHosts\":[\"${h}\"],\"configuration\":{\"h\":\"db\"}}}",
+                                     executors[i]) > 0);
+                assert_true(asprintf(&none, "{\"actor\":{\"reference\":\"native:x\",\"executor\":\"%s\",\"network\":"
+                                     "\"none\",\"allowedHosts\":[\"x\"],\"configuration\":{}}}", executors[i]) > 0);
+                p = plan("check", input);
+                q = plan("check", none);
+                fence = json_object_array_get_idx(property(&p->units[0], "ExecStartPreEx"), 0);
+                assert_string_equal(json_object_get_string(json_object_array_get_idx(fence, 0)),
+                                    "/usr/lib/gantry/gantry-fence");
+                assert_string_equal(json_object_get_string(json_object_array_get_idx(
+                        json_object_array_get_idx(fence, 1), 1)), p->units[0].name);
+                assert_true(network_zone_may_ask(p->units[0].zone, "db"));
+                assert_non_null(strstr(mount_at(&p->units[0], "/etc/resolv.conf")->source, p->units[0].name));
+                assert_false(mount_at(&p->units[0], "/etc/hosts")->optional);
+                assert_null(property(&q->units[0], "ExecStartPreEx"));
+                assert_null(q->units[0].zone);
+                assert_null(mount_at(&q->units[0], "/etc/resolv.conf"));
+        }
+}
+
+TEST(a_specification_takes_no_network) {
+        _cleanup_(launch_plan_freep) LaunchPlan *p =
+                plan("spec", "{\"actor\":{\"reference\":\"native:x\",\"executor\":\"service\",\"network\":\"any\"}}");
+
+        assert_null(p->units[0].zone);
+        assert_true(json_object_get_boolean(property(&p->units[0], "PrivateNetwork")));
 }
 
 TEST(a_service_says_no_empty_list_of_binds) {
