@@ -4,6 +4,7 @@
  * group. It ends well only when the filter holds and somebody answers for names: a unit whose fence fails
  * does not start. */
 
+#include <ifaddrs.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -16,16 +17,16 @@
 #include "network/network-filter.h"
 #include "network/network-zone.h"
 
-#define DNS_PORT 53
 /* To the resolver, which may have to be started first. */
 #define PATIENCE_SECONDS 30
 #define ANSWER_MAX 4096U
+#define OWN_ADDRESSES_MAX 256U
 
 typedef struct Fence {
         const char *unit;
         JsonObject *zone;
         char *packet;
-        int map, cgroup, udp, resolver;
+        int map, cgroup, resolver;
 } Fence;
 
 static int load_zone(Fence *f, NetworkZone **ret, Error **reterr_error) {
@@ -51,18 +52,34 @@ static int close_off(Fence *f, Error **reterr_error) {
         return r < 0 ? error_set_errno(reterr_error, r, "The kernel takes no filter of addresses") : 0;
 }
 
-static int bind_resolver(Fence *f, const NetworkZone *z, Error **reterr_error) {
-        struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(DNS_PORT) };
-        struct in6_addr a;
-        int r = address_parse(z->resolver, &a);
+/* The link-local ones are among what is blocked anyway. */
+static size_t own_addresses(struct in6_addr ret[static OWN_ADDRESSES_MAX]) {
+        struct ifaddrs *list = NULL;
+        size_t n = 0;
 
-        if (r < 0)
-                return r;
-        memcpy(&address.sin_addr, a.s6_addr + 12, 4);
-        f->udp = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        if (f->udp < 0 || bind(f->udp, (struct sockaddr *) &address, sizeof(address)) < 0)
-                return error_set_errno(reterr_error, -errno, "Failed to bind %s:%d", z->resolver, DNS_PORT);
-        return 0;
+        if (getifaddrs(&list) < 0)
+                return 0;
+        for (struct ifaddrs *i = list; i && n < OWN_ADDRESSES_MAX; i = i->ifa_next)
+                if (!i->ifa_addr)
+                        continue;
+                else if (i->ifa_addr->sa_family == AF_INET)
+                        address_from_v4(&((struct sockaddr_in *) i->ifa_addr)->sin_addr, &ret[n++]);
+                else if (i->ifa_addr->sa_family == AF_INET6)
+                        ret[n++] = ((struct sockaddr_in6 *) i->ifa_addr)->sin6_addr;
+        freeifaddrs(list);
+        return n;
+}
+
+static int set_entry(const struct in6_addr *a, unsigned prefix, bool allow, uint16_t port, void *userdata) {
+        return network_filter_set(((Fence *) userdata)->map, a, prefix, allow, port);
+}
+
+static int fill_table(Fence *f, const NetworkZone *zone, Error **reterr_error) {
+        struct in6_addr own[OWN_ADDRESSES_MAX];
+        size_t n = own_addresses(own);
+        int r = network_zone_visit(zone, own, n, set_entry, f);
+
+        return r < 0 ? error_set_errno(reterr_error, r, "Failed to fill the filter's table") : 0;
 }
 
 static int connect_resolver(Fence *f) {
@@ -85,7 +102,7 @@ static int send_zone(Fence *f) {
                 char bytes[CMSG_SPACE(sizeof(int) * NETWORK_PACKET_FDS)];
         } control = {};
         struct msghdr m = { .msg_control = &control, .msg_controllen = sizeof(control) };
-        const int fds[NETWORK_PACKET_FDS] = { f->map, f->udp, f->cgroup };
+        const int fds[NETWORK_PACKET_FDS] = { f->map, f->cgroup };
         struct iovec iov;
         int r;
 
@@ -137,7 +154,7 @@ static int run(Fence *f, Error **reterr_error) {
         if (r >= 0)
                 r = load_zone(f, &zone, reterr_error);
         if (r >= 0)
-                r = bind_resolver(f, zone, reterr_error);
+                r = fill_table(f, zone, reterr_error);
         if (r < 0)
                 return r;
         r = connect_resolver(f);
@@ -149,7 +166,7 @@ static int run(Fence *f, Error **reterr_error) {
 
 int main(int argc, char *argv[]) {
         _cleanup_error_ Error *error = NULL;
-        Fence f = { .map = -EBADF, .cgroup = -EBADF, .udp = -EBADF, .resolver = -EBADF };
+        Fence f = { .map = -EBADF, .cgroup = -EBADF, .resolver = -EBADF };
         int r;
 
         if (argc != 2 || strchr(argv[1], '/')) {
@@ -162,7 +179,6 @@ int main(int argc, char *argv[]) {
                 log_error("The network of this unit can't be fenced: %s", error_message(error, r));
         (void) safe_close(f.map);
         (void) safe_close(f.cgroup);
-        (void) safe_close(f.udp);
         (void) safe_close(f.resolver);
         free(f.packet);
         json_object_put(f.zone);

@@ -46,6 +46,7 @@ static int add_mounts(UnitPlan *u) {
 static int add_fence(UnitPlan *u, const char *program) {
         JsonObject *list = json_object_new_array(), *exec = json_object_new_array(),
                 *argv = json_object_new_array(), *flags = json_object_new_array();
+        int r;
 
         if (!list || !exec || !argv || !flags)
                 return -ENOMEM;
@@ -56,7 +57,9 @@ static int add_fence(UnitPlan *u, const char *program) {
         json_object_array_add(exec, argv);
         json_object_array_add(exec, flags);
         json_object_array_add(list, exec);
-        return unit_property_add(u->properties, "ExecStartPreEx", "a(sasas)", list);
+        r = unit_property_add(u->properties, "ExecStartPreEx", "a(sasas)", list);
+        /* The fence works in the host's root, whatever the connector's is. */
+        return r < 0 ? r : unit_property_add_bool(u->properties, "RootDirectoryStartOnly", true);
 }
 
 int launch_network_add(UnitPlan *u, const LaunchRequest *q, const LaunchActor *a, Error **reterr_error) {

@@ -6,12 +6,12 @@
  *   /run/gantry/network/UNIT.zone         its NetworkZone, for the fence; root's alone
  *   /run/gantry/network/UNIT.resolv.conf  for the connector: names the unit's resolver
  *
- * The fence is the unit's ExecStartPre=, root: it puts the filter on the unit's control group, binds the
- * resolver's address, and hands both to gantry-resolver in one packet over NETWORK_RESOLVER_SOCKET
- * (SOCK_SEQPACKET): {"unit","zone"} with three descriptors, table, UDP socket, control group. When the
- * answer is `{"ready":true}` the connector may start; `{"error":"…"}`, or none, lets the start fail. */
+ * The fence is the unit's ExecStartPre=, root: it puts the filter on the unit's control group, fills its
+ * table with what needs no name, and hands it to gantry-resolver in one packet over NETWORK_RESOLVER_SOCKET (SOCK_SEQPACKET): {"unit","zone"} with
+ * two descriptors, table and control group. (Not a bound socket: it would be of the unit's control group, and
+ * its answers filtered.) When the answer is `{"ready":true}` the connector may start; `{"error":"…"}`, or none, lets the start fail. */
 
 #define NETWORK_DIRECTORY "/run/gantry/network"
 #define NETWORK_RESOLVER_SOCKET "/run/gantry/resolver.sock"
 #define NETWORK_PACKET_MAX (128U * 1024U)
-#define NETWORK_PACKET_FDS 3U
+#define NETWORK_PACKET_FDS 2U

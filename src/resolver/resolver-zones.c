@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include <fcntl.h>
-#include <ifaddrs.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -19,7 +18,7 @@
 #define LOOKUPS_OF_ZONE_MAX 16U
 /* A connector that asks for one name after the other fills the journal no further. */
 #define REFUSALS_LOGGED_MAX 32U
-#define OWN_ADDRESSES_MAX 256U
+#define DNS_PORT 53
 
 typedef struct Zone {
         Zones *zones;
@@ -65,33 +64,22 @@ static Zone *find_zone(Zones *zones, uint64_t number) {
 
 /* ---- This machine ---- */
 
-static size_t own_addresses(struct in6_addr ret[static OWN_ADDRESSES_MAX]) {
-        struct ifaddrs *list = NULL;
-        size_t n = 0;
+/* Whether one could be bound: judged when it is answered, since addresses come and go. */
+static bool is_own(const struct in6_addr *a) {
+        bool v4 = IN6_IS_ADDR_V4MAPPED(a);
+        struct sockaddr_in in = { .sin_family = AF_INET };
+        struct sockaddr_in6 in6 = { .sin6_family = AF_INET6, .sin6_addr = *a };
+        _cleanup_close_ int fd = socket(v4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
-        if (getifaddrs(&list) < 0)
-                return 0;
-        for (struct ifaddrs *i = list; i && n < OWN_ADDRESSES_MAX; i = i->ifa_next)
-                if (!i->ifa_addr)
-                        continue;
-                else if (i->ifa_addr->sa_family == AF_INET)
-                        address_from_v4(&((struct sockaddr_in *) i->ifa_addr)->sin_addr, &ret[n++]);
-                else if (i->ifa_addr->sa_family == AF_INET6)
-                        ret[n++] = ((struct sockaddr_in6 *) i->ifa_addr)->sin6_addr;
-        freeifaddrs(list);
-        return n;
+        memcpy(&in.sin_addr, a->s6_addr + 12, 4);
+        return fd >= 0 && bind(fd, v4 ? (struct sockaddr *) &in : (struct sockaddr *) &in6,
+                               v4 ? sizeof(in) : sizeof(in6)) >= 0;
 }
 
-/* Judged when it is answered: addresses come and go. */
 static AddressKind kind_here(const struct in6_addr *a) {
-        struct in6_addr own[OWN_ADDRESSES_MAX];
         AddressKind kind = address_kind(a);
-        size_t n = ADDRESS_IS_BLOCKED(kind) ? 0 : own_addresses(own);
 
-        for (size_t i = 0; i < n; i++)
-                if (memcmp(&own[i], a, sizeof(*a)) == 0)
-                        return ADDRESS_LOOPBACK;
-        return kind;
+        return !ADDRESS_IS_BLOCKED(kind) && is_own(a) ? ADDRESS_LOOPBACK : kind;
 }
 
 /* ---- Answers ---- */
@@ -226,18 +214,19 @@ static int on_sweep(EnvSource *s, usec_t now, void *userdata) {
         return zones->env->ops->timer_set(s, zones->list ? now + SWEEP_USEC : USEC_INFINITY);
 }
 
-static int set_entry(const struct in6_addr *a, unsigned prefix, bool allow, uint16_t port, void *userdata) {
-        return network_filter_set(((Zone *) userdata)->map, a, prefix, allow, port);
+static int bind_address(Zone *z) {
+        struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(DNS_PORT) };
+        struct in6_addr a;
+        int r = address_parse(z->rules->resolver, &a);
+
+        if (r < 0)
+                return r;
+        memcpy(&address.sin_addr, a.s6_addr + 12, 4);
+        z->udp = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        return z->udp < 0 ? -errno : RET_NERRNO(bind(z->udp, (struct sockaddr *) &address, sizeof(address)));
 }
 
-static int fill_table(Zone *z) {
-        struct in6_addr own[OWN_ADDRESSES_MAX];
-        size_t n = own_addresses(own);
-
-        return network_zone_visit(z->rules, own, n, set_entry, z);
-}
-
-int zones_add(Zones *zones, const char *unit, NetworkZone *rules, int map, int udp, int cgroup,
+int zones_add(Zones *zones, const char *unit, NetworkZone *rules, int map, int cgroup,
               Error **reterr_error) {
         _cleanup_(zone_freep) Zone *z = calloc(1, sizeof(*z));
         int r;
@@ -245,20 +234,19 @@ int zones_add(Zones *zones, const char *unit, NetworkZone *rules, int map, int u
         if (!z) {
                 network_zone_free(rules);
                 (void) safe_close(map);
-                (void) safe_close(udp);
                 (void) safe_close(cgroup);
                 return -ENOMEM;
         }
         *z = (Zone) { .zones = zones, .number = ++zones->last_number, .unit = strdup(unit), .rules = rules,
-                      .map = map, .udp = udp, .cgroup = cgroup };
+                      .map = map, .udp = -EBADF, .cgroup = cgroup };
         if (!z->unit)
                 return -ENOMEM;
         if (zones->n_zones >= ZONES_MAX)
                 return error_set(reterr_error, -EBUSY, "%u units have a network already", ZONES_MAX);
-        r = fill_table(z);
+        r = bind_address(z);
         if (r < 0)
-                return error_set_errno(reterr_error, r, "Failed to fill the filter's table");
-        r = zones->env->ops->io_add(zones->env, udp, ENV_READABLE, 0, on_question, z, &z->io);
+                return error_set_errno(reterr_error, r, "Failed to bind %s:%d", rules->resolver, DNS_PORT);
+        r = zones->env->ops->io_add(zones->env, z->udp, ENV_READABLE, 0, on_question, z, &z->io);
         if (r >= 0)
                 r = zones->env->ops->timer_set(zones->sweep,
                                                env_now(zones->env, ENV_CLOCK_MONOTONIC) + SWEEP_USEC);

@@ -16,8 +16,8 @@ int zones_new(Env *env, Zones **ret);
 Zones *zones_free(Zones *z);
 DEFINE_CLEANUP(Zones, zones_free);
 
-/* Fills the zone's table and answers from now on. Takes `rules` and the descriptors over, on failure
+/* Binds the zone's address, and answers from now on. Takes `rules` and the descriptors over, on failure
  * too. */
-int zones_add(Zones *z, const char *unit, NetworkZone *rules, int map, int udp, int cgroup,
+int zones_add(Zones *z, const char *unit, NetworkZone *rules, int map, int cgroup,
               Error **reterr_error);
 bool zones_busy(const Zones *z);

@@ -61,7 +61,7 @@ static int take_zone(Resolver *r, int fd, Error **reterr_error) {
         JsonObject *zone = NULL;
         NetworkZone *rules = NULL;
         const char *unit = NULL;
-        int fds[NETWORK_PACKET_FDS] = { -EBADF, -EBADF, -EBADF }, k;
+        int fds[NETWORK_PACKET_FDS] = { -EBADF, -EBADF }, k;
         ssize_t n;
 
         if (!buffer)
@@ -77,7 +77,7 @@ static int take_zone(Resolver *r, int fd, Error **reterr_error) {
         if (k >= 0)
                 k = unit && zone ? network_zone_from_json(zone, &rules, reterr_error) : -EBADMSG;
         if (k >= 0)
-                return zones_add(r->zones, unit, rules, fds[0], fds[1], fds[2], reterr_error);
+                return zones_add(r->zones, unit, rules, fds[0], fds[1], reterr_error);
         for (size_t i = 0; i < NETWORK_PACKET_FDS; i++)
                 (void) safe_close(fds[i]);
         return k;

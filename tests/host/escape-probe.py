@@ -24,6 +24,8 @@ def attempt(function, *arguments):
         function(*arguments)
     except TimeoutError:
         return "ETIMEDOUT"
+    except socket.gaierror as error:
+        return {socket.EAI_NONAME: "EAI_NONAME", socket.EAI_AGAIN: "EAI_AGAIN", socket.EAI_NODATA: "EAI_NODATA"}.get(error.errno, str(error))
     except OSError as error:
         return errno.errorcode.get(error.errno, str(error.errno))
     except subprocess.CalledProcessError as error:
@@ -93,12 +95,7 @@ def reach(config):
         with socket.create_connection((host.strip("[]"), int(port)), timeout=10) as s:
             if s.recv(5) != b"hello":
                 raise OSError(errno.ENODATA, "an answer of somebody else")
-    def name_or_errno(target):
-        try:
-            return attempt(connect, target)
-        except socket.gaierror as error:
-            return {socket.EAI_NONAME: "EAI_NONAME", socket.EAI_AGAIN: "EAI_AGAIN", -5: "EAI_NODATA"}.get(error.errno, str(error))
-    return {target: name_or_errno(target) for target in config["targets"]}
+    return {target: attempt(connect, target) for target in config["targets"]}
 
 
 def datagrams(config):

@@ -62,7 +62,7 @@ class Names(threading.Thread):
             found = self.table.get(name)
             if isinstance(found, list):  # one answer after the other, the last for ever
                 found = found.pop(0) if len(found) > 1 and kind == 1 else found[0]
-            records = b""
+            records, owner = b"", b"\xc0\x0c"
             count = 0
             for text in (found or "").split():
                 kind_of = 28 if ":" in text else 1 if text[0].isdigit() else 5
@@ -71,8 +71,10 @@ class Names(threading.Thread):
                 else:
                     data = socket.inet_pton(socket.AF_INET6 if kind_of == 28 else socket.AF_INET, text)
                 if kind_of in (kind, 5):
-                    records += b"\xc0\x0c" + kind_of.to_bytes(2, "big") + b"\0\1\0\0\0\0" + len(data).to_bytes(2, "big") + data
+                    records += owner + kind_of.to_bytes(2, "big") + b"\0\1\0\0\0\0" + len(data).to_bytes(2, "big") + data
                     count += 1
+                if kind_of == 5:
+                    owner = data
             flags = b"\x81\x80" if found is not None else b"\x81\x83"
             self.socket.sendto(query[:2] + flags + b"\0\1" + count.to_bytes(2, "big") + b"\0\0\0\0" + query[12:at + 5] + records, peer)
 
@@ -177,7 +179,7 @@ def test_T09_hosts_reaches_its_hosts_alone(lab):
                         "db.corp": PRIVATE, "jump.corp": "127.0.0.1"})
     good = at("api.example", "API.Example.", "a.b.wild.example")
     bad = at("other.example", "wild.example", OTHER, PRIVATE, "127.0.0.1", METADATA, HERE, "localhost", "db.corp")
-    control(good + bad)
+    control(good + [place for place in bad if "localhost" not in place])
     hosts = ("api.example", "*.wild.example")
     check(lab, "hosts", good, bad, hosts)
     # An address that a name was answered with is reached, whoever says it; those that nobody asked for are not.
@@ -208,12 +210,11 @@ def test_T09_answers_that_lead_elsewhere(lab):
               at("mapped.example", "meta.example", "nat64.example", "zero.example", "self.example"), hosts)
     check(lab, "hosts", [], at("alias.example"), hosts)
     for executor in EXECUTORS:
-        NAMES.table["rebind.example"] = [PUBLIC, "127.0.0.1"]
-        # The check looked the name up; when the connection is made, it leads here.
-        first = inside(lab, executor, "reach", "hosts", hosts, targets=at("rebind.example"))
-        NAMES.table["rebind.example"] = ["127.0.0.1"]
-        again = inside(lab, executor, "reach", "hosts", hosts, targets=at("rebind.example"))
-        require(first[at("rebind.example")[0]] == "ok" and again[at("rebind.example")[0]] in REFUSED, f"{executor}: {first} {again}")
+        # Two questions (A, AAAA) for the first connection; when it is made again, the name leads to this machine.
+        NAMES.table["rebind.example"] = [PUBLIC, PUBLIC, "127.0.0.1"]
+        first, again = at("rebind.example", "REBIND.example")
+        found = inside(lab, executor, "reach", "hosts", hosts, targets=[first, again])
+        require(found[first] == "ok" and found[again] in REFUSED, f"{executor}: {found}")
 
 
 def test_T09_every_way_to_send(lab):
