@@ -7,9 +7,10 @@
  *   /run/gantry/network/UNIT.resolv.conf  for the connector: names the unit's resolver
  *
  * The fence is the unit's ExecStartPre=, root: it puts the filter on the unit's control group, fills its
- * table with what needs no name, and hands it to gantry-resolver in one packet over NETWORK_RESOLVER_SOCKET (SOCK_SEQPACKET): {"unit","zone"} with
- * two descriptors, table and control group. (Not a bound socket: it would be of the unit's control group, and
- * its answers filtered.) When the answer is `{"ready":true}` the connector may start; `{"error":"…"}`, or none, lets the start fail. */
+ * table with what needs no name, and hands it to gantry-resolver in one packet over NETWORK_RESOLVER_SOCKET
+ * (SOCK_SEQPACKET): {"unit","zone"} with two descriptors, table and control group. (Not a bound socket: it
+ * would be of the unit's control group, and its answers filtered.) When the answer is `{"ready":true}` the
+ * connector may start; `{"error":"…"}`, or none, lets the start fail. */
 
 #define NETWORK_DIRECTORY "/run/gantry/network"
 #define NETWORK_RESOLVER_SOCKET "/run/gantry/resolver.sock"
