@@ -323,6 +323,23 @@ int ctl_print_created(Ctl *c, const CtlKind *kind, const char *name, const char 
         return ctl_print_json(c, o);
 }
 
+/* "x revision": whatever is stored now, for who calls this has not looked. Workspaces are no objects of the bus. */
+static int send_remove(Ctl *c, const CtlKind *kind, const char *id, Error **reterr_error) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
+        int r;
+
+        if (kind->interface) {
+                r = ctl_new_object_call(c, kind, id, "Delete", &m, reterr_error);
+                if (r >= 0)
+                        r = sd_bus_message_append(m, "x", INT64_C(0));
+        } else {
+                r = ctl_new_call(c, "DeleteWorkspace", &m, reterr_error);
+                if (r >= 0)
+                        r = sd_bus_message_append(m, "s", id);
+        }
+        return r < 0 ? r : ctl_send(c, m, &reply, reterr_error);
+}
+
 int ctl_remove(Ctl *c, const CtlKind *kind, const char *name) {
         _cleanup_error_ Error *error = NULL;
         _cleanup_free_ char *id = NULL;
@@ -330,7 +347,7 @@ int ctl_remove(Ctl *c, const CtlKind *kind, const char *name) {
 
         r = ctl_find(c, kind, name, &id, NULL, &error);
         if (r >= 0)
-                r = ctl_object_call(c, kind, id, "Delete", NULL, &error);
+                r = send_remove(c, kind, id, &error);
         if (r < 0)
                 return ctl_fail(c, error, r);
         ctl_say(c, "Removed the %s '%s'.", kind->name, name);

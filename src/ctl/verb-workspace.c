@@ -42,10 +42,15 @@ static int workspace_add(Ctl *c, int argc, char **argv) {
         return r < 0 ? ctl_fail(c, error, r) : ctl_print_created(c, &ctl_kind_workspace, argv[0], id);
 }
 
+static int workspace_remove(Ctl *c, int argc, char **argv) {
+        return ctl_remove(c, &ctl_kind_workspace, argv[0]);
+}
+
 static const CtlVerb verbs[] = {
         { "list", NULL, "list them", 0, 0, 0, workspace_list },
         { "show", "NAME", "show one", 1, 1, 0, workspace_show },
         { "add", "NAME", "make one", 1, 1, 0, workspace_add },
+        { "remove", "NAME", "delete an empty one", 1, 1, 0, workspace_remove },
 };
 const CtlNoun ctl_noun_workspace = { "workspace", "what keeps sources and destinations apart", verbs,
                                      ELEMENTSOF(verbs) };

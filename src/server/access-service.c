@@ -7,6 +7,7 @@
 #include "server/access-service.h"
 #include "server/body.h"
 #include "server/configuration.h"
+#include "server/edition.h"
 #include "server/organization.h"
 #include "server/out.h"
 #include "server/workspace-service.h"
@@ -32,6 +33,21 @@ int application_service_get(Call *c, const char *id, Application **ret) {
         if (r >= 0)
                 *ret = TAKE_PTR(a);
         return r;
+}
+
+/* Nothing of an application changes: there is one edition. */
+static int check_application_edition(Call *c, const Application *a) {
+        char edition[EDITION_MAX];
+
+        edition_of_texts((const char *const[]) { a->name }, 1, edition);
+        return edition_check(c, edition, "application");
+}
+
+int application_show_edition(Call *c, const Application *a) {
+        char edition[EDITION_MAX];
+
+        edition_of_texts((const char *const[]) { a->name }, 1, edition);
+        return edition_show(c, edition);
 }
 
 /* With its role, in one transaction. */
@@ -95,6 +111,8 @@ int application_service_delete(Call *c, const char *id) {
 
         if (r >= 0)
                 r = application_service_get(c, id, &a);
+        if (r >= 0)
+                r = check_application_edition(c, a);
         if (r >= 0)
                 r = application_store_delete(c->server->db, id, server_now(c->server), &c->error);
         if (r >= 0)
@@ -282,6 +300,20 @@ static int check_last_admin(Call *c, const Permission *p) {
         return r;
 }
 
+static int check_permission_edition(Call *c, const Permission *p) {
+        char edition[EDITION_MAX];
+
+        edition_of_texts((const char *const[]) { role_to_string(p->role) }, 1, edition);
+        return edition_check(c, edition, "permission");
+}
+
+int permission_show_edition(Call *c, const Permission *p) {
+        char edition[EDITION_MAX];
+
+        edition_of_texts((const char *const[]) { role_to_string(p->role) }, 1, edition);
+        return edition_show(c, edition);
+}
+
 int permission_service_update(Call *c, const char *id, JsonObject *body, Permission **ret) {
         _cleanup_(permission_freep) Permission *p = NULL;
         bool of_workspace;
@@ -291,6 +323,8 @@ int permission_service_update(Call *c, const char *id, JsonObject *body, Permiss
         r = permission_service_get(c, id, &p);
         if (r >= 0)
                 r = call_require(c, p->workspace_id, ROLE_ADMIN);
+        if (r >= 0)
+                r = check_permission_edition(c, p);
         if (r >= 0)
                 r = read_type(c, body, &role, &of_workspace);
         if (r >= 0 && of_workspace != !!p->workspace_id)
@@ -312,6 +346,8 @@ int permission_service_delete(Call *c, const char *id) {
         r = permission_service_get(c, id, &p);
         if (r >= 0)
                 r = call_require(c, p->workspace_id, ROLE_ADMIN);
+        if (r >= 0)
+                r = check_permission_edition(c, p);
         if (r >= 0)
                 r = check_last_admin(c, p);
         if (r >= 0)

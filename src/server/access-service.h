@@ -17,6 +17,8 @@ int application_service_delete(Call *c, const char *id);
 /* Client id and secret of the application that the bootloader made, sealed until they have been asked for.
  * -ENOENT: its secret is no longer here. Who may ask is for the caller to judge. */
 int application_service_credentials(Call *c, char **ret_client_id, char **ret_secret);
+/* The ETag of an answer that shows it. */
+int application_show_edition(Call *c, const Application *a);
 /* `secret` NULL: a mask. */
 int application_view(const Application *a, const char *secret, JsonObject **ret);
 
@@ -26,4 +28,6 @@ int permission_service_get(Call *c, const char *id, Permission **ret);
 int permission_service_create(Call *c, JsonObject *body, Permission **ret);
 int permission_service_update(Call *c, const char *id, JsonObject *body, Permission **ret);
 int permission_service_delete(Call *c, const char *id);
+/* As of applications. */
+int permission_show_edition(Call *c, const Permission *p);
 int permission_view(const Permission *p, JsonObject **ret);

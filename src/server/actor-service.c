@@ -4,6 +4,7 @@
 #include "server/actor-service.h"
 #include "server/body.h"
 #include "server/configuration.h"
+#include "server/edition.h"
 #include "server/out.h"
 #include "server/workspace-service.h"
 
@@ -29,6 +30,20 @@ int actor_service_list(Call *c, ActorRole role, const Listing *l, ActorArray *re
         ActorFilter filter = { .role = role, .workspace_ids = l->workspace_ids };
 
         return l->none ? 0 : actor_store_list(c->server->db, &filter, &l->options, ret, &c->error);
+}
+
+static int check_edition(Call *c, const Actor *a) {
+        char edition[EDITION_MAX];
+
+        edition_of_revision(a->revision, edition);
+        return edition_check(c, edition, actor_role_to_string(a->role));
+}
+
+int actor_show_edition(Call *c, const Actor *a) {
+        char edition[EDITION_MAX];
+
+        edition_of_revision(a->revision, edition);
+        return edition_show(c, edition);
 }
 
 static int apply(Call *c, JsonObject *body, Actor *a) {
@@ -189,6 +204,8 @@ int actor_service_update(Call *c, ActorRole role, const char *id, JsonObject *bo
 
         r = actor_service_get(c, role, id, ROLE_EDITOR, &a);
         if (r >= 0)
+                r = check_edition(c, a);
+        if (r >= 0)
                 r = definition_store_get_version(c->server->db, a->definition_id, a->version_pin, &d, &c->error);
         if (r >= 0)
                 r = apply(c, body, a);
@@ -254,6 +271,8 @@ int actor_service_delete(Call *c, ActorRole role, const char *id) {
         int r;
 
         r = actor_service_get(c, role, id, ROLE_EDITOR, &a);
+        if (r >= 0)
+                r = check_edition(c, a);
         if (r >= 0)
                 r = actor_store_delete(c->server->db, id, server_now(c->server), &c->error);
         if (r == -EBUSY)

@@ -23,5 +23,7 @@ int actor_service_delete(Call *c, ActorRole role, const char *id);
  * the specification marks as secret is taken from it. */
 int actor_service_rotate(Call *c, const char *id, JsonObject *config);
 
+/* The ETag of an answer that shows it. */
+int actor_show_edition(Call *c, const Actor *a);
 /* The public API's form, secrets masked. */
 int actor_view(Call *c, const Actor *a, JsonObject **ret);

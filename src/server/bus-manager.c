@@ -18,6 +18,15 @@
 
 typedef int (*AppendFunction)(Call *c, const Listing *l, JsonObject *list);
 
+/* A page out of "t offset, u limit"; the database counts in int64. */
+static int set_page(Call *c, uint64_t offset, uint32_t limit, Listing *l) {
+        if (offset > INT64_MAX)
+                return call_fail(c, -EINVAL, NULL, "The offset is too large");
+        l->options.offset = offset;
+        l->options.limit = limit == 0 || limit > LIST_MAX ? LIST_MAX : limit;
+        return 0;
+}
+
 /* "s workspace, t offset, u limit": an empty workspace is all, a limit of 0 the largest. */
 static int read_listing(Call *c, sd_bus_message *m, Listing *l) {
         const char *workspace;
@@ -25,10 +34,10 @@ static int read_listing(Call *c, sd_bus_message *m, Listing *l) {
         uint32_t limit;
         int r = sd_bus_message_read(m, "stu", &workspace, &offset, &limit);
 
+        if (r >= 0)
+                r = set_page(c, offset, limit, l);
         if (r < 0)
                 return r;
-        l->options.offset = offset;
-        l->options.limit = limit == 0 || limit > LIST_MAX ? LIST_MAX : limit;
         return *workspace ? listing_set_workspaces(c, (char *const[]) { (char *) workspace, NULL }, l) : 0;
 }
 
@@ -207,9 +216,12 @@ static int list_jobs(Call *c, sd_bus_message *m, JsonObject **ret) {
         JobFilter filter = JOB_FILTER_ALL;
         Listing l = {};
         JobArray found = {};
+        uint64_t offset;
         uint32_t limit;
-        int r = sd_bus_message_read(m, "stu", &text, &l.options.offset, &limit);
+        int r = sd_bus_message_read(m, "stu", &text, &offset, &limit);
 
+        if (r >= 0)
+                r = set_page(c, offset, limit, &l);
         if (r >= 0 && *text)
                 r = json_parse(text, strlen(text), &o, &c->error);
         if (r >= 0)
@@ -229,7 +241,6 @@ static int list_jobs(Call *c, sd_bus_message *m, JsonObject **ret) {
         if ((type && filter.type < 0) || (status && filter.status < 0))
                 return call_fail(c, -EINVAL, NULL, "There is no such job type or status");
         filter.order = JOB_ORDER_CREATED_DESCENDING;
-        l.options.limit = limit == 0 || limit > LIST_MAX ? LIST_MAX : limit;
         l.workspace_ids = workspace ? (char *[]) { (char *) workspace, NULL } : NULL;
         r = job_service_list(c, &l, &filter, &found);
         for (size_t i = 0; r >= 0 && i < found.n; i++) {
@@ -268,6 +279,14 @@ static int create_workspace(Call *c, sd_bus_message *m, JsonObject **ret) {
         if (r < 0)
                 return r;
         return bus_object_result("workspace", w->id, ret);
+}
+
+/* "s workspace_id". */
+static int delete_workspace(Call *c, sd_bus_message *m, JsonObject **ret) {
+        const char *id;
+        int r = sd_bus_message_read(m, "s", &id);
+
+        return r < 0 ? r : workspace_service_delete(c, id);
 }
 
 static int create_actor(Call *c, sd_bus_message *m, ActorRole role, JsonObject **ret) {
@@ -369,6 +388,8 @@ static int list_changes(Call *c, sd_bus_message *m, JsonObject **ret) {
         uint32_t limit;
         int r = sd_bus_message_read(m, "tu", &since, &limit);
 
+        if (r >= 0 && since > INT64_MAX)
+                return call_fail(c, -EINVAL, NULL, "There is no such seq");
         if (r >= 0)
                 r = change_list(c->server->db, (int64_t) since, limit == 0 || limit > LIST_MAX ? LIST_MAX :
                                 limit,
@@ -425,6 +446,7 @@ const BusMethod bus_manager_methods[] = {
         METHOD("InstallConnector", "install-connector", ROLE_ADMIN, install_connector, bus_write_memfd),
         METHOD("RemoveConnector", "install-connector", ROLE_ADMIN, remove_connector, NULL),
         METHOD("CreateWorkspace", "configure", ROLE_ADMIN, create_workspace, bus_write_object),
+        METHOD("DeleteWorkspace", "configure", ROLE_ADMIN, delete_workspace, NULL),
         METHOD("CreateSource", "configure", ROLE_ADMIN, create_source, bus_write_object),
         METHOD("CreateDestination", "configure", ROLE_ADMIN, create_destination, bus_write_object),
         METHOD("CreateConnection", "configure", ROLE_ADMIN, create_connection, bus_write_object),
@@ -470,6 +492,8 @@ static const sd_bus_vtable manager_vtable[] = {
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("CreateWorkspace", JSON_IN, OBJECT_OUT, bus_method_handler,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("DeleteWorkspace", SD_BUS_ARGS("s", workspace_id), SD_BUS_NO_RESULT,
+                                bus_method_handler, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("CreateSource", JSON_IN, OBJECT_OUT, bus_method_handler,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("CreateDestination", JSON_IN, OBJECT_OUT, bus_method_handler,

@@ -180,6 +180,22 @@ static int target(sd_bus_message *m, ObjectKind *ret_kind, char **ret_id) {
         return parse_path(sd_bus_message_get_path(m), ret_kind, ret_id);
 }
 
+/* The last argument of what changes an object: the revision that the caller has seen, or 0. */
+static int read_revision(Call *c, sd_bus_message *m) {
+        int r = sd_bus_message_read(m, "x", &c->revision);
+
+        if (r >= 0 && c->revision < 0)
+                return call_fail(c, -EINVAL, NULL, "A revision is 1 or more, or 0 for whatever is stored");
+        return r < 0 ? r : 0;
+}
+
+/* Get() tells which revision it shows. */
+static int write_with_revision(Call *c, JsonObject *result, sd_bus_message *reply) {
+        int r = bus_write_memfd(c, result, reply);
+
+        return r < 0 ? r : sd_bus_message_append(reply, "x", c->revision);
+}
+
 static ActorRole role_of(ObjectKind kind) {
         return kind == OBJECT_SOURCE ? ACTOR_SOURCE : ACTOR_DESTINATION;
 }
@@ -192,7 +208,10 @@ static int actor_get(Call *c, sd_bus_message *m, JsonObject **ret) {
 
         if (r >= 0)
                 r = actor_service_get(c, role_of(kind), id, ROLE_READER, &a);
-        return r < 0 ? r : actor_view(c, a, ret);
+        if (r < 0)
+                return r;
+        c->revision = a->revision;
+        return actor_view(c, a, ret);
 }
 
 static int actor_check(Call *c, sd_bus_message *m, JsonObject **ret) {
@@ -230,6 +249,8 @@ static int actor_update(Call *c, sd_bus_message *m, JsonObject **ret) {
 
         if (r >= 0)
                 r = bus_read_memfd(c, m, &body);
+        if (r >= 0)
+                r = read_revision(c, m);
         return r < 0 ? r : actor_service_update(c, role_of(kind), id, body, /* replace= */ false, &a);
 }
 
@@ -238,6 +259,8 @@ static int actor_delete(Call *c, sd_bus_message *m, JsonObject **ret) {
         ObjectKind kind;
         int r = target(m, &kind, &id);
 
+        if (r >= 0)
+                r = read_revision(c, m);
         return r < 0 ? r : actor_service_delete(c, role_of(kind), id);
 }
 
@@ -249,7 +272,10 @@ static int connection_get(Call *c, sd_bus_message *m, JsonObject **ret) {
 
         if (r >= 0)
                 r = connection_service_get(c, id, ROLE_READER, &connection);
-        return r < 0 ? r : connection_view(c, connection, ret);
+        if (r < 0)
+                return r;
+        c->revision = connection->revision;
+        return connection_view(c, connection, ret);
 }
 
 static int connection_update(Call *c, sd_bus_message *m, JsonObject **ret) {
@@ -261,6 +287,8 @@ static int connection_update(Call *c, sd_bus_message *m, JsonObject **ret) {
 
         if (r >= 0)
                 r = bus_read_memfd(c, m, &body);
+        if (r >= 0)
+                r = read_revision(c, m);
         return r < 0 ? r : connection_service_update(c, id, body, &connection);
 }
 
@@ -289,6 +317,8 @@ static int connection_delete(Call *c, sd_bus_message *m, JsonObject **ret) {
         ObjectKind kind;
         int r = target(m, &kind, &id);
 
+        if (r >= 0)
+                r = read_revision(c, m);
         return r < 0 ? r : connection_service_delete(c, id);
 }
 
@@ -375,7 +405,7 @@ static int job_read_logs(Call *c, sd_bus_message *m, JsonObject **ret) {
 }
 
 #define ROWS_ACTOR(i_)                                                                                   \
-        { SERVER_INTERFACE i_, "Get", "read", ROLE_READER, actor_get, bus_write_memfd },               \
+        { SERVER_INTERFACE i_, "Get", "read", ROLE_READER, actor_get, write_with_revision },               \
         { SERVER_INTERFACE i_, "Check", "configure", ROLE_EDITOR, actor_check, bus_write_json },       \
         { SERVER_INTERFACE i_, "Update", "configure", ROLE_EDITOR, actor_update, NULL },               \
         { SERVER_INTERFACE i_, "Delete", "configure", ROLE_EDITOR, actor_delete, NULL }
@@ -386,7 +416,7 @@ const BusMethod bus_object_methods[] = {
         ROWS_ACTOR(".Source"),
         ROWS_ACTOR(".Destination"),
         { SERVER_INTERFACE ".Source", "Discover", "run", ROLE_RUNNER, source_discover, bus_write_memfd },
-        ROW_CONNECTION("Get", "read", ROLE_READER, connection_get, bus_write_memfd),
+        ROW_CONNECTION("Get", "read", ROLE_READER, connection_get, write_with_revision),
         ROW_CONNECTION("Update", "configure", ROLE_EDITOR, connection_update, NULL),
         ROW_CONNECTION("Enable", "configure", ROLE_EDITOR, connection_enable, NULL),
         ROW_CONNECTION("Disable", "configure", ROLE_EDITOR, connection_disable, NULL),
@@ -404,19 +434,22 @@ const BusMethod bus_object_methods[] = {
 
 #define PROPERTY(name, type) SD_BUS_PROPERTY(name, type, get_property, 0, 0)
 #define JSON_OUT SD_BUS_RESULT("h", json)
+#define JSON_AND_REVISION_OUT SD_BUS_RESULT("h", json, "x", revision)
+#define UPDATE_IN SD_BUS_ARGS("h", json, "x", revision)
+#define DELETE_IN SD_BUS_ARGS("x", revision)
 #define OPTIONS_IN SD_BUS_ARGS("s", options)
 
 #define ENTRIES_ACTOR                                                                                     \
         PROPERTY("Id", "s"), PROPERTY("Name", "s"), PROPERTY("WorkspaceId", "s"), PROPERTY("DefinitionId", "s"), \
         PROPERTY("CheckStatus", "s"), PROPERTY("CheckedAt", "t"), PROPERTY("Revision", "x"),              \
         PROPERTY("CreatedAt", "t"), PROPERTY("UpdatedAt", "t"),                                           \
-        SD_BUS_METHOD_WITH_ARGS("Get", SD_BUS_NO_ARGS, JSON_OUT, bus_method_handler,                       \
+        SD_BUS_METHOD_WITH_ARGS("Get", SD_BUS_NO_ARGS, JSON_AND_REVISION_OUT, bus_method_handler,                       \
                                 SD_BUS_VTABLE_UNPRIVILEGED),                                               \
         SD_BUS_METHOD_WITH_ARGS("Check", SD_BUS_ARGS("h", config), SD_BUS_RESULT("s", result), bus_method_handler,\
                                 SD_BUS_VTABLE_UNPRIVILEGED),                                               \
-        SD_BUS_METHOD_WITH_ARGS("Update", SD_BUS_ARGS("h", json), SD_BUS_NO_RESULT, bus_method_handler,    \
+        SD_BUS_METHOD_WITH_ARGS("Update", UPDATE_IN, SD_BUS_NO_RESULT, bus_method_handler,    \
                                 SD_BUS_VTABLE_UNPRIVILEGED),                                               \
-        SD_BUS_METHOD_WITH_ARGS("Delete", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, bus_method_handler,            \
+        SD_BUS_METHOD_WITH_ARGS("Delete", DELETE_IN, SD_BUS_NO_RESULT, bus_method_handler,            \
                                 SD_BUS_VTABLE_UNPRIVILEGED)
 
 static const sd_bus_vtable source_vtable[] = {
@@ -448,15 +481,15 @@ static const sd_bus_vtable connection_vtable[] = {
         PROPERTY("Revision", "x"),
         PROPERTY("CreatedAt", "t"),
         PROPERTY("UpdatedAt", "t"),
-        SD_BUS_METHOD_WITH_ARGS("Get", SD_BUS_NO_ARGS, JSON_OUT, bus_method_handler,
+        SD_BUS_METHOD_WITH_ARGS("Get", SD_BUS_NO_ARGS, JSON_AND_REVISION_OUT, bus_method_handler,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD_WITH_ARGS("Update", SD_BUS_ARGS("h", json), SD_BUS_NO_RESULT, bus_method_handler,
+        SD_BUS_METHOD_WITH_ARGS("Update", UPDATE_IN, SD_BUS_NO_RESULT, bus_method_handler,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Enable", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, bus_method_handler,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Disable", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, bus_method_handler,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD_WITH_ARGS("Delete", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, bus_method_handler,
+        SD_BUS_METHOD_WITH_ARGS("Delete", DELETE_IN, SD_BUS_NO_RESULT, bus_method_handler,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Sync", OPTIONS_IN, SD_BUS_RESULT("x", job_id), bus_method_handler,
                                 SD_BUS_VTABLE_UNPRIVILEGED),

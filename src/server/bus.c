@@ -25,23 +25,6 @@ static const BusMethod *find_method(sd_bus_message *m) {
         return NULL;
 }
 
-/* Our errnos that the bus knows no name for. */
-static int to_bus_errno(int r) {
-        switch (-r) {
-        case EDOM:
-        case EBADMSG:
-        case ERANGE:
-        case E2BIG:
-                return -EINVAL;
-        case ESTALE:
-                return -EEXIST;
-        case EPERM:
-                return -EACCES;
-        default:
-                return r;
-        }
-}
-
 /* The sentence, and behind it what is wrong with which field. */
 static int reply_failure(Call *c, int r) {
         _cleanup_buffer_ Buffer b = {};
@@ -58,7 +41,7 @@ static int reply_failure(Call *c, int r) {
                                       json_object_get_string(json_member(o, "message")));
         }
         (void) error_set(&e, r, "%s", strempty(buffer_string(&b)));
-        (void) bus_error_from(&error, to_bus_errno(r), e);
+        (void) bus_error_from(&error, r, e);
         return sd_bus_reply_method_error(c->message, &error);
 }
 

@@ -22,6 +22,7 @@ struct Call {
 
         PrincipalKind kind;
         char *principal_id;
+        int64_t revision;    /* that a D-Bus caller has seen, 0 = any; see edition.h */
         Role instance_role; /* of D-Bus callers, who act on the whole instance; _ROLE_INVALID: look it up */
 
         Error *error;

@@ -9,6 +9,7 @@
 #include "server/connection-catalog.h"
 #include "server/connection-schedule.h"
 #include "server/connection-service.h"
+#include "server/edition.h"
 #include "server/mapper-secrets.h"
 #include "server/out.h"
 #include "server/workflow-client.h"
@@ -37,6 +38,20 @@ int connection_service_get(Call *c, const char *id, Role need, Connection **ret)
                 return call_fail(c, -ENOENT, NULL, "There is no such connection");
         *ret = TAKE_PTR(found);
         return 0;
+}
+
+static int check_edition(Call *c, const Connection *connection) {
+        char edition[EDITION_MAX];
+
+        edition_of_revision(connection->revision, edition);
+        return edition_check(c, edition, "connection");
+}
+
+int connection_show_edition(Call *c, const Connection *connection) {
+        char edition[EDITION_MAX];
+
+        edition_of_revision(connection->revision, edition);
+        return edition_show(c, edition);
 }
 
 int connection_service_list(Call *c, const Listing *l, char *const *tag_ids, ConnectionArray *ret) {
@@ -297,6 +312,8 @@ int connection_service_update(Call *c, const char *id, JsonObject *body, Connect
 
         r = connection_service_get(c, id, ROLE_EDITOR, &connection);
         if (r >= 0)
+                r = check_edition(c, connection);
+        if (r >= 0)
                 r = apply(c, body, connection);
         if (r >= 0)
                 r = get_ends(c, connection->source_id, connection->destination_id, &source, &destination,
@@ -314,9 +331,12 @@ int connection_service_delete(Call *c, const char *id) {
         _cleanup_(db_rollbackp) Db *transaction = NULL;
         int r;
 
-        r = get_any(c, id, ROLE_EDITOR, &connection);
+        /* gantry-workflow writes it, too: what was looked at is what is deleted. */
+        r = db_begin_immediate(c->server->db, &transaction, &c->error);
         if (r >= 0)
-                r = db_begin_immediate(c->server->db, &transaction, &c->error);
+                r = get_any(c, id, ROLE_EDITOR, &connection);
+        if (r >= 0)
+                r = check_edition(c, connection);
         if (r >= 0)
                 r = connection_store_delete(c->server->db, id, server_now(c->server), &c->error);
         if (r >= 0)

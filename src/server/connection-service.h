@@ -16,5 +16,7 @@ int connection_service_update(Call *c, const char *id, JsonObject *body, Connect
 /* Deleting twice is no error (P07). */
 int connection_service_delete(Call *c, const char *id);
 
+/* The ETag of an answer that shows it. */
+int connection_show_edition(Call *c, const Connection *connection);
 /* The public API's form. */
 int connection_view(Call *c, const Connection *connection, JsonObject **ret);

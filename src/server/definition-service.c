@@ -8,6 +8,7 @@
 #include "server/body.h"
 #include "server/connector-service.h"
 #include "server/definition-service.h"
+#include "server/edition.h"
 #include "server/out.h"
 #include "server/workflow-client.h"
 #include "server/workspace-service.h"
@@ -188,6 +189,26 @@ int definition_service_list_custom(Call *c, const char *workspace_id, ActorRole 
         return r;
 }
 
+static void edition_of(const Definition *o, char ret[static EDITION_MAX]) {
+        const char *texts[] = { o->name, o->docker_repository, o->docker_image_tag, o->documentation_url, o->manifest };
+
+        edition_of_texts(texts, ELEMENTSOF(texts), ret);
+}
+
+static int check_edition(Call *c, const Definition *o) {
+        char edition[EDITION_MAX];
+
+        edition_of(o, edition);
+        return edition_check(c, edition, "definition");
+}
+
+int definition_show_edition(Call *c, const Definition *o) {
+        char edition[EDITION_MAX];
+
+        edition_of(o, edition);
+        return edition_show(c, edition);
+}
+
 /* As Airbyte has it for its own. */
 char *definition_service_type_of(const char *name) {
         const char *last = strrchr(name, '/');
@@ -332,6 +353,8 @@ int definition_service_update(Call *c, const char *workspace_id, ActorRole role,
         int r = definition_service_get_custom(c, workspace_id, role, declarative, id, ROLE_ADMIN, &d);
 
         if (r >= 0)
+                r = check_edition(c, d);
+        if (r >= 0)
                 r = body_name(c, body, &d->name);
         if (r >= 0)
                 r = declarative ? apply_manifest(c, body, d) : apply_image(c, body, d);
@@ -350,6 +373,8 @@ int definition_service_delete(Call *c, const char *workspace_id, ActorRole role,
         _cleanup_(definition_freep) Definition *d = NULL;
         int r = definition_service_get_custom(c, workspace_id, role, declarative, id, ROLE_ADMIN, &d);
 
+        if (r >= 0)
+                r = check_edition(c, d);
         if (r >= 0)
                 r = definition_store_delete(c->server->db, id, server_now(c->server), &c->error);
         if (r == -EBUSY)

@@ -17,6 +17,8 @@ char *definition_service_type_of(const char *name);
 int definition_service_find(Call *c, ActorRole role, const char *definition_id, const char *connector_type,
                             const char *workspace_id, Definition **ret);
 
+/* The ETag of an answer that shows it. */
+int definition_show_edition(Call *c, const Definition *o);
 /* All that can be used in the workspace (NULL: what everybody can use). */
 int definition_service_list(Call *c, ActorRole role, const char *workspace_id, DefinitionArray *ret);
 

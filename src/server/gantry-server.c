@@ -26,7 +26,7 @@ typedef struct Options {
 static bool is_busy(void *userdata) {
         Server *s = userdata;
 
-        return s->n_calls > 0 || (s->http && http_server_n_connections(s->http) > 0);
+        return s->n_calls > 0 || polkit_is_busy(s->polkit) || (s->http && http_server_n_connections(s->http) > 0);
 }
 
 static int open_stores(Server *s, const Options *o) {

@@ -121,7 +121,8 @@ int job_service_start_with_view(Call *c, const char *connection_id, JobType type
                 r = call_require(c, connection->workspace_id, ROLE_EDITOR);
         if (r < 0)
                 return r;
-        if (connection->status != CONNECTION_ACTIVE)
+        /* One that is turned off can still be emptied. */
+        if (connection->status != CONNECTION_ACTIVE && (type == JOB_SYNC || type == JOB_REFRESH))
                 return call_fail(c, -EEXIST, NULL, "The connection is %s",
                                  connection_status_to_string(connection->status));
         r = make_options(c, options, &text);

@@ -30,6 +30,8 @@ static int create_application(Call *c, HttpRequest *q, JsonObject **ret) {
         _cleanup_wipe_ char *secret = NULL;
         int r = application_service_create(c, c->body, &a, &secret);
 
+        if (r >= 0)
+                r = application_show_edition(c, a);
         return r < 0 ? r : application_view(a, secret, ret);
 }
 
@@ -37,6 +39,8 @@ static int get_application(Call *c, HttpRequest *q, JsonObject **ret) {
         _cleanup_(application_freep) Application *a = NULL;
         int r = application_service_get(c, http_request_path_value(q, "applicationId"), &a);
 
+        if (r >= 0)
+                r = application_show_edition(c, a);
         return r < 0 ? r : application_view(a, NULL, ret);
 }
 
@@ -51,7 +55,9 @@ static int delete_application(Call *c, HttpRequest *q, JsonObject **ret) {
         return r < 0 ? r : application_view(a, NULL, ret);
 }
 
-static int view_permission(int r, Permission *p, JsonObject **ret) {
+static int view_permission(Call *c, int r, Permission *p, JsonObject **ret) {
+        if (r >= 0)
+                r = permission_show_edition(c, p);
         if (r >= 0)
                 r = permission_view(p, ret);
         permission_free(p);
@@ -84,21 +90,21 @@ static int create_permission(Call *c, HttpRequest *q, JsonObject **ret) {
         Permission *p = NULL;
         int r = permission_service_create(c, c->body, &p);
 
-        return view_permission(r, p, ret);
+        return view_permission(c, r, p, ret);
 }
 
 static int get_permission(Call *c, HttpRequest *q, JsonObject **ret) {
         Permission *p = NULL;
         int r = permission_service_get(c, http_request_path_value(q, "permissionId"), &p);
 
-        return view_permission(r, p, ret);
+        return view_permission(c, r, p, ret);
 }
 
 static int update_permission(Call *c, HttpRequest *q, JsonObject **ret) {
         Permission *p = NULL;
         int r = permission_service_update(c, http_request_path_value(q, "permissionId"), c->body, &p);
 
-        return view_permission(r, p, ret);
+        return view_permission(c, r, p, ret);
 }
 
 static int delete_permission(Call *c, HttpRequest *q, JsonObject **ret) {

@@ -16,6 +16,8 @@ static const char *id_of(HttpRequest *q) {
 
 static int view(Call *c, int r, Actor *a, JsonObject **ret) {
         if (r == 0)
+                r = actor_show_edition(c, a);
+        if (r == 0)
                 r = actor_view(c, a, ret);
         actor_free(a);
         return r;

@@ -169,6 +169,8 @@ static int get_specification(Call *c, HttpRequest *q, JsonObject **ret) {
 
 static int view_actor(Call *c, int r, Actor *a, JsonObject **ret) {
         if (r == 0)
+                r = actor_show_edition(c, a);
+        if (r == 0)
                 r = config_view_actor(c, a, ret);
         actor_free(a);
         return r;
@@ -284,6 +286,8 @@ static int discover(Call *c, HttpRequest *q, JsonObject **ret) {
 }
 
 static int view_connection(Call *c, int r, Connection *connection, JsonObject **ret) {
+        if (r == 0)
+                r = connection_show_edition(c, connection);
         if (r == 0)
                 r = config_view_connection(c, connection, ret);
         connection_free(connection);

@@ -8,6 +8,8 @@
 
 static int view(Call *c, int r, Connection *connection, JsonObject **ret) {
         if (r == 0)
+                r = connection_show_edition(c, connection);
+        if (r == 0)
                 r = connection_view(c, connection, ret);
         connection_free(connection);
         return r;

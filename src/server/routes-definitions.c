@@ -37,7 +37,9 @@ static int view_one(HttpRequest *q, const Definition *d, JsonObject **ret) {
 }
 
 /* 1: the answer comes later. */
-static int view(HttpRequest *q, int r, Definition *d, JsonObject **ret) {
+static int view(Call *c, HttpRequest *q, int r, Definition *d, JsonObject **ret) {
+        if (r == 0)
+                r = definition_show_edition(c, d);
         if (r == 0)
                 r = view_one(q, d, ret);
         definition_free(d);
@@ -71,7 +73,7 @@ static int create(Call *c, HttpRequest *q, JsonObject **ret) {
         Definition *d = NULL;
         int r = definition_service_create(c, workspace_of(q), role_of(q), is_declarative(q), c->body, &d);
 
-        return view(q, r, d, ret);
+        return view(c, q, r, d, ret);
 }
 
 static int get(Call *c, HttpRequest *q, JsonObject **ret) {
@@ -79,7 +81,7 @@ static int get(Call *c, HttpRequest *q, JsonObject **ret) {
         int r = definition_service_get_custom(c, workspace_of(q), role_of(q), is_declarative(q),
                                               http_request_path_value(q, "definitionId"), ROLE_READER, &d);
 
-        return view(q, r, d, ret);
+        return view(c, q, r, d, ret);
 }
 
 static int update(Call *c, HttpRequest *q, JsonObject **ret) {
@@ -87,7 +89,7 @@ static int update(Call *c, HttpRequest *q, JsonObject **ret) {
         int r = definition_service_update(c, workspace_of(q), role_of(q), is_declarative(q),
                                           http_request_path_value(q, "definitionId"), c->body, &d);
 
-        return view(q, r, d, ret);
+        return view(c, q, r, d, ret);
 }
 
 /* Airbyte answers with what it deleted. */
@@ -96,7 +98,7 @@ static int delete(Call *c, HttpRequest *q, JsonObject **ret) {
         int r = definition_service_delete(c, workspace_of(q), role_of(q), is_declarative(q),
                                           http_request_path_value(q, "definitionId"), &d);
 
-        return view(q, r, d, ret);
+        return view(c, q, r, d, ret);
 }
 
 static int view_connector(const Definition *d, JsonObject **ret) {

@@ -6,7 +6,9 @@
 #include "server/routes-tags.h"
 #include "server/tag-service.h"
 
-static int view(int r, Tag *t, JsonObject **ret) {
+static int view(Call *c, int r, Tag *t, JsonObject **ret) {
+        if (r >= 0)
+                r = tag_show_edition(c, t);
         if (r >= 0)
                 r = tag_view(t, ret);
         tag_free(t);
@@ -39,21 +41,21 @@ static int create(Call *c, HttpRequest *q, JsonObject **ret) {
         Tag *t = NULL;
         int r = tag_service_create(c, c->body, &t);
 
-        return view(r, t, ret);
+        return view(c, r, t, ret);
 }
 
 static int get(Call *c, HttpRequest *q, JsonObject **ret) {
         Tag *t = NULL;
         int r = tag_service_get(c, http_request_path_value(q, "tagId"), ROLE_READER, &t);
 
-        return view(r, t, ret);
+        return view(c, r, t, ret);
 }
 
 static int update(Call *c, HttpRequest *q, JsonObject **ret) {
         Tag *t = NULL;
         int r = tag_service_update(c, http_request_path_value(q, "tagId"), c->body, &t);
 
-        return view(r, t, ret);
+        return view(c, r, t, ret);
 }
 
 static int delete(Call *c, HttpRequest *q, JsonObject **ret) {

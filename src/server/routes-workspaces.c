@@ -6,9 +6,11 @@
 #include "server/routes-workspaces.h"
 #include "server/workspace-service.h"
 
-static int view(Workspace *w, JsonObject **ret) {
-        int r = workspace_view(w, ret);
+static int view(Call *c, Workspace *w, JsonObject **ret) {
+        int r = workspace_show_edition(c, w);
 
+        if (r >= 0)
+                r = workspace_view(w, ret);
         workspace_free(w);
         return r;
 }
@@ -39,21 +41,21 @@ static int create(Call *c, HttpRequest *q, JsonObject **ret) {
         Workspace *w = NULL;
         int r = workspace_service_create(c, c->body, &w);
 
-        return r < 0 ? r : view(w, ret);
+        return r < 0 ? r : view(c, w, ret);
 }
 
 static int get(Call *c, HttpRequest *q, JsonObject **ret) {
         Workspace *w = NULL;
         int r = workspace_service_get(c, http_request_path_value(q, "workspaceId"), ROLE_READER, &w);
 
-        return r < 0 ? r : view(w, ret);
+        return r < 0 ? r : view(c, w, ret);
 }
 
 static int update(Call *c, HttpRequest *q, JsonObject **ret) {
         Workspace *w = NULL;
         int r = workspace_service_update(c, http_request_path_value(q, "workspaceId"), c->body, &w);
 
-        return r < 0 ? r : view(w, ret);
+        return r < 0 ? r : view(c, w, ret);
 }
 
 static int delete(Call *c, HttpRequest *q, JsonObject **ret) {

@@ -2,6 +2,7 @@
 
 #include "basic/uuid.h"
 #include "server/body.h"
+#include "server/edition.h"
 #include "server/out.h"
 #include "server/tag-service.h"
 #include "server/workspace-service.h"
@@ -21,6 +22,26 @@ int tag_service_get(Call *c, const char *id, Role need, Tag **ret) {
         if (r >= 0)
                 *ret = TAKE_PTR(t);
         return r;
+}
+
+static void edition_of(const Tag *o, char ret[static EDITION_MAX]) {
+        const char *texts[] = { o->name, o->color };
+
+        edition_of_texts(texts, ELEMENTSOF(texts), ret);
+}
+
+static int check_edition(Call *c, const Tag *o) {
+        char edition[EDITION_MAX];
+
+        edition_of(o, edition);
+        return edition_check(c, edition, "tag");
+}
+
+int tag_show_edition(Call *c, const Tag *o) {
+        char edition[EDITION_MAX];
+
+        edition_of(o, edition);
+        return edition_show(c, edition);
 }
 
 static bool is_color(const char *s) {
@@ -79,6 +100,8 @@ int tag_service_update(Call *c, const char *id, JsonObject *body, Tag **ret) {
         int r = tag_service_get(c, id, ROLE_EDITOR, &t);
 
         if (r >= 0)
+                r = check_edition(c, t);
+        if (r >= 0)
                 r = apply(c, body, t);
         if (r >= 0)
                 r = finish(c, tag_store_update(c->server->db, t, server_now(c->server), &c->error));
@@ -91,6 +114,8 @@ int tag_service_delete(Call *c, const char *id) {
         _cleanup_(tag_freep) Tag *t = NULL;
         int r = tag_service_get(c, id, ROLE_EDITOR, &t);
 
+        if (r >= 0)
+                r = check_edition(c, t);
         return r < 0 ? r : finish(c, tag_store_delete(c->server->db, id, server_now(c->server), &c->error));
 }
 

@@ -12,4 +12,6 @@ int tag_service_get(Call *c, const char *id, Role need, Tag **ret);
 int tag_service_create(Call *c, JsonObject *body, Tag **ret);
 int tag_service_update(Call *c, const char *id, JsonObject *body, Tag **ret);
 int tag_service_delete(Call *c, const char *id);
+/* The ETag of an answer that shows it. */
+int tag_show_edition(Call *c, const Tag *o);
 int tag_view(const Tag *t, JsonObject **ret);

@@ -3,6 +3,7 @@
 #include "basic/strv.h"
 #include "basic/uuid.h"
 #include "server/body.h"
+#include "server/edition.h"
 #include "server/organization.h"
 #include "server/out.h"
 #include "server/workspace-service.h"
@@ -120,6 +121,26 @@ static int check_place(Call *c, JsonObject *body) {
         return r < 0 ? r : 0;
 }
 
+static void edition_of(const Workspace *o, char ret[static EDITION_MAX]) {
+        const char *texts[] = { o->name, o->notifications };
+
+        edition_of_texts(texts, ELEMENTSOF(texts), ret);
+}
+
+static int check_edition(Call *c, const Workspace *o) {
+        char edition[EDITION_MAX];
+
+        edition_of(o, edition);
+        return edition_check(c, edition, "workspace");
+}
+
+int workspace_show_edition(Call *c, const Workspace *o) {
+        char edition[EDITION_MAX];
+
+        edition_of(o, edition);
+        return edition_show(c, edition);
+}
+
 static int apply(Call *c, JsonObject *body, Workspace *w) {
         JsonObject *notifications = NULL;
         int r;
@@ -170,6 +191,8 @@ int workspace_service_update(Call *c, const char *id, JsonObject *body, Workspac
 
         r = workspace_service_get(c, id, ROLE_ADMIN, &w);
         if (r >= 0)
+                r = check_edition(c, w);
+        if (r >= 0)
                 r = apply(c, body, w);
         if (r >= 0)
                 r = workspace_store_update(c->server->db, w, server_now(c->server), &c->error);
@@ -185,6 +208,8 @@ int workspace_service_delete(Call *c, const char *id) {
         int r;
 
         r = workspace_service_get(c, id, ROLE_ADMIN, &w);
+        if (r >= 0)
+                r = check_edition(c, w);
         if (r >= 0)
                 r = workspace_store_delete(c->server->db, id, server_now(c->server), &c->error);
         if (r == -EBUSY)

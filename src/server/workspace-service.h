@@ -15,5 +15,7 @@ int workspace_service_update(Call *c, const char *id, JsonObject *body, Workspac
 int workspace_service_delete(Call *c, const char *id);
 /* The one that things go to which name none. */
 int workspace_service_default(Call *c, Workspace **ret);
+/* The ETag of an answer that shows it. */
+int workspace_show_edition(Call *c, const Workspace *o);
 /* The public API's form. */
 int workspace_view(const Workspace *w, JsonObject **ret);

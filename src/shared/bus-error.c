@@ -2,6 +2,7 @@
 
 #include "shared/bus-error.h"
 
+/* The first errno of a name is what it becomes on the other side. */
 static const struct {
         const char *name;
         int error;
@@ -14,6 +15,12 @@ static const struct {
         { BUS_ERROR_ACCESS_DENIED, EACCES },
         { BUS_ERROR_UNAVAILABLE, EAGAIN },
         { BUS_ERROR_FAILED, EIO },
+        { BUS_ERROR_INVALID_ARGUMENT, EBADMSG },
+        { BUS_ERROR_INVALID_ARGUMENT, EDOM },
+        { BUS_ERROR_INVALID_ARGUMENT, ERANGE },
+        { BUS_ERROR_INVALID_ARGUMENT, E2BIG },
+        { BUS_ERROR_CONFLICT, ESTALE },
+        { BUS_ERROR_ACCESS_DENIED, EPERM },
 };
 
 int bus_error_from(sd_bus_error *reterr_bus, int r, const Error *e) {
@@ -29,8 +36,10 @@ int bus_error_from(sd_bus_error *reterr_bus, int r, const Error *e) {
 
 int bus_error_to(const sd_bus_error *bus, int r, Error **reterr_error) {
         for (size_t i = 0; bus->name && i < ELEMENTSOF(bus_errors); i++)
-                if (streq(bus_errors[i].name, bus->name))
+                if (streq(bus_errors[i].name, bus->name)) {
                         r = -bus_errors[i].error;
+                        break;
+                }
         if (r >= 0)
                 r = -EIO;
         return error_set(reterr_error, r, "%s", bus->message ?: strerror(-r));

@@ -9,6 +9,7 @@ typedef struct Query {
         sd_bus_message *message;
         sd_bus_slot *slot;
         char *action;
+        uid_t uid;
         bool answered, allowed, challenge;
         sd_bus_error error;
 } Query;
@@ -47,6 +48,10 @@ Polkit *polkit_free(Polkit *p) {
         return NULL;
 }
 
+bool polkit_is_busy(const Polkit *p) {
+        return p && p->queries;
+}
+
 static Query *find_query(Polkit *p, sd_bus_message *m, const char *action) {
         for (Query *q = p->queries; q; q = q->next)
                 if (q->message == m && streq(q->action, action))
@@ -54,24 +59,31 @@ static Query *find_query(Polkit *p, sd_bus_message *m, const char *action) {
         return NULL;
 }
 
-static size_t count_of_sender(const Polkit *p, const char *sender) {
+static size_t count_of_user(const Polkit *p, uid_t uid) {
         size_t n = 0;
 
         for (const Query *q = p->queries; q; q = q->next)
-                n += streq_ptr(sd_bus_message_get_sender(q->message), sender);
+                n += q->uid == uid;
         return n;
+}
+
+/* Fails for who has left the bus meanwhile. */
+static int get_uid(sd_bus_message *m, uid_t *ret) {
+        sd_bus_creds *creds = NULL;
+        int r;
+
+        r = sd_bus_query_sender_creds(m, SD_BUS_CREDS_EUID, &creds);
+        if (r >= 0)
+                r = sd_bus_creds_get_euid(creds, ret);
+        sd_bus_creds_unref(creds);
+        return r;
 }
 
 /* Without polkit there is only root to trust. */
 static bool sender_is_root(sd_bus_message *m) {
-        sd_bus_creds *creds = NULL;
         uid_t uid = (uid_t) -1;
-        bool root;
 
-        root = sd_bus_query_sender_creds(m, SD_BUS_CREDS_EUID, &creds) >= 0 &&
-                sd_bus_creds_get_euid(creds, &uid) >= 0 && uid == 0;
-        sd_bus_creds_unref(creds);
-        return root;
+        return get_uid(m, &uid) >= 0 && uid == 0;
 }
 
 static void read_answer(Query *q, sd_bus_message *reply) {
@@ -136,7 +148,7 @@ static int build_call(sd_bus_message *m, const char *action, const char *const *
         return 0;
 }
 
-static int ask(Polkit *p, sd_bus_message *m, const char *action, const char *const *details) {
+static int ask(Polkit *p, sd_bus_message *m, uid_t uid, const char *action, const char *const *details) {
         sd_bus_message *call = NULL;
         Query *q;
         int r;
@@ -145,6 +157,7 @@ static int ask(Polkit *p, sd_bus_message *m, const char *action, const char *con
         if (!q)
                 return -ENOMEM;
         q->polkit = p;
+        q->uid = uid;
         q->message = sd_bus_message_ref(m);
         q->action = strdup(action);
         r = q->action ? build_call(m, action, details, &call) : -ENOMEM;
@@ -181,16 +194,20 @@ static int conclude(Polkit *p, Query *q, sd_bus_error *reterr_bus) {
 int polkit_check(Polkit *p, sd_bus_message *m, const char *action, const char *const *details,
                  sd_bus_error *reterr_bus) {
         Query *q = find_query(p, m, action);
+        uid_t uid = (uid_t) -1;
         int r;
 
         if (q && !q->answered)
                 return 0;
         if (q)
                 return conclude(p, q, reterr_bus);
-        if (count_of_sender(p, sd_bus_message_get_sender(m)) >= POLKIT_PENDING_PER_SENDER_MAX) {
+        r = get_uid(m, &uid);
+        if (r < 0)
+                return sd_bus_error_setf(reterr_bus, BUS_ERROR_ACCESS_DENIED, "Not authorized for '%s'", action);
+        if (uid != 0 && count_of_user(p, uid) >= POLKIT_PENDING_PER_USER_MAX) {
                 (void) sd_bus_error_set(reterr_bus, BUS_ERROR_BUSY, "Too many calls wait for an authorization");
                 return -EBUSY;
         }
-        r = ask(p, m, action, details);
+        r = ask(p, m, uid, action, details);
         return r < 0 ? bus_error_from(reterr_bus, r, NULL) : 0;
 }

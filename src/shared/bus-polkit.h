@@ -14,14 +14,16 @@
 
 /* An agent that never answers counts as a refusal. */
 #define POLKIT_TIMEOUT_USEC (120 * UINT64_C(1000000))
-/* A user's calls that wait for an agent; more are refused. */
-#define POLKIT_PENDING_PER_SENDER_MAX 16U
+/* A user's calls that wait for an agent, over all of its connections; more are refused. */
+#define POLKIT_PENDING_PER_USER_MAX 16U
 
 typedef struct Polkit Polkit;
 
 Polkit *polkit_new(void);
 Polkit *polkit_free(Polkit *p);
 DEFINE_CLEANUP(Polkit, polkit_free);
+/* Whether somebody waits for an answer: not the time to leave. */
+bool polkit_is_busy(const Polkit *p);
 
 /* 1: allowed; 0: the answer comes later; negative: refused or failed, `reterr_bus` says so. `details` is an
  * array of key and value in turn, ended by NULL; NULL: none. Without a polkit on the bus, root and nobody

@@ -62,8 +62,8 @@ def test_a_sync_over_the_bus(suite, bus, manager):
     away, destination = manager.CreateDestination(memfd({"name": "away", "configuration": {
         "destinationType": "jsonl", "path": str(suite.files)}}))
     connection_path, connection = manager.CreateConnection(memfd({"sourceId": source, "destinationId": destination}))
-    assert suite.get(f"/sources/{source}").json == read(of(bus, path, "Source").Get())
-    assert suite.get(f"/connections/{connection}").json == read(of(bus, connection_path, "Connection").Get())
+    assert suite.get(f"/sources/{source}").json == read(of(bus, path, "Source").Get()[0])
+    assert suite.get(f"/connections/{connection}").json == read(of(bus, connection_path, "Connection").Get()[0])
     assert properties(bus, path, "Source")["Name"] == "bus"
     assert "Configuration" not in properties(bus, path, "Source")  # everybody may read properties
     job = manager.Sync(connection, "")
@@ -72,12 +72,12 @@ def test_a_sync_over_the_bus(suite, bus, manager):
     manager.Cancel(job)
     fails("NotRunning", manager.Cancel, job)
     assert job in [json.loads(j)["jobId"] for j in manager.ListJobs(json.dumps({"connectionId": connection}), 0, 0)]
-    fails("Conflict", of(bus, path, "Source").Delete)
+    fails("Conflict", of(bus, path, "Source").Delete, 0)
     of(bus, connection_path, "Connection").Disable()
     assert properties(bus, connection_path, "Connection")["Status"] == "inactive"
-    of(bus, connection_path, "Connection").Delete()
-    of(bus, path, "Source").Delete()
-    of(bus, away, "Destination").Delete()
+    of(bus, connection_path, "Connection").Delete(0)
+    of(bus, path, "Source").Delete(0)
+    of(bus, away, "Destination").Delete(0)
     with pytest.raises(dbus.DBusException):
         of(bus, path, "Source").Get()
 
@@ -100,7 +100,7 @@ def test_checks_discovers_states_and_logs(suite, bus, manager):
     lines, cursor, more = of(bus, f"{ROOT}/job/_3{str(job)[0]}{str(job)[1:]}", "Job").ReadLogs(0, dbus.UInt64(0), 0)
     assert json.loads(text(lines).splitlines()[0])["message"] == "one"
     assert cursor == 1 and not more
-    connection.Delete()
+    connection.Delete(0)
 
 
 def test_what_is_wrong_is_told(suite, manager):
