@@ -110,6 +110,10 @@ int workload_store_get(Db *db, const char *id, Workload **ret, Error **reterr_er
                           reterr_error);
 }
 
+int workload_store_get_head(Db *db, const char *id, Workload **ret, Error **reterr_error) {
+        return db_get_one(db, SQL_WORKLOAD_HEAD, BINDS(B_TEXT("id", id)), &workload_model, ret, id, reterr_error);
+}
+
 int workload_store_list(Db *db, const WorkloadFilter *filter, const ListOptions *options, WorkloadArray *ret,
                         Error **reterr_error) {
         SqlId id = filter->live_only         ? SQL_WORKLOAD_LIST_LIVE
@@ -256,6 +260,17 @@ static int compare_end(Db *db, const char *id, int64_t epoch, WorkloadStatus sta
         return stale(id, epoch, reterr_error);
 }
 
+static int check_end(Db *db, const char *id, WorkloadStatus status, Error **reterr_error) {
+        _cleanup_(workload_freep) Workload *w = NULL;
+        int r;
+
+        r = workload_store_get_head(db, id, &w, reterr_error);
+        if (r >= 0 && !workload_status_may_become(w->status, status))
+                r = error_set(reterr_error, -EEXIST, "Workload '%s' is %s: it has not run, so it can't be a %s", id,
+                              workload_status_to_string(w->status), workload_status_to_string(status));
+        return r;
+}
+
 int workload_store_finish(Db *db, const char *id, int64_t epoch, WorkloadStatus status, const char *output,
                           const char *source, const char *reason, usec_t now, Error **reterr_error) {
         _cleanup_(db_rollbackp) Db *transaction = NULL;
@@ -268,6 +283,8 @@ int workload_store_finish(Db *db, const char *id, int64_t epoch, WorkloadStatus 
         r = workload_store_check_lease(db, id, epoch, NULL);
         if (r == -ESTALE || r == -ENOENT)
                 return compare_end(db, id, epoch, status, reterr_error);
+        if (r >= 0)
+                r = check_end(db, id, status, reterr_error);
         if (r < 0)
                 return r;
         r = end(db, id, status, output, source, reason, now, reterr_error);

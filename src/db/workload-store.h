@@ -23,6 +23,8 @@
 int workload_store_create(Db *db, const Workload *w, const StreamRef *drop, size_t n_drop, usec_t now,
                           WorkloadArray *ret_superseded, Error **reterr_error);
 int workload_store_get(Db *db, const char *id, Workload **ret, Error **reterr_error);
+/* Without input, output and stats, which may be large. */
+int workload_store_get_head(Db *db, const char *id, Workload **ret, Error **reterr_error);
 
 typedef struct WorkloadFilter {
         bool live_only;            /* not ended */
@@ -51,7 +53,7 @@ int workload_store_heartbeat(Db *db, const char *id, int64_t epoch, usec_t now, 
 int workload_store_check_lease(Db *db, const char *id, int64_t epoch, Error **reterr_error);
 
 /* Ends it: success or failure. Repeating what was said is no error: 0 instead of 1; another end is
- * -ESTALE. */
+ * -ESTALE; -EEXIST: a success of what has not run. */
 int workload_store_finish(Db *db, const char *id, int64_t epoch, WorkloadStatus status, const char *output,
                           const char *source, const char *reason, usec_t now, Error **reterr_error);
 /* Ends it whoever has it. 1: done; 0: it had been cancelled before; -ESTALE: it has ended otherwise. */

@@ -58,14 +58,16 @@ DEFINE_MODEL(Dataplane, dataplane,
         FIELD_TIME_OF(Dataplane, heartbeat_at),
         FIELD_TIME_OF(Dataplane, created_at));
 
-/* Forward only, past what a quick runner skips, and to an end from everywhere but from an end; a success
- * needs a claim. Repeating a step is no transition: the store answers it. */
+/* Forward only, past what a quick runner skips, and to an end from everywhere but from an end; a success is told
+ * by what runs. Repeating a step is no transition: the store answers it. */
 bool workload_status_may_become(WorkloadStatus from, WorkloadStatus to) {
         assert(from >= 0 && from < _WORKLOAD_STATUS_MAX && to >= 0 && to < _WORKLOAD_STATUS_MAX);
         if (workload_status_is_terminal(from))
                 return false;
         if (to == WORKLOAD_FAILURE || to == WORKLOAD_CANCELLED)
                 return true;
+        if (to == WORKLOAD_SUCCESS)
+                return from == WORKLOAD_RUNNING;
         return from == WORKLOAD_PENDING ? to == WORKLOAD_CLAIMED : to > from;
 }
 

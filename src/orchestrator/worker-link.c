@@ -22,6 +22,7 @@ struct WorkerLink {
         uint64_t n_dropped;
         bool lost, finishing, stats_pending, told;
         bool silent;      /* somebody else has the last word */
+        bool running_pending; /* a success of what isn't known to run would be refused */
         char *reason;     /* of a failure */
         JsonObject *output;
 };
@@ -37,6 +38,8 @@ static void lose(WorkerLink *l, const char *why) {
         l->events.lost(why, l->events.userdata);
 }
 
+static void maybe_tell(WorkerLink *l);
+
 /* What every answer says: that we are still in contact, or that it's over. */
 static void note_answer(WorkerLink *l, int r) {
         if (r == -ESTALE || r == -ENOENT || r == -EACCES) {
@@ -51,6 +54,14 @@ static void note_answer(WorkerLink *l, int r) {
 
 static void on_answer(int r, JsonObject *reply, const Error *error, void *userdata) {
         note_answer(userdata, r);
+}
+
+static void on_running(int r, JsonObject *reply, const Error *error, void *userdata) {
+        WorkerLink *l = userdata;
+
+        l->running_pending = false;
+        note_answer(l, r);
+        maybe_tell(l);
 }
 
 static int on_silence(EnvSource *s, usec_t now, void *userdata) {
@@ -76,7 +87,6 @@ static int on_beat(EnvSource *s, usec_t now, void *userdata) {
 /* ---- Logs ---- */
 
 static void send_log(WorkerLink *l);
-static void maybe_tell(WorkerLink *l);
 
 static void on_logged(int r, JsonObject *reply, const Error *error, void *userdata) {
         WorkerLink *l = userdata;
@@ -218,7 +228,7 @@ static void maybe_tell(WorkerLink *l) {
         WorkloadLease lease = lease_of(l);
         int r;
 
-        if (!l->finishing || l->told || l->lost || l->stats_pending || l->log.len > 0)
+        if (!l->finishing || l->told || l->lost || l->running_pending || l->stats_pending || l->log.len > 0)
                 return;
         l->told = true;
         if (l->silent) {
@@ -279,7 +289,8 @@ int worker_link_new(Env *env, const WorkerStart *start, const WorkerLinkEvents *
         if (r < 0)
                 return r;
         lease = lease_of(l);
-        r = workload_client_running(l->client, &lease, on_answer, l);
+        l->running_pending = true;
+        r = workload_client_running(l->client, &lease, on_running, l);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(l);

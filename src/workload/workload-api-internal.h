@@ -10,6 +10,7 @@ enum {
         CALLER_ROOT = 1 << 0, /* a process of uid 0, without a token */
         CALLER_LAUNCHER = 1 << 1,
         CALLER_RUNNER = 1 << 2,
+        CALLER_ENDED = 1 << 3, /* the runner of an ended workload, too: its word may have been lost on the way back */
 };
 
 typedef struct Lease {

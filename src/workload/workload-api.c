@@ -69,7 +69,7 @@ int workload_api_prepare(HttpRequest *q, void *userdata) {
         token = bearer_token(q);
         if (!token)
                 return error_set(http_request_error(q), -EKEYREJECTED, "The request has no bearer token");
-        r = workload_manager_authenticate(api->manager, token, &caller, http_request_error(q));
+        r = workload_manager_authenticate(api->manager, token, flags & CALLER_ENDED, &caller, http_request_error(q));
         if (r == -ESTALE)
                 return workload_api_reply(q, r);
         if (r < 0)

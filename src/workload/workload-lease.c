@@ -57,7 +57,34 @@ static int authenticate_launcher(WorkloadManager *m, const char *token, Workload
         return 0;
 }
 
-int workload_manager_authenticate(WorkloadManager *m, const char *token, WorkloadCaller **ret, Error **reterr_error) {
+static int gone(const char *id, Error **reterr_error) {
+        return error_set(reterr_error, -ESTALE, "This token's lease of '%s' is over", id);
+}
+
+/* A token is worth what its lease is worth: nothing once the workload has ended, was claimed again, or has not been heard
+ * of for too long. */
+static int check_token_lease(WorkloadManager *m, const WorkloadCaller *c, bool repeats_end, Error **reterr_error) {
+        _cleanup_(workload_freep) Workload *w = NULL;
+        int r;
+
+        r = workload_store_get_head(m->options.db, c->workload_id, &w, NULL);
+        if (r == -ENOENT)
+                return gone(c->workload_id, reterr_error);
+        if (r < 0)
+                return r;
+        if (w->lease_epoch != c->lease_epoch)
+                return gone(c->workload_id, reterr_error);
+        if (workload_status_is_terminal(w->status))
+                return repeats_end ? 0 : gone(c->workload_id, reterr_error);
+        if (w->deadline >= manager_now(m))
+                return 0;
+        /* The next sweep would find it, unless it is a time in which nobody is judged. */
+        r = workload_manager_sweep(m, reterr_error);
+        return r > 0 ? gone(c->workload_id, reterr_error) : r;
+}
+
+int workload_manager_authenticate(WorkloadManager *m, const char *token, bool repeats_end, WorkloadCaller **ret,
+                                  Error **reterr_error) {
         _cleanup_(workload_caller_freep) WorkloadCaller *c = calloc(1, sizeof(*c));
         _cleanup_(jwt_claims_done) JwtClaims claims = {};
         int r;
@@ -72,6 +99,7 @@ int workload_manager_authenticate(WorkloadManager *m, const char *token, Workloa
                         return r == -ENOMEM ? r : refuse_token(reterr_error);
                 c->workload_id = TAKE_PTR(claims.subject);
                 c->lease_epoch = claims.epoch;
+                r = check_token_lease(m, c, repeats_end, reterr_error);
         }
         if (r < 0)
                 return r;
@@ -226,14 +254,15 @@ static int write_input(WorkloadManager *m, const Workload *w, Buffer *b, Error *
         return claim_input_write(b, input, state ?: "[]", state ? n_state : 2, secrets);
 }
 
-static int make_token(WorkloadManager *m, const char *id, int64_t epoch, char **ret) {
+static int make_token(WorkloadManager *m, const Workload *w, int64_t epoch, char **ret) {
         usec_t now = manager_now(m);
         JwtClaims claims = {
-                .subject = (char *) id,
+                .subject = w->id,
                 .audience = (char *) JWT_AUDIENCE,
                 .epoch = epoch,
                 .issued_at = now,
-                .expires_at = now + WORKLOAD_TOKEN_USEC,
+                .expires_at = now + (w->type == WORKLOAD_SYNC ? WORKLOAD_TOKEN_SYNC_USEC :
+                                                                WORKLOAD_TOKEN_OTHER_USEC),
         };
 
         return jwt_make(m->jwt, &claims, ret);
@@ -266,7 +295,7 @@ int workload_manager_claim(WorkloadManager *m, const char *id, const char *datap
                 return r < 0 ? r : 0;
         }
         if (r >= 0)
-                r = make_token(m, id, claim.lease_epoch, &claim.token);
+                r = make_token(m, w, claim.lease_epoch, &claim.token);
         if (r < 0)
                 return error_set(reterr_error, r, "%s", error_message(error, r));
         *ret = claim;

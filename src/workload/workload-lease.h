@@ -13,8 +13,10 @@
 #define WORKLOAD_CONTROL_INTERVAL_USEC (10 * USEC_PER_SEC)
 #define WORKLOAD_CONTROL_MAX (512U * 1024U)
 
-/* A runner's token is good for as long as its lease; this only bounds what a stolen one could ever be. */
-#define WORKLOAD_TOKEN_USEC (30 * 24 * 60 * 60 * USEC_PER_SEC)
+/* A runner's token is good for as long as its lease, which is looked up at each call. Beyond these nothing runs (the
+ * monitor's limits, and the time to be launched), so no token says more. */
+#define WORKLOAD_TOKEN_SYNC_USEC (30 * 24 * 60 * 60 * USEC_PER_SEC)
+#define WORKLOAD_TOKEN_OTHER_USEC ((4 * 60 + 30) * 60 * USEC_PER_SEC)
 
 /* Whom a token belongs to. */
 typedef struct WorkloadCaller {
@@ -25,8 +27,10 @@ typedef struct WorkloadCaller {
 WorkloadCaller *workload_caller_free(WorkloadCaller *c);
 DEFINE_CLEANUP(WorkloadCaller, workload_caller_free);
 
-/* -ESTALE for the token of an older claim of a workload. */
-int workload_manager_authenticate(WorkloadManager *m, const char *token, WorkloadCaller **ret, Error **reterr_error);
+/* -ESTALE for the token of an older claim, of a workload whose lease has run out, and of one that has ended, unless it is
+ * for `repeats_end`: telling an end again. */
+int workload_manager_authenticate(WorkloadManager *m, const char *token, bool repeats_end, WorkloadCaller **ret,
+                                  Error **reterr_error);
 
 /* Launchers. Registering again under a name replaces the token. */
 int workload_manager_register(WorkloadManager *m, const char *name, char **ret_id, char **ret_token,

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """gantry-workload over HTTP and the bus: statuses, tokens, leases, the queue."""
 
+import base64
 import json
 import os
+import time
 import uuid
 
 import dbus
@@ -130,6 +132,86 @@ def test_registering_is_for_root(host):
     result = subprocess.run([sys.executable, "-c", code, host.socket], capture_output=True, text=True, check=False)
     assert result.stdout.strip() == "HTTP/1.1 403", result
     assert host.register()["token"]
+
+
+def every_call(host, id_, epoch, token):
+    """The status of every call that a runner can make, for a lease and under a token."""
+    lease = {"workloadId": id_, "leaseEpoch": epoch}
+    calls = [("PUT", "running", {}), ("PUT", "heartbeat", {}), ("POST", "state", {"states": []}), ("POST", "stats", {"streams": []}),
+             ("POST", "control", {"role": "source", "configuration": {}}), ("PUT", "failure", {"source": "x", "reason": "y"}),
+             ("PUT", "success", {"output": {}})]
+    found = {word: host.request(method, f"workload/{word}", dict(lease, **body), token).status for method, word, body in calls}
+    log = '{"t":1,"level":"INFO","message":"late"}\n'
+    found["logs"] = host.request("POST", f"workload/logs?workloadId={id_}&leaseEpoch={epoch}", log, token, "application/x-ndjson").status
+    return found
+
+
+def claims(token):
+    return json.loads(base64.urlsafe_b64decode(token.split(".")[1] + "=="))
+
+
+def test_a_token_ends_with_its_workload_whichever_way(host):
+    """Finished, failed, cancelled, superseded, lost, claimed again, forgotten: from then on 410, whatever is asked."""
+    ends = {
+        "success": lambda r: r.put("success", output={}), "failure": lambda r: r.put("failure", source="x", reason="y"),
+        "cancelled": lambda r: host.call("Cancel", r.id, "user", "enough"),
+        "superseded": lambda r: host.create(mutexKey=r.id),
+        "forgotten": lambda r: host.sql("DELETE FROM workload WHERE id = ?", (r.id,))}
+    for what, end in ends.items():
+        id_ = f"w{uuid.uuid4()}"
+        host.create(id=id_, mutexKey=id_)
+        runner = host.runner(id_)
+        assert runner.put("heartbeat").status == runner.post("stats", streams=[]).status == 204, what  # positive control
+        end(runner)
+        found = every_call(host, id_, 1, runner.token)
+        # The word that was its last may have been lost on its way back; that it failed is agreed with whoever said so.
+        again = {"success": {"success": 204}, "failure": {"failure": 204}, "superseded": {"failure": 204}}.get(what, {})
+        assert found == dict.fromkeys(found, 410) | again, (what, found)
+        other = host.runner(host.create())  # nor is it good for anybody else's
+        found = every_call(host, other.id, 1, runner.token)
+        assert set(found.values()) <= {403, 410}, (what, found)
+
+
+def test_a_token_ends_with_its_lease(host):
+    """The deadline, not the sweep, is the end; and in the time in which nobody is judged it may be renewed."""
+    id_, old = host.create(), host.create()
+    runner, aged = host.runner(id_), host.runner(old)
+    host.sql("UPDATE workload SET deadline = 1 WHERE id IN (?, ?)", (id_, old))
+    assert runner.put("heartbeat").status == 204  # it has just begun: those whom it does not know yet may come
+    while host.get(old)["status"] == "running":
+        host.call("Sweep")
+        time.sleep(0.5)
+    assert host.get(old)["status"] == "failure" and host.get(id_)["status"] == "running"
+    found = every_call(host, old, 1, aged.token)
+    assert found == dict.fromkeys(found, 410) | {"failure": 204}, found
+    host.sql("UPDATE workload SET deadline = 1 WHERE id = ?", (id_,))
+    assert runner.put("heartbeat").status == 410  # not after the next sweep: now
+    assert host.get(id_)["status"] == "failure"
+
+
+def test_a_token_says_no_more_than_its_workload_can_need(host):
+    for id_, limit in ((host.sync(), 30 * 24 * 3600), (host.create(), 4.5 * 3600), (host.create(type="discover"), 4.5 * 3600)):
+        claim = host.claim(id_)
+        said = claims(claim["workloadToken"])
+        assert (said["sub"], said["epoch"], said["aud"]) == (id_, claim["leaseEpoch"], "workload"), said
+        assert said["exp"] - said["iat"] == limit, said
+
+
+def test_success_of_what_has_not_run_is_409(host):
+    id_ = host.create()
+    claim = host.claim(id_)
+    lease = {"workloadId": id_, "leaseEpoch": 1}
+    for status in ("claimed", "launched"):
+        answer = host.request("PUT", "workload/success", dict(lease, output={}), claim["workloadToken"])
+        assert answer.status == 409 and status in answer.json["detail"], answer
+        assert host.get(id_)["status"] == status and "output" not in host.get(id_)
+        assert host.request("PUT", "workload/launched", lease, host.launcher["token"]).status == 204
+    assert host.request("PUT", "workload/running", lease, claim["workloadToken"]).status == 204
+    assert host.request("PUT", "workload/success", dict(lease, output={}), claim["workloadToken"]).status == 204
+    # A failure needs nothing to have run.
+    other = host.create()
+    token = host.claim(other)["workloadToken"]
+    assert host.request("PUT", "workload/failure", {"workloadId": other, "leaseEpoch": 1, "source": "x", "reason": "y"}, token).status == 204
 
 
 def test_a_second_claim_gets_a_new_epoch_and_the_old_one_is_gone(host):

@@ -335,25 +335,25 @@ TEST(tokens_are_of_one_workload_and_one_key) {
         create(w, "x", "");
         ASSERT_OK(workload_manager_register(w->manager, "local", &dataplane_id, &token, NULL));
         ASSERT_OK(workload_manager_claim(w->manager, "x", dataplane_id, &c, NULL));
-        ASSERT_OK(workload_manager_authenticate(w->manager, c.token, &caller, NULL));
+        ASSERT_OK(workload_manager_authenticate(w->manager, c.token, false, &caller, NULL));
         assert_string_equal(caller->workload_id, "x");
         assert_int_equal(caller->lease_epoch, 1);
         assert_null(caller->dataplane_id);
         caller = workload_caller_free(caller);
-        ASSERT_OK(workload_manager_authenticate(w->manager, token, &caller, NULL));
+        ASSERT_OK(workload_manager_authenticate(w->manager, token, false, &caller, NULL));
         assert_string_equal(caller->dataplane_id, dataplane_id);
         caller = workload_caller_free(caller);
         /* A new registration, the same dataplane, another token. */
         ASSERT_OK(workload_manager_register(w->manager, "local", &same_id, &second, NULL));
         assert_string_equal(same_id, dataplane_id);
-        ASSERT_ERROR(workload_manager_authenticate(w->manager, token, &caller, NULL), EKEYREJECTED);
+        ASSERT_ERROR(workload_manager_authenticate(w->manager, token, false, &caller, NULL), EKEYREJECTED);
         for (char *p = c.token; *p; p++) {
                 char was = *p;
 
                 *p = was == 'A' ? 'B' : 'A';
                 /* The last character of base64url may carry bits that nobody reads. */
                 if (p[1])
-                        ASSERT_ERROR(workload_manager_authenticate(w->manager, c.token, &caller, NULL), EKEYREJECTED);
+                        ASSERT_ERROR(workload_manager_authenticate(w->manager, c.token, false, &caller, NULL), EKEYREJECTED);
                 *p = was;
         }
 }
