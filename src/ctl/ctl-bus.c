@@ -41,13 +41,16 @@ int ctl_bus_open(Ctl *c, Error **reterr_error) {
         return 0;
 }
 
-int ctl_new_call(Ctl *c, const char *member, sd_bus_message **ret, Error **reterr_error) {
+int ctl_new_call_to(Ctl *c, const char *service, const char *path, const char *interface, const char *member,
+                    sd_bus_message **ret, Error **reterr_error) {
         int r;
 
         r = ctl_bus_open(c, reterr_error);
-        if (r >= 0)
-                r = sd_bus_message_new_method_call(c->bus, ret, CTL_SERVICE, CTL_MANAGER_PATH, CTL_MANAGER, member);
-        return r;
+        return r < 0 ? r : sd_bus_message_new_method_call(c->bus, ret, service, path, interface, member);
+}
+
+int ctl_new_call(Ctl *c, const char *member, sd_bus_message **ret, Error **reterr_error) {
+        return ctl_new_call_to(c, CTL_SERVICE, CTL_MANAGER_PATH, CTL_MANAGER, member, ret, reterr_error);
 }
 
 /* What the bus itself says when it cannot give the call to anybody. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* gantryctl's way to org.gantry.Server1. */
+/* gantryctl's way to org.gantry.Server1, and to the others. */
 
 #include "ctl/ctl.h"
 
@@ -16,7 +16,10 @@
 /* Opens the bus: the system's, that of -H, or $GANTRY_BUS_ADDRESS. Called by the others. */
 int ctl_bus_open(Ctl *c, Error **reterr_error);
 
-/* A new call to the manager, to be filled and given to ctl_send(). */
+/* A new call to any of the suite's daemons, to be filled and given to ctl_send(). */
+int ctl_new_call_to(Ctl *c, const char *service, const char *path, const char *interface, const char *member,
+                    sd_bus_message **ret, Error **reterr_error);
+/* The same to the server's manager. */
 int ctl_new_call(Ctl *c, const char *member, sd_bus_message **ret, Error **reterr_error);
 /* Sends it and waits. The peer's sentence comes back as the error; -ECONNREFUSED: nobody is there. */
 int ctl_send(Ctl *c, sd_bus_message *m, sd_bus_message **ret_reply, Error **reterr_error);

@@ -14,11 +14,13 @@
 #include "ctl/verb-connector.h"
 #include "ctl/verb-job.h"
 #include "ctl/verb-status.h"
+#include "ctl/verb-workflow.h"
 #include "ctl/verb-workspace.h"
 
 static const CtlNoun *const nouns[] = {
         &ctl_noun_status,      &ctl_noun_sync,      &ctl_noun_job,       &ctl_noun_connection, &ctl_noun_source,
-        &ctl_noun_destination, &ctl_noun_connector, &ctl_noun_workspace, &ctl_noun_web,
+        &ctl_noun_destination, &ctl_noun_connector, &ctl_noun_workspace, &ctl_noun_workflow,
+        &ctl_noun_web,
 };
 
 /* What an option is called, and whether it takes an argument. */

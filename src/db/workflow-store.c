@@ -42,6 +42,17 @@ int workflow_store_list_open(Db *db, const ListOptions *options, WorkflowArray *
                              reterr_error);
 }
 
+int workflow_store_list(Db *db, const WorkflowFilter *filter, const ListOptions *options, WorkflowArray *ret,
+                        Error **reterr_error) {
+        const char *type = (int) filter->type < 0 ? NULL : workflow_type_to_string(filter->type);
+        const char *status = (int) filter->status < 0 ? NULL : workflow_status_to_string(filter->status);
+
+        return db_list_whole(db, filter->status == WORKFLOW_OPEN ? SQL_WORKFLOW_PAGE_OPEN : SQL_WORKFLOW_PAGE_ENDED,
+                             BINDS(B_PAGE(options), B_TEXT("type", type), B_TEXT("status", status),
+                                   B_TEXT("connection_id", filter->connection_id)),
+                             &workflow_model, ret, reterr_error);
+}
+
 int workflow_store_next_wake(Db *db, usec_t *ret, Error **reterr_error) {
         int64_t t = 0;
         int r;

@@ -16,6 +16,15 @@ int workflow_store_get_open(Db *db, WorkflowType type, const char *connection_id
 /* The open one that waits for this workload; -ENOENT. */
 int workflow_store_get_by_workload(Db *db, const char *workload_id, Workflow **ret, Error **reterr_error);
 int workflow_store_list_open(Db *db, const ListOptions *options, WorkflowArray *ret, Error **reterr_error);
+typedef struct WorkflowFilter {
+        WorkflowStatus status;     /* _WORKFLOW_STATUS_INVALID: all that have ended */
+        WorkflowType type;         /* _WORKFLOW_TYPE_INVALID: all */
+        const char *connection_id; /* NULL: of all, and of none */
+} WorkflowFilter;
+/* The newest first: the open ones by their making, others by their end. Without input and result. */
+int workflow_store_list(Db *db, const WorkflowFilter *filter, const ListOptions *options, WorkflowArray *ret,
+                        Error **reterr_error);
+
 /* When the next timer of an open one fires; 0: there is none. */
 int workflow_store_next_wake(Db *db, usec_t *ret, Error **reterr_error);
 

@@ -165,10 +165,25 @@ static void on_done(JsonObject *result, const char *reason, void *userdata) {
 
 /* --- methods --- */
 
+static void on_job_started(int64_t job_id, int r, const Error *error, void *userdata) {
+        _cleanup_(sd_bus_error_free) sd_bus_error e = SD_BUS_ERROR_NULL;
+        Pending *p = userdata;
+
+        unlink_pending(p->bus, p);
+        p->bus->touch(p->bus->userdata);
+        if (r < 0) {
+                (void) bus_error_from(&e, r, error);
+                (void) sd_bus_reply_method_error(p->message, &e);
+        } else
+                (void) sd_bus_reply_method_return(p->message, "x", job_id);
+        pending_free(p);
+}
+
 static int method_start_job(sd_bus_message *m, void *userdata, sd_bus_error *reterr_bus) {
         const char *connection_id, *job_type, *options;
         _cleanup_error_ Error *error = NULL;
         WorkflowBus *b = userdata;
+        Pending *p = NULL;
         int64_t job_id = 0;
         int r;
 
@@ -176,7 +191,16 @@ static int method_start_job(sd_bus_message *m, void *userdata, sd_bus_error *ret
         if (r >= 0)
                 r = sd_bus_message_read(m, "sss", &connection_id, &job_type, &options);
         if (r >= 0)
-                r = workflow_manager_start_job(b->manager, connection_id, job_type, options, &job_id, &error);
+                r = pend(b, m, /* workload_id= */ NULL, &p);
+        if (r >= 0)
+                r = workflow_manager_replace_job(b->manager, connection_id, job_type, options, on_job_started, p,
+                                                 &job_id, &error);
+        if (r > 0)
+                return 1;
+        if (p) {
+                unlink_pending(b, p);
+                pending_free(p);
+        }
         return r < 0 ? bus_error_from(reterr_bus, r, error) : sd_bus_reply_method_return(m, "x", job_id);
 }
 
@@ -343,7 +367,11 @@ int workflow_bus_new(sd_bus *bus, void (*touch)(void *userdata), void *userdata,
         if (!b)
                 return -ENOMEM;
         *b = (WorkflowBus) { .bus = bus, .touch = touch, .userdata = userdata, .wake_at = USEC_INFINITY,
-                             .wake_promised = USEC_INFINITY };
+                             .wake_promised = USEC_INFINITY, .polkit = polkit_new() };
+        if (!b->polkit) {
+                free(b);
+                return -ENOMEM;
+        }
         *ret = b;
         return 0;
 }
@@ -353,13 +381,19 @@ WorkflowPort workflow_bus_port(WorkflowBus *b) {
 }
 
 int workflow_bus_add(WorkflowBus *b, WorkflowManager *m) {
+        int r;
+
         b->manager = m;
-        return sd_bus_add_object_vtable(b->bus, &b->object, "/org/gantry/Workflow1", "org.gantry.Workflow1.Manager",
-                                        vtable, b);
+        r = sd_bus_add_object_vtable(b->bus, &b->object, "/org/gantry/Workflow1", "org.gantry.Workflow1.Manager",
+                                     vtable, b);
+        if (r < 0)
+                return r;
+        return sd_bus_add_object_vtable(b->bus, &b->workflows, "/org/gantry/Workflow1",
+                                        "org.gantry.Workflow1.Workflows", workflow_bus_workflows, b);
 }
 
 bool workflow_bus_is_busy(WorkflowBus *b) {
-        if (b->pending || b->timer_call)
+        if (b->pending || b->timer_call || polkit_is_busy(b->polkit))
                 return true;
         if (b->wake_promised == b->wake_at || b->wake_at == USEC_INFINITY)
                 return false;
@@ -371,6 +405,8 @@ WorkflowBus *workflow_bus_free(WorkflowBus *b) {
         if (!b)
                 return NULL;
         sd_bus_slot_unref(b->object);
+        sd_bus_slot_unref(b->workflows);
+        polkit_free(b->polkit);
         sd_bus_slot_unref(b->timer_call);
         while (b->pending) {
                 Pending *p = b->pending;

@@ -6,8 +6,10 @@
 #include "db/connection-store.h"
 #include "db/definition-store.h"
 #include "db/job-store.h"
+#include "db/workflow-store.h"
 #include "workflow/actor-input.h"
 #include "workflow/install-workflow.h"
+#include "workflow/job-successor.h"
 #include "workflow/sync-outcome.h"
 #include "workflow/workflow-dispatch.h"
 #include "workflow/workload-digest.h"
@@ -99,6 +101,7 @@ static void tell_wake(WorkflowManager *m) {
 }
 
 void workflow_manager_arm(WorkflowManager *m) {
+        m->armed = true;
         (void) m->options.env->ops->timer_set(m->timer, env_now(m->options.env, ENV_CLOCK_MONOTONIC));
 }
 
@@ -186,15 +189,44 @@ int workflow_manager_start_job(WorkflowManager *m, const char *connection_id, co
         return 0;
 }
 
-static int cancel_job(WorkflowManager *m, int64_t job_id, const char *reason, Error **reterr_error) {
-        _cleanup_free_ char *id = workflow_id_of_job(job_id);
-        _cleanup_json_ JsonObject *payload = json_object_new_object();
+Db *workflow_manager_db(WorkflowManager *m) {
+        return m->options.db;
+}
 
-        if (!id || !payload || json_add_string(payload, "reason", reason) < 0)
+int workflow_manager_cancel_workflow(WorkflowManager *m, const char *id, const char *reason, Error **reterr_error) {
+        _cleanup_json_ JsonObject *payload = json_object_new_object();
+        _cleanup_(workflow_freep) Workflow *w = NULL;
+        int r;
+
+        if (!payload || json_add_string(payload, "reason", reason) < 0)
+                return -ENOMEM;
+        if (workflow_engine_is_open(m->engine, id))
+                return workflow_engine_signal(m->engine, id, "cancel", payload, reterr_error);
+        r = workflow_store_get(m->options.db, id, &w, reterr_error);
+        return r < 0 ? r : error_set(reterr_error, -ESRCH, "The workflow '%s' has ended", id);
+}
+
+int workflow_manager_cancel(WorkflowManager *m, int64_t job_id, const char *reason, Error **reterr_error) {
+        _cleanup_free_ char *id = workflow_id_of_job(job_id);
+
+        if (!id)
                 return -ENOMEM;
         if (!workflow_engine_is_open(m->engine, id))
                 return error_set(reterr_error, -ESRCH, "Job is not currently running");
-        return workflow_engine_signal(m->engine, id, "cancel", payload, reterr_error);
+        return workflow_manager_cancel_workflow(m, id, reason, reterr_error);
+}
+
+int workflow_manager_replace_job(WorkflowManager *m, const char *connection_id, const char *job_type,
+                                 const char *options, WorkflowJobStarted done, void *userdata, int64_t *ret_job_id,
+                                 Error **reterr_error) {
+        int r;
+
+        r = workflow_manager_start_job(m, connection_id, job_type, options, ret_job_id, reterr_error);
+        if (r != -EBUSY || !job_type_replaces(job_type_from_string(job_type)))
+                return r;
+        error_free(reterr_error ? TAKE_PTR(*reterr_error) : NULL);
+        r = job_successor_add(m, connection_id, job_type, options, done, userdata);
+        return r < 0 ? r : 1;
 }
 
 int workflow_manager_cancel_job(WorkflowManager *m, int64_t job_id, Error **reterr_error) {
@@ -202,7 +234,7 @@ int workflow_manager_cancel_job(WorkflowManager *m, int64_t job_id, Error **rete
         int r;
 
         r = job_store_get(m->options.db, job_id, &job, reterr_error);
-        return r < 0 ? r : cancel_job(m, job_id, "Cancelled by a person", reterr_error);
+        return r < 0 ? r : workflow_manager_cancel(m, job_id, "Cancelled by a person", reterr_error);
 }
 
 /* --- schedules --- */
@@ -267,7 +299,7 @@ int workflow_manager_connection_changed(WorkflowManager *m, const char *connecti
                 return 0;
         if (r >= 0 && c->status == CONNECTION_DEPRECATED &&
             job_store_get_live(m->options.db, connection_id, &job, NULL) >= 0)
-                r = cancel_job(m, job->id, "The connection was deleted", NULL);
+                r = workflow_manager_cancel(m, job->id, "The connection was deleted", NULL);
         host_committed(m);
         return r == -ESRCH ? 0 : r;
 }
@@ -483,6 +515,9 @@ static int on_timer(EnvSource *s, usec_t now, void *userdata) {
         usec_t at, next;
         int r;
 
+        m->armed = false;
+        /* Before a schedule takes a place that one of these has waited for. */
+        job_successor_process(m);
         r = run_schedules(m, &error);
         if (r < 0)
                 log_warning("The schedules can't be read, trying again: %s", error_message(error, r));
@@ -493,6 +528,9 @@ static int on_timer(EnvSource *s, usec_t now, void *userdata) {
         if (read_next_run(m, NULL) >= 0 && r == 0)
                 next = m->next_run;
         at = MIN(at, monotonic_of(m, next));
+        /* What was done here may have made something else possible. */
+        if (m->armed)
+                at = MIN(at, env_now(m->options.env, ENV_CLOCK_MONOTONIC));
         (void) m->options.env->ops->timer_set(m->timer, at);
         tell_wake(m);
         return 0;
@@ -539,7 +577,7 @@ bool workflow_manager_is_busy(WorkflowManager *m) {
         void *value;
         size_t i = 0;
 
-        if (m->waiters || workflow_engine_is_busy(m->engine) || m->next_run <= wall(m))
+        if (m->waiters || m->successors || workflow_engine_is_busy(m->engine) || m->next_run <= wall(m))
                 return true;
         while (hashmap_iterate(m->dispatches, &i, NULL, NULL, &value)) {
                 const Dispatch *d = value;
@@ -591,6 +629,7 @@ WorkflowManager *workflow_manager_free(WorkflowManager *m) {
                 free(w->workflow_id);
                 free(w);
         }
+        job_successor_free_all(m);
         history_db_done(&m->history);
         free(m);
         return NULL;

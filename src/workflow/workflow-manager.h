@@ -45,8 +45,18 @@ bool workflow_manager_is_busy(WorkflowManager *m);
  * -EEXIST: it is not active. */
 int workflow_manager_start_job(WorkflowManager *m, const char *connection_id, const char *job_type,
                                const char *options, int64_t *ret_job_id, Error **reterr_error);
+/* The same, but for what replaces a running job: a clear, reset or refresh cancels it and starts at its end. 0: started
+ * already, `done` will not come; 1: it will. `done` is never called from inside. */
+typedef void (*WorkflowJobStarted)(int64_t job_id, int r, const Error *error, void *userdata);
+int workflow_manager_replace_job(WorkflowManager *m, const char *connection_id, const char *job_type,
+                                 const char *options, WorkflowJobStarted done, void *userdata, int64_t *ret_job_id,
+                                 Error **reterr_error);
 /* -ENOENT; -ESRCH: it has ended. */
 int workflow_manager_cancel_job(WorkflowManager *m, int64_t job_id, Error **reterr_error);
+/* The same by the workflow's id, also of checks, discovers and specs that somebody waits for. */
+int workflow_manager_cancel_workflow(WorkflowManager *m, const char *id, const char *reason, Error **reterr_error);
+/* To look at what is stored. */
+Db *workflow_manager_db(WorkflowManager *m);
 int workflow_manager_connection_changed(WorkflowManager *m, const char *connection_id, Error **reterr_error);
 
 /* Comes once: `result` is a workload's result (workflow/workload-request.h), or NULL with a reason. */

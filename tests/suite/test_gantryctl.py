@@ -8,7 +8,7 @@ import threading
 import time
 
 import pytest
-from workflow_host import Suite, completed, failed, well
+from workflow_host import SPEC, Suite, completed, failed, well
 from workload_host import BUILD, PATIENCE
 
 EVIL = "a\x1b]52;c;aGk=\x07b\u009b31mc\u202ed"
@@ -136,6 +136,10 @@ def test_things_are_made_found_by_name_and_removed(control):
     control.ctl("workspace", "add", "second")
     assert {w["name"] for w in control.json("workspace", "list")} == {"test", "second"}
     assert control.json("source", "list", "--workspace=second") == []
+    assert "Removed the workspace" in control.ctl("workspace", "remove", "second").stdout
+    assert {w["name"] for w in control.json("workspace", "list")} == {"test"}
+    control.ctl("workspace", "remove", "second", code=4)
+    assert "has sources" in control.ctl("workspace", "remove", "test", code=1).stderr
 
 
 def test_a_sync_is_started_waited_for_and_shown(control):
@@ -164,6 +168,54 @@ def test_what_failed_in_part_and_what_was_cancelled_have_codes_of_their_own(cont
     failed_job = str(control.json("job", "list", "--status=failed")[0]["jobId"])
     assert "source: it broke" in control.ctl("job", "show", failed_job).stdout
     assert "There is no job '99'" in control.ctl("job", "logs", "99", code=4).stderr
+
+
+def test_workflows_are_listed_shown_and_cancelled(control):
+    with control.serving(lambda kind, attempt: completed(2) if kind == "sync" else well(kind, attempt)):
+        control.ctl("sync", "start", "test", "--wait")
+        control.ctl("source", "check", "source")
+    listed = control.json("workflow", "list")
+    assert [(w["type"], w["status"]) for w in listed] == [("check", "completed"), ("sync", "completed")], listed
+    job = control.json("sync", "start", "test")["jobId"]
+    listed = control.json("workflow", "list")
+    assert [(w["id"], w["status"]) for w in listed][0] == (f"job-{job}", "open") and len(listed) == 3
+    assert [w["id"] for w in control.json("workflow", "list", "--status=open")] == [f"job-{job}"]
+    assert len(control.json("workflow", "list", "--limit=2")) == 2 and control.json("workflow", "list", "--type=spec") == []
+    assert {w["type"] for w in control.json("workflow", "list", "test")} == {"sync"}
+    shown = control.json("workflow", "show", str(job))
+    assert shown["jobId"] == job and shown["history"][0]["type"] == "started" and shown["input"]["jobId"] == job
+    assert "activity-scheduled" in control.ctl("workflow", "show", f"job-{job}").stdout
+    assert "told to end" in control.ctl("workflow", "cancel", f"job-{job}").stdout
+    control.ctl("job", "wait", str(job), code=6)
+    control.ctl("workflow", "cancel", str(job), code=1)
+    for verb in ("show", "cancel"):
+        assert "There is no workflow" in control.ctl("workflow", verb, "job-99", code=4).stderr
+    for wrong in (("--status=odd",), ("--type=odd",)):
+        control.ctl("workflow", "list", *wrong, code=78)
+    control.ctl("workflow", "list", "--limit=0", code=2)
+    assert "WORKFLOW" in control.ctl("workflow", "list").stdout
+
+
+def test_the_history_of_a_workflow_shows_no_secret(control):
+    """Neither what it refers to nor what was sealed for it, though that is stored."""
+    control.sql("UPDATE definition SET spec = ?", (json.dumps(SPEC),))
+    config = control.directory / "config.json"
+    config.write_text('{"password": "open sesame"}')
+    with control.serving(lambda kind, attempt: completed(2) if kind == "sync" else well(kind, attempt)):
+        made = control.json("source", "add", "secret", "--connector=source", f"--config={config}")["sourceId"]
+        control.ctl("source", "check", "secret", f"--config={config}")
+        connection = control.json("connection", "add", "secret", "--source=secret", "--destination=destination")["connectionId"]
+        control.ctl("sync", "start", "secret", "--wait")
+    assert made in str(control.sql("SELECT payload FROM workflow_event"))
+    stored = str(control.sql("SELECT payload FROM workflow_event")) + str(control.sql("SELECT content FROM workload_text"))
+    assert "_secret" in stored and "_sealed" in stored and "open sesame" not in stored
+    listed = control.json("workflow", "list")
+    assert {w["type"] for w in listed} >= {"check", "discover", "sync"} and connection in str(listed)
+    whole = "".join(control.ctl("workflow", "show", w["id"], "--json").stdout for w in listed)
+    assert "**********" in whole and not any(word in whole for word in ("_secret", "_sealed", "open sesame"))
+    for path in control.directory.iterdir():
+        if path.is_file() and path != config:
+            assert b"open sesame" not in path.read_bytes(), path
 
 
 def test_T31_logs_and_names_cannot_steer_a_terminal(control):

@@ -4,6 +4,7 @@
 import json
 import os
 import random
+import signal
 import threading
 import time
 
@@ -94,6 +95,86 @@ def test_W02_one_job_at_a_time_and_nothing_to_cancel_when_idle(suite):
     with pytest.raises(dbus.DBusException) as e:
         suite.start_job(connection_id="nobody")
     assert e.value.get_dbus_name() == "org.gantry.Error.NotFound"
+
+
+def running_sync(suite):
+    """A sync whose runner is at work."""
+    job_id = suite.start_job()
+    while True:
+        runner = suite.take()
+        if runner.id.endswith("_sync"):
+            return job_id, runner
+        suite.answer(runner)
+
+
+@pytest.mark.parametrize("kind", ["clear", "reset", "refresh"])
+def test_W02_a_clear_or_refresh_cancels_the_sync_that_runs_and_starts_at_its_end(suite, kind):
+    job_id, runner = running_sync(suite)
+    options = json.dumps({"streams": [{"name": "users"}]} | ({"refreshMode": "Truncate"} if kind == "refresh" else {}))
+    second = serve_call(suite, lambda: suite.start_job(kind, options))
+    assert second == job_id + 1 and suite.job(job_id)[:2] == ("cancelled", 1)
+    assert runner.put("heartbeat").status == 410
+    (failure,) = suite.sql("SELECT failure FROM attempt WHERE job_id = ?", (job_id,))[0]
+    assert json.loads(failure)["failures"][0]["failureType"] == "manual_cancellation"
+    suite.serve(suite.ended(second))
+    assert suite.job(second)[0] == "succeeded"
+    assert suite.sql("SELECT type FROM job WHERE id = ?", (second,)) == [(kind,)]
+    # When nothing runs it just starts.
+    assert suite.run_job(kind, options) == second + 1
+
+
+def test_W02_a_clear_takes_the_place_of_a_clear_and_each_caller_gets_its_job(suite):
+    job_id, _ = running_sync(suite)
+    calls = [in_background(lambda: suite.start_job("clear")) for _ in range(3)]
+    suite.serve(lambda: not any(thread.is_alive() for _, thread in calls))
+    jobs = sorted(get() for get, _ in calls)
+    assert jobs == [job_id + 1, job_id + 2, job_id + 3]
+    with pytest.raises(dbus.DBusException, match="Busy"):
+        suite.start_job()
+    suite.serve(suite.ended(jobs[-1]))
+    assert [suite.job(j)[0] for j in (job_id, *jobs)][-1] == "succeeded" and suite.job(job_id)[0] == "cancelled"
+    assert all(suite.job(j)[0] in ("cancelled", "succeeded") for j in jobs)
+    assert suite.job(suite.run_job())[0] == "succeeded"
+
+
+def test_W02_a_schedule_does_not_come_before_the_clear(suite):
+    job_id, _ = running_sync(suite)
+    suite.sql("UPDATE connection SET schedule_type = 'basic', schedule_data = '{\"units\":1,\"timeUnit\":\"minutes\"}', next_run = 1")
+    suite.workflow("ConnectionChanged", suite.connection_id)
+    suite.sql("UPDATE connection SET next_run = 1")
+    second = serve_call(suite, lambda: suite.start_job("clear"))
+    assert suite.sql("SELECT type FROM job WHERE id > ? ORDER BY id LIMIT 1", (job_id,)) == [("clear",)]
+    suite.serve(suite.ended(second))
+
+
+def test_W02_a_caller_whose_daemon_dies_is_told_and_may_ask_again(suite):
+    job_id, runner = running_sync(suite)
+    suite.peer("Launcher1")
+    suite.process.send_signal(signal.SIGSTOP)  # so that the cancel takes long
+    get, thread = in_background(lambda: suite.start_job("clear"))
+    while suite.sql("SELECT count(*) FROM workflow_event WHERE type = 'signal-received'") == [(0,)]:
+        assert thread.is_alive()
+        time.sleep(0.02)
+    suite.kill_workflow()
+    with pytest.raises(dbus.DBusException):
+        get()
+    suite.process.send_signal(signal.SIGCONT)
+    suite.start_workflow()
+    suite.serve(suite.ended(job_id))
+    assert suite.job(job_id)[0] == "cancelled" and runner.put("heartbeat").status == 410
+    assert suite.sql("SELECT count(*) FROM job") == [(1,)]  # it was not accepted
+    assert suite.run_job("clear") == job_id + 1
+
+
+def test_W02_what_cannot_start_leaves_the_sync_alone(suite):
+    job_id, runner = running_sync(suite)
+    for kind, options in (("dance", ""), ("clear", "[]"), ("clear", "{"), ("refresh", json.dumps({"streams": 5}))):
+        with pytest.raises(dbus.DBusException, match="InvalidArgument"):
+            suite.start_job(kind, options)
+    assert runner.put("heartbeat").status == 204
+    suite.answer(runner)
+    suite.serve(suite.ended(job_id))
+    assert suite.job(job_id)[0] == "succeeded"
 
 
 def test_partial_failures_are_retried_at_once(suite):

@@ -106,7 +106,7 @@ class Suite(Host):
 
     def alive(self):
         for process in (self.process, self.workflow_process):
-            assert process is None or process.poll() in (None, -9), self.said()
+            assert process is None or process.poll() in (None, -9), f"{process.args} left with {process.poll()}: {self.said()}"
 
     def answer(self, runner, script=well):
         kind = runner.id.rsplit("_", 1)[1]
