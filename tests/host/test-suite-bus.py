@@ -1,0 +1,410 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# host: timeout=1800
+"""What a local user can do to the daemons by the bus, by sockets, files and his environment (T62 to T72)."""
+
+import json
+import os
+import pathlib
+import re
+import signal
+import stat
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, "/mnt/tests/host")
+import bususer  # noqa: E402
+import suite  # noqa: E402
+
+API = suite.Api()
+MANAGER = ("/org/gantry/Server1", "org.gantry.Server1.Manager")
+DENIED = "org.gantry.Error.AccessDenied"
+RULES = pathlib.Path("/etc/polkit-1/rules.d/10-test.rules")
+UNITS = ("gantry-server.service", "gantry-workflow.service")
+
+
+def setup():
+    for user in ("alice", "carol"):
+        suite.out("useradd", "--create-home", user)
+    suite.out("useradd", "--create-home", "--groups", "gantry-admin", "bob")
+
+
+def set_rules(text=""):
+    """polkit's rules beside the installed ones; it reads them anew."""
+    RULES.write_text(f"polkit.addRule(function (action, subject) {{ {text} }});\n")
+    suite.out("systemctl", "restart", "polkit.service")
+
+
+def slow(user, seconds, verdict):
+    """A rule that takes its time about one user."""
+    return f'if (subject.user == "{user}") {{ polkit.spawn(["sleep", "{seconds}"]); return polkit.Result.{verdict}; }}'
+
+
+def workspaces():
+    return {w["name"] for w in API.ask("GET", "/workspaces?limit=100")["data"]}
+
+
+def memory(unit):
+    text = pathlib.Path(f"/proc/{suite.main_pid(unit)}/status").read_text()
+    return int(re.search(r"VmRSS:\s+(\d+)", text).group(1))
+
+
+def journal_has(pattern):
+    return re.search(pattern, suite.out("journalctl", "--no-pager", "-o", "cat", "-u", "gantry-*"))
+
+
+# --- T62: gone before the answer ---------------------------------------------------------------------------------------
+
+def send_and_go(name, pause):
+    """CreateWorkspace without waiting for anything; the connection is closed a moment later."""
+    import dbus
+    bus = bususer.connect()
+    message = dbus.lowlevel.MethodCallMessage("org.gantry.Server1", *MANAGER, "CreateWorkspace")
+    message.append(dbus.types.UnixFd(bususer.memfd({"name": name})), signature="h")
+    bus.send_message(message)
+    bus.flush()
+    time.sleep(pause)
+    bus.close()
+    return name
+
+
+def test_T62_who_leaves_while_polkit_thinks_is_denied():
+    set_rules(slow("alice", 1, "NO"))
+    before = workspaces()
+    for i in range(8):
+        bususer.as_user("alice", send_and_go, f"t62-{i}", i * 0.2)
+    set_rules(slow("alice", 1, "NOT_HANDLED"))
+    for i in range(60):
+        bususer.as_user("alice", send_and_go, f"t62-fast-{i}", i % 6 * 0.002)
+    # A call of somebody else's comes after all of these, and the daemon is the same.
+    pid = suite.main_pid(UNITS[0])
+    assert bususer.as_user("bob", bususer.call, *MANAGER, "CreateWorkspace", [("h", {"name": "t62-bob"})]) == "done"
+    assert workspaces() == before | {"t62-bob"} and suite.main_pid(UNITS[0]) == pid
+    # Positive control: of one who may, the same is carried out.
+    bususer.as_user("bob", send_and_go, "t62-bob-goes", 5)
+    suite.until(lambda: "t62-bob-goes" in workspaces(), "what bob asked for")
+
+
+# --- T63: what is judged is what is done -------------------------------------------------------------------------------
+
+def two_calls(first, second, fd_first):
+    """Two updates of one object in flight at a time; while they wait, the first one's memfd is written to."""
+    import dbus
+    bus = bususer.connect()
+    answers, descriptor = [], bususer.memfd({"name": first})
+    path, interface = fd_first
+    for d in (descriptor, bususer.memfd({"name": second})):
+        message = dbus.lowlevel.MethodCallMessage("org.gantry.Server1", path, interface, "Update")
+        message.append(dbus.types.UnixFd(d), dbus.Int64(0), signature="hx")
+        answers.append(message)
+    pending = [bus.send_message_with_reply(m, lambda *_: None, 120) for m in answers]
+    bus.flush()
+    try:
+        os.pwrite(descriptor, b'{"name": "swapped"}', 0)
+        written = True
+    except OSError:
+        written = False
+    for p in pending:
+        p.block()
+    bus.close()
+    return written
+
+
+def test_T63_what_is_judged_is_what_is_done():
+    source = API.source("t63", sourceType="faker", count=1)
+    where = f"/org/gantry/Server1/source/{bususer.encode(source)}", "org.gantry.Server1.Source"
+    set_rules(slow("carol", 2, "YES"))
+    assert bususer.as_user("carol", two_calls, "one", "two", where) is False, "a memfd that was handed over could be changed"
+    assert API.ask("GET", f"/sources/{source}")["name"] == "two"  # in their order
+    set_rules(slow("carol", 2, "NO"))
+    bususer.as_user("carol", two_calls, "three", "four", where)
+    assert API.ask("GET", f"/sources/{source}")["name"] == "two"
+
+
+# --- T64: who is asked about -------------------------------------------------------------------------------------------
+
+def test_T64_the_subject_is_the_callers_name_on_the_bus():
+    set_rules()
+    monitor = subprocess.Popen(["busctl", "monitor", "--json=short", "--match=interface='org.freedesktop.PolicyKit1.Authority'"],
+                               stdout=subprocess.PIPE, text=True)
+    try:
+        suite.until(lambda: "busctl" in suite.out("busctl", "list"), "the monitor")
+        seen = []
+        while not seen:
+            assert bususer.as_user("bob", bususer.call, *MANAGER, "ListJobs", [("s", ""), ("t", 0), ("u", 1)]) == "done"
+            assert bususer.as_user("bob", bususer.call, "/org/gantry/Workflow1", "org.gantry.Workflow1.Workflows", "List",
+                                   [("s", ""), ("t", 0), ("u", 1)]) == "done"
+            os.set_blocking(monitor.stdout.fileno(), False)
+            seen = [m for m in map(json.loads, monitor.stdout) if m.get("member") == "CheckAuthorization"]
+    finally:
+        monitor.terminate()
+        monitor.wait()
+    for message in seen:
+        (kind, details), action = message["payload"]["data"][:2]
+        assert kind == "system-bus-name" and set(details) == {"name"} and action.startswith("org.gantry."), message
+
+
+# --- T65: polkit that does not answer ----------------------------------------------------------------------------------
+
+def many_calls(n):
+    """n calls on some connections at a time; how each was answered."""
+    import dbus
+    buses = [bususer.connect() for _ in range(4)]
+    pending, errors = [], []
+    for i in range(n):
+        message = dbus.lowlevel.MethodCallMessage("org.gantry.Server1", *MANAGER, "ListJobs")
+        message.append("", dbus.UInt64(0), dbus.UInt32(1), signature="stu")
+        pending.append(buses[i % 4].send_message_with_reply(message, lambda m: errors.append(m.get_error_name() or "done"), 300))
+    for bus in buses:
+        bus.flush()
+    for p in pending:
+        p.block()
+    for bus in buses:
+        bus.close()
+    return sorted(map(str, errors))
+
+
+def test_T65_of_many_calls_that_wait_few_are_kept():
+    set_rules(slow("alice", 1, "YES"))
+    answers = bususer.as_user("alice", many_calls, 60)
+    assert answers.count("done") <= 16 and answers.count("org.gantry.Error.Busy") >= 44, answers
+    assert answers.count("done") >= 1 and set(answers) == {"done", "org.gantry.Error.Busy"}
+    # Nothing is left of them, and others are served.
+    set_rules()
+    assert bususer.as_user("bob", many_calls, 10) == ["done"] * 10
+
+
+def test_T65_without_polkit_nobody_is_let_in_but_root():
+    suite.out("systemctl", "mask", "--runtime", "--now", "polkit.service")
+    try:
+        for member, arguments in (("ListJobs", [("s", ""), ("t", 0), ("u", 1)]), ("CreateWorkspace", [("h", {"name": "t65"})])):
+            for user in ("alice", "bob", "nobody"):
+                assert bususer.as_user(user, bususer.call, *MANAGER, member, arguments) != "done", (user, member)
+            assert bususer.call(*MANAGER, member, arguments) == "done", member
+        assert [w for w in workspaces() if w == "t65"] == ["t65"]
+    finally:
+        suite.out("systemctl", "unmask", "--runtime", "polkit.service")
+        suite.out("systemctl", "start", "polkit.service")
+    assert bususer.as_user("bob", bususer.call, *MANAGER, "ListJobs", [("s", ""), ("t", 0), ("u", 1)]) == "done"
+
+
+def test_T65_polkit_that_dies_while_it_thinks_denies():
+    set_rules(slow("carol", 8, "YES"))
+    wait = bususer.start("carol", bususer.call, *MANAGER, "CreateWorkspace", [("h", {"name": "t65-carol"})])
+    suite.until(lambda: suite.out("pgrep", "-x", "sleep", check=False), "the rule")
+    os.kill(suite.main_pid("polkit.service"), signal.SIGKILL)
+    answer = wait()
+    assert answer != "done" and "t65-carol" not in workspaces(), answer
+    set_rules()
+
+
+# --- T66: floods -------------------------------------------------------------------------------------------------------
+
+def flood():
+    """Calls without waiting, of every wrong kind, until the bus or the daemon stops this."""
+    import dbus
+    sent = 0
+    for what in range(6):
+        bus = bususer.connect()
+        try:
+            for i in range(3000 if what < 4 else 40):
+                message = dbus.lowlevel.MethodCallMessage("org.gantry.Server1", *MANAGER, ["ListJobs", "Nothing", "ListSources", "Sync",
+                                                                                          "ListJobs", "CreateSource"][what])
+                if what == 0:
+                    message.append(dbus.Array([dbus.Byte(7)] * 10, signature="y"), signature="ay")
+                elif what == 2:
+                    message.append("", dbus.UInt64(2**64 - 1), dbus.UInt32(0), signature="stu")
+                elif what == 3:
+                    message.append("x" * 3000, "{" * 3000, signature="ss")
+                elif what == 4:
+                    message.append("x" * 10**6, dbus.UInt64(0), dbus.UInt32(0), signature="stu")
+                elif what == 5:
+                    message.append([dbus.types.UnixFd(0)] * 16, signature="ah")
+                bus.send_message(message)
+                sent += 1
+            bus.flush()
+            for i in range(400):
+                bus.add_match_string_non_blocking(f"type='signal',sender='org.gantry.Server1',arg0='{i}'")
+            bus.flush()
+            time.sleep(1)  # the answers are not read meanwhile
+        except Exception:  # the bus has had enough
+            pass
+        finally:
+            bus.close()
+    return sent
+
+
+def test_T66_floods_do_not_grow_or_end_the_daemon():
+    set_rules()
+    assert bususer.as_user("bob", many_calls, 10) == ["done"] * 10
+    pid, before = suite.main_pid(UNITS[0]), memory(UNITS[0])
+    for user in ("alice", "bob"):
+        assert bususer.as_user(user, flood) > 0
+        assert bususer.as_user("bob", bususer.call, *MANAGER, "ListJobs", [("s", ""), ("t", 0), ("u", 1)]) == "done"
+    assert suite.main_pid(UNITS[0]) == pid and memory(UNITS[0]) < 2 * before + 8192, (before, memory(UNITS[0]))
+
+
+# --- T67: names --------------------------------------------------------------------------------------------------------
+
+def own(name):
+    import dbus
+    bus = bususer.connect()
+    try:
+        return bus.request_name(name)
+    except dbus.DBusException as error:
+        return error.get_dbus_name()
+
+
+def environment(_):
+    import dbus
+    bus = bususer.connect()
+    try:
+        daemon = dbus.Interface(bus.get_object("org.freedesktop.DBus", "/org/freedesktop/DBus"), "org.freedesktop.DBus")
+        daemon.UpdateActivationEnvironment(dbus.Dictionary({"LD_PRELOAD": "/tmp/evil.so"}, signature="ss"))
+        return "done"
+    except dbus.DBusException as error:
+        return error.get_dbus_name()
+
+
+def test_T67_names_belong_to_the_daemons_users():
+    suite.out("systemctl", "stop", "gantry-server.service", "gantry-workflow.service", "gantry-workload.service", "gantry-launcher.service")
+    refused = "org.freedesktop.DBus.Error.AccessDenied"
+    for name in bususer.SERVICES:
+        for user in ("alice", "bob", "nobody", *(["gantry"] if "Launcher" in name else [])):
+            assert bususer.as_user(user, own, name) == refused, (user, name)
+        assert bususer.as_user("root" if "Launcher" in name else "gantry", own, name) == 1, name  # positive control
+    for user in ("alice", "bob"):
+        assert bususer.as_user(user, environment, None) == refused, user
+    assert bususer.as_user("bob", bususer.call, *MANAGER, "ListJobs", [("s", ""), ("t", 0), ("u", 1)]) == "done"
+    assert b"LD_PRELOAD" not in pathlib.Path(f"/proc/{suite.main_pid(UNITS[0])}/environ").read_bytes()
+
+
+# --- T68: descriptors --------------------------------------------------------------------------------------------------
+
+def hand_over(kind):
+    """CreateWorkspace with a descriptor of some kind; the error, and how long it took."""
+    import dbus
+    bus = bususer.connect()
+    reader = writer = None
+    if kind == "pipe":
+        reader, writer = os.pipe()
+        descriptor = reader
+    elif kind == "socket":
+        import socket
+        reader, writer = socket.socketpair()
+        descriptor = reader.fileno()
+    elif kind == "unsealed":
+        descriptor = os.memfd_create("x", os.MFD_ALLOW_SEALING)
+        os.write(descriptor, b'{"name": "t68"}')
+    elif kind == "half sealed":
+        import fcntl
+        descriptor = os.memfd_create("x", os.MFD_ALLOW_SEALING)
+        os.write(descriptor, b'{"name": "t68"}')
+        fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW)
+    elif kind == "fifo":
+        os.mkfifo(path := f"/tmp/fifo-{os.getpid()}")
+        descriptor = os.open(path, os.O_RDWR)
+    elif kind == "sparse":
+        descriptor = os.memfd_create("x", os.MFD_ALLOW_SEALING)
+        os.truncate(descriptor, 2**40)
+        suite.seal(descriptor)
+    else:
+        descriptor = os.open(kind, os.O_PATH if kind == "/etc/shadow" else os.O_RDONLY)
+    try:
+        bus.get_object("org.gantry.Server1", MANAGER[0], introspect=False).get_dbus_method("CreateWorkspace", MANAGER[1])(
+            dbus.types.UnixFd(descriptor), timeout=suite.PATIENCE)
+    except dbus.DBusException as error:
+        return error.get_dbus_name()
+    return "done"
+
+
+def test_T68_a_descriptor_that_is_no_sealed_memfd_is_refused_at_once():
+    before = workspaces()
+    for kind in ("pipe", "socket", "unsealed", "half sealed", "fifo", "sparse", "/dev/zero", "/dev/null", "/etc/passwd", "/etc", "/etc/shadow",
+                 "/proc/self/status"):
+        answer = bususer.as_user("bob", hand_over, kind)
+        assert answer == "org.gantry.Error.InvalidArgument", (kind, answer)
+    assert workspaces() == before
+    # Nothing on the bus takes the name of a file.
+    for name, path in ((bususer.SERVICES[0], MANAGER[0]), (bususer.SERVICES[1], "/org/gantry/Workflow1")):
+        xml = suite.out("busctl", "introspect", "--xml-interface", name, path)
+        assert not re.search(r'name="\w*(file|directory|filename|path)\w*" (type="s" )?direction="in"', xml, re.I), name
+
+
+# --- T69, T70: files and sockets ---------------------------------------------------------------------------------------
+
+def test_T69_nothing_of_ours_lies_where_others_write():
+    for root in ("/tmp", "/var/tmp", "/dev/shm"):
+        ours = [p for p in pathlib.Path(root).rglob("*") if not p.is_symlink() and p.owner() in ("gantry", "gantry-files") and p.is_file()]
+        assert not ours, ours
+    for path, mode in (("/run/gantry", 0o755), ("/var/lib/gantry", 0o750), ("/var/lib/gantry/logs", 0o750)):
+        found = os.lstat(path)
+        assert stat.S_ISDIR(found.st_mode) and found.st_mode & 0o7777 & ~mode == 0 and found.st_mode & 0o022 == 0, (path, oct(found.st_mode))
+    for path in pathlib.Path("/var/lib/gantry").rglob("*"):
+        assert path.is_symlink() or path.stat().st_mode & 0o002 == 0, path
+    # What cleans up old files leaves what is in use.
+    before = sorted(p.name for p in pathlib.Path("/run/gantry").iterdir())
+    suite.out("systemd-tmpfiles", "--clean")
+    suite.out("systemd-tmpfiles", "--create")
+    assert sorted(p.name for p in pathlib.Path("/run/gantry").iterdir()) == before
+    assert API.ask("GET", "/workspaces")["data"]
+
+
+def test_T70_root_of_a_user_namespace_is_nobody():
+    ask = ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "--unix-socket", "/run/gantry/workload.sock", "-H",
+           "Content-Type: application/json", "-d", '{"name":"evil"}', "http://localhost/api/v1/dataplanes/initialize"]
+    assert suite.out("unshare", "-Ur", "id", "-u", user="alice") == "0", "there are no user namespaces to try this with"
+    assert suite.code("unshare", "-Ur", *ask, user="alice") == 7
+    os.chmod("/run/gantry/workload.sock", 0o666)  # without this lock the other one is seen
+    try:
+        assert suite.out("unshare", "-Ur", *ask, user="alice") == "403"
+        assert suite.out(*ask) == "200"
+    finally:
+        os.chmod("/run/gantry/workload.sock", 0o660)
+    for member in ("GetCredentials", "ListJobs"):
+        arguments = ["stu", "", "0", "1"] if member == "ListJobs" else []
+        assert suite.code("unshare", "-Ur", "busctl", "call", *suite.BUS, member, *arguments, user="alice") != 0, member
+
+
+# --- T71: the environment of gantryctl ----------------------------------------------------------------------------------
+
+def test_T71_gantryctl_minds_no_hostile_environment():
+    for program in ("gantryctl", "gantry"):
+        assert pathlib.Path(f"/usr/bin/{program}").stat().st_mode & (stat.S_ISUID | stat.S_ISGID) == 0
+    setuid = [p for root in ("/usr/lib/gantry", "/usr/libexec/gantry") for p in pathlib.Path(root).rglob("*")
+              if p.is_file() and p.stat().st_mode & (stat.S_ISUID | stat.S_ISGID)]
+    assert not setuid, setuid
+    touched = pathlib.Path("/tmp/touched")
+    hostile = {"PATH": "/tmp/evil:.", "GANTRY_PAGER": f"sh -c 'touch {touched}'; touch {touched}", "PAGER": f"touch {touched}",
+               "TZ": ":../../../etc/shadow", "LANG": "../../x", "LC_ALL": "%n%n%n", "TERM": "../../evil", "COLUMNS": "-1", "LESS": f"!touch {touched}",
+               "GANTRY_DATABASE": "/etc/shadow", "GANTRY_KEY_FILE": "/etc/shadow", "LISTEN_FDS": "99", "NOTIFY_SOCKET": "/tmp/x", "HOME": "/nonexistent"}
+    for arguments, expected in ((["status"], 0), (["job", "list"], 0), (["--version"], 0), (["source", "show", "%s%n"], 4)):
+        done = subprocess.run(["/usr/bin/gantryctl", *arguments], env=hostile, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+        assert done.returncode == expected, (arguments, done)
+    assert not touched.exists()
+    # No argument at all, not even a name.
+    code = "import ctypes; c = ctypes.CDLL(None); c.execve(b'/usr/bin/gantryctl', (ctypes.c_char_p * 1)(None), (ctypes.c_char_p * 1)(None))"
+    done = subprocess.run(["/usr/bin/python3", "-c", code], stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 2 and done.stderr.startswith("gantryctl"), done
+
+
+# --- T72: the journal ---------------------------------------------------------------------------------------------------
+
+def test_T72_connectors_words_are_for_those_who_may():
+    source = API.source("t72", sourceType="faker", count=3)
+    connection = API.connect("t72", source, API.destination("t72", destinationType="dev-null"))
+    job = API.start(connection)
+    API.wait(job, "succeeded")
+    assert suite.out("gantryctl", "job", "logs", job), "there is nothing to see"
+    assert suite.out("journalctl", "--no-pager", "-q", "-u", "gantry-*")  # root sees them
+    for user in ("alice", "nobody"):
+        assert suite.code("gantryctl", "--no-ask-password", "job", "logs", job, user=user) == 5
+        lines = suite.out("journalctl", "--no-pager", "-q", "-o", "json", "-u", "gantry-*", user=user, check=False).splitlines()
+        assert not [line for line in lines if line.startswith("{")], (user, lines[:3])
+        assert suite.code("ls", "/var/lib/gantry/logs", user=user) != 0
+
+
+if __name__ == "__main__":
+    setup()
+    sys.exit(suite.main(globals()))
