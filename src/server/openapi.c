@@ -52,6 +52,9 @@ static int parameter(const char *name, size_t n, const char *in, JsonObject **re
                 type = "{\"type\":\"integer\",\"minimum\":0,\"default\":0}";
         else if (streq(text, "includeDeleted") || streq(text, "ignoreCache"))
                 type = "{\"type\":\"boolean\",\"default\":false}";
+        else if (streq(text, "If-Match"))
+                /* The default is that of no header: whatever is stored. */
+                type = "{\"type\":\"string\",\"pattern\":\"^([*]|\\\"[0-9a-f]{1,20}\\\")$\",\"default\":\"*\"}";
         else if (streq(text, "jobId"))
                 type = "{\"type\":\"integer\",\"format\":\"int64\"}";
         r = json_parse(type, strlen(type), &schema, NULL);
@@ -63,6 +66,12 @@ static int parameter(const char *name, size_t n, const char *in, JsonObject **re
         out_bool(&out, "required", streq(in, "path"));
         out_value(&out, "schema", TAKE_PTR(schema));
         return out_take(&out, ret);
+}
+
+/* What changes an object that has an ETag; see edition.h. */
+static bool heeds_edition(const ApiRoute *row) {
+        return (streq(row->method, "PATCH") || streq(row->method, "PUT") || streq(row->method, "DELETE")) &&
+               !(row->flags & API_HIDDEN) && !streq_ptr(row->tag, "Jobs");
 }
 
 static int parameters(const ApiRoute *row, JsonObject *list) {
@@ -83,6 +92,13 @@ static int parameters(const ApiRoute *row, JsonObject *list) {
                 if (r >= 0)
                         r = out_append(list, o);
                 p += n + strspn(p + n, " ");
+        }
+        if (r >= 0 && heeds_edition(row)) {
+                JsonObject *o = NULL;
+
+                r = parameter("If-Match", STRLEN("If-Match"), "header", &o);
+                if (r >= 0)
+                        r = out_append(list, o);
         }
         return r;
 }

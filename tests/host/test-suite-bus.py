@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # host: timeout=1800
-"""What a local user can do to the daemons by the bus, by sockets, files and his environment (T62 to T72)."""
+"""What a local user can do to the daemons by the bus, by sockets, files and his environment (T46, T62 to T72)."""
 
 import json
 import os
@@ -52,6 +52,38 @@ def memory(unit):
 
 def journal_has(pattern):
     return re.search(pattern, suite.out("journalctl", "--no-pager", "-o", "cat", "-u", "gantry-*"))
+
+
+# --- T46: no way out ----------------------------------------------------------------------------------------------------
+
+CONNECT = "import socket; socket.create_connection(('127.0.0.1', 9999), 5).close()"
+
+
+def test_T46_what_the_daemons_are_told_to_call_is_called_by_none_of_them():
+    """URLs in whatever the API stores; a listener on the host's own loopback waits for any of them."""
+    import socket
+    with socket.create_server(("127.0.0.1", 9999)) as listener:
+        url = "http://127.0.0.1:9999/latest/meta-data"
+        events = ("failure", "success", "connectionUpdate", "connectionUpdateActionRequired", "syncDisabled", "syncDisabledWarning")
+        workspace = API.ask("POST", "/workspaces", {"name": "t46", "notifications": {
+            e: {"webhook": {"enabled": True, "url": url}} for e in events}})["workspaceId"]
+        API.ask("POST", f"/workspaces/{workspace}/definitions/sources", {
+            "name": "t46", "dockerRepository": "127.0.0.1:9999/x", "dockerImageTag": "1", "documentationUrl": url})
+        API.ask("POST", f"/workspaces/{workspace}/definitions/declarative_sources", {
+            "name": "t46", "manifest": {"version": "6.0.0", "definitions": {"$ref": url}, "spec": {"documentation_url": url}}})
+        for unit in ("gantry-server", "gantry-workflow", "gantry-workload"):
+            families = suite.show(f"{unit}.service", "RestrictAddressFamilies")
+            assert families == "AF_UNIX", (unit, families)
+            property_ = f"--property=RestrictAddressFamilies={families}"
+            assert suite.code("systemd-run", "--wait", "-q", property_, "/usr/bin/python3", "-c", CONNECT) != 0, unit
+        listener.settimeout(1)
+        try:
+            raise AssertionError(f"somebody came: {listener.accept()[0].recv(1000)}")
+        except TimeoutError:
+            pass
+        # Positive control: without that property the listener is reached.
+        assert suite.code("systemd-run", "--wait", "-q", "/usr/bin/python3", "-c", CONNECT) == 0
+        listener.accept()[0].close()
 
 
 # --- T62: gone before the answer ---------------------------------------------------------------------------------------
