@@ -323,6 +323,41 @@ int ctl_print_created(Ctl *c, const CtlKind *kind, const char *name, const char 
         return ctl_print_json(c, o);
 }
 
+/* The revision of an object, of which Get() is asked first. */
+static int read_revision(Ctl *c, const CtlKind *kind, const char *id, int64_t *ret, Error **reterr_error) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
+        int fd, r;
+
+        r = ctl_new_object_call(c, kind, id, "Get", &m, reterr_error);
+        if (r >= 0)
+                r = ctl_send(c, m, &reply, reterr_error);
+        return r < 0 ? r : sd_bus_message_read(reply, "hx", &fd, ret);
+}
+
+int ctl_update(Ctl *c, const CtlKind *kind, const char *name, JsonObject *body) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
+        _cleanup_error_ Error *error = NULL;
+        _cleanup_free_ char *id = NULL;
+        int64_t revision = 0;
+        int r;
+
+        r = ctl_find(c, kind, name, &id, NULL, &error);
+        if (r >= 0)
+                r = read_revision(c, kind, id, &revision, &error);
+        if (r >= 0)
+                r = ctl_new_object_call(c, kind, id, "Update", &m, &error);
+        if (r >= 0)
+                r = ctl_append_memfd(m, body);
+        if (r >= 0)
+                r = sd_bus_message_append(m, "x", revision);
+        if (r >= 0)
+                r = ctl_send(c, m, &reply, &error);
+        if (r < 0)
+                return ctl_fail(c, error, r);
+        ctl_say(c, "Changed the %s '%s'.", kind->name, name);
+        return EXIT_OK;
+}
+
 /* "x revision": whatever is stored now, for who calls this has not looked. Workspaces are no objects of the bus. */
 static int send_remove(Ctl *c, const CtlKind *kind, const char *id, Error **reterr_error) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;

@@ -48,6 +48,8 @@ int ctl_list_definitions(Ctl *c, const char *role, JsonObject **ret, Error **ret
 /* A member that is a string; "" where it is none. */
 const char *ctl_text(JsonObject *o, const char *key);
 
+/* Changes one as the HTTP API's PATCH does, unless it is changed by somebody else since it was looked at. */
+int ctl_update(Ctl *c, const CtlKind *kind, const char *name, JsonObject *body);
 /* The ends of "add" and "remove" verbs; exit codes. */
 int ctl_print_created(Ctl *c, const CtlKind *kind, const char *name, const char *id);
 int ctl_remove(Ctl *c, const CtlKind *kind, const char *name);

@@ -84,6 +84,23 @@ static int actor_add(Ctl *c, int argc, char **argv) {
         return r < 0 ? ctl_fail(c, error, r) : ctl_print_created(c, kind_of(c), argv[0], id);
 }
 
+/* What the file holds is merged into the configuration that is stored. */
+static int actor_update(Ctl *c, int argc, char **argv) {
+        _cleanup_json_ JsonObject *body = json_object_new_object(), *configuration = NULL;
+        _cleanup_error_ Error *error = NULL;
+        int r = body ? 0 : -ENOMEM;
+
+        if (!c->given[CTL_OPTION_CONFIG] && !c->given[CTL_OPTION_NAME])
+                return ctl_usage_error(c->verb, "needs --config=FILE or --name=NAME");
+        if (r >= 0)
+                r = ctl_read_config(c, &configuration, &error);
+        if (r >= 0 && configuration)
+                r = json_add(body, "configuration", TAKE_PTR(configuration));
+        if (r >= 0 && c->given[CTL_OPTION_NAME])
+                r = json_add_string(body, "name", c->values[CTL_OPTION_NAME]);
+        return r < 0 ? ctl_fail(c, error, r) : ctl_update(c, kind_of(c), argv[0], body);
+}
+
 static int actor_remove(Ctl *c, int argc, char **argv) {
         return ctl_remove(c, kind_of(c), argv[0]);
 }
@@ -160,6 +177,8 @@ static int source_discover(Ctl *c, int argc, char **argv) {
         { "show", "NAME", "show one, its secrets masked", 1, 1, CTL_BIT(WORKSPACE), actor_show },            \
         { "add", "NAME --connector=NAME [--config=FILE]", "make one; secrets come from the file only", 1, 1, \
           ADD_OPTIONS, actor_add },                                                                          \
+        { "update", "NAME [--name=NAME] [--config=FILE]", "change its name, or members of its configuration", 1, 1, \
+          CTL_BIT(NAME) | CTL_BIT(CONFIG) | CTL_BIT(WORKSPACE), actor_update },                              \
         { "check", "NAME [--config=FILE]", "try its configuration, or a changed one", 1, 1,                  \
           CTL_BIT(CONFIG) | CTL_BIT(WORKSPACE), actor_check },                                               \
         { "remove", "NAME", "delete one that no connection uses", 1, 1, CTL_BIT(WORKSPACE), actor_remove }

@@ -124,6 +124,24 @@ static int connection_add(Ctl *c, int argc, char **argv) {
         return r < 0 ? ctl_fail(c, error, r) : ctl_print_created(c, &ctl_kind_connection, argv[0], id);
 }
 
+/* --config holds members of the API's PATCH. */
+static int connection_update(Ctl *c, int argc, char **argv) {
+        _cleanup_json_ JsonObject *body = NULL;
+        _cleanup_error_ Error *error = NULL;
+        int r;
+
+        if (!c->given[CTL_OPTION_CONFIG] && !c->given[CTL_OPTION_NAME] && !c->given[CTL_OPTION_SCHEDULE])
+                return ctl_usage_error(c->verb, "needs --config=FILE, --name=NAME or --schedule=CRON");
+        r = ctl_read_config(c, &body, &error);
+        if (r >= 0 && !body)
+                r = (body = json_object_new_object()) ? 0 : -ENOMEM;
+        if (r >= 0 && c->given[CTL_OPTION_NAME])
+                r = json_add_string(body, "name", c->values[CTL_OPTION_NAME]);
+        if (r >= 0)
+                r = add_schedule(c, body);
+        return r < 0 ? ctl_fail(c, error, r) : ctl_update(c, &ctl_kind_connection, argv[0], body);
+}
+
 static int connection_remove(Ctl *c, int argc, char **argv) {
         return ctl_remove(c, &ctl_kind_connection, argv[0]);
 }
@@ -170,6 +188,8 @@ static const CtlVerb verbs[] = {
         { "show", "NAME", "show one and its streams", 1, 1, CTL_BIT(WORKSPACE), connection_show },
         { "add", "NAME --source=NAME --destination=NAME", "make one; all streams unless --config says which", 1, 1,
           ADD_OPTIONS, connection_add },
+        { "update", "NAME [--name=NAME] [--schedule=CRON] [--config=FILE]", "change these of it", 1, 1,
+          CTL_BIT(NAME) | CTL_BIT(SCHEDULE) | CTL_BIT(CONFIG) | CTL_BIT(WORKSPACE), connection_update },
         { "enable", "NAME", "let its schedule run", 1, 1, CTL_BIT(WORKSPACE), connection_enable },
         { "disable", "NAME", "stop its schedule", 1, 1, CTL_BIT(WORKSPACE), connection_disable },
         { "state", "NAME", "print where its streams stand", 1, 1, CTL_BIT(WORKSPACE), connection_state },

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* gantryctl job, and sync: starting and following runs. */
+/* gantryctl job and logs, and sync: starting and following runs. */
 
 #include <inttypes.h>
 
@@ -177,6 +177,43 @@ static int job_logs(Ctl *c, int argc, char **argv) {
         ctl_pager_close();
         return r;
 }
+
+/* The number of a job, or that of a connection's newest one. */
+static int find_job(Ctl *c, const char *name, char **ret, Error **reterr_error) {
+        _cleanup_json_ JsonObject *rows = NULL;
+        _cleanup_free_ char *filter = NULL;
+        int64_t id;
+        int r;
+
+        if (parse_i64(name, &id) >= 0 && id > 0) {
+                *ret = strdup(name);
+                return *ret ? 0 : -ENOMEM;
+        }
+        r = make_filter(c, name, &filter, reterr_error);
+        if (r >= 0)
+                r = ctl_list_pages(c, new_jobs_call, filter, /* limit= */ 1, &rows, reterr_error);
+        if (r < 0)
+                return r;
+        if (json_object_array_length(rows) == 0)
+                return error_set(reterr_error, -ENOENT, "The connection '%s' has not run yet", name);
+        *ret = json_to_string(json_member(json_object_array_get_idx(rows, 0), "jobId"));
+        return *ret ? 0 : -ENOMEM;
+}
+
+static int logs(Ctl *c, int argc, char **argv) {
+        _cleanup_error_ Error *error = NULL;
+        _cleanup_free_ char *job = NULL;
+        int r;
+
+        r = find_job(c, argv[0], &job, &error);
+        return r < 0 ? ctl_fail(c, error, r) : job_logs(c, 1, &job);
+}
+
+static const CtlVerb logs_verbs[] = {
+        { NULL, "JOB|CONNECTION [-f]", "show what a job, or the newest one of a connection, has logged", 1, 1,
+          CTL_BIT(FOLLOW) | CTL_BIT(LINES) | CTL_BIT(ATTEMPT) | CTL_BIT(WORKSPACE), logs },
+};
+const CtlNoun ctl_noun_logs = { "logs", "what jobs have logged", logs_verbs, ELEMENTSOF(logs_verbs) };
 
 static const CtlVerb job_verbs[] = {
         { "list", "[CONNECTION]", "list jobs, the newest first", 0, 1,

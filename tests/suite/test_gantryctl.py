@@ -119,6 +119,17 @@ def test_things_are_made_found_by_name_and_removed(control):
         made = control.json("source", "add", "two words", "--connector=source", f"--config={config}")
         assert control.json("source", "show", "two words")["sourceId"] == made["sourceId"]
         assert control.json("source", "show", made["sourceId"])["configuration"] == {"host": "h"}
+        config.write_text('{"port": 5}')
+        assert "Changed the source" in control.ctl("source", "update", "two words", f"--config={config}", "--name=three words").stdout
+        changed = control.json("source", "show", "three words")
+        assert changed["configuration"] == {"host": "h", "port": 5} and changed["sourceId"] == made["sourceId"]
+        control.ctl("source", "update", "three words", "--name=two words")
+        control.ctl("source", "update", "two words", code=2)
+        control.ctl("destination", "update", "two words", "--name=x", code=4)
+        control.ctl("connection", "update", "test", "--schedule=0 0 3 * * ?", "--name=test")
+        assert control.json("connection", "show", "test")["schedule"]["scheduleType"] == "cron"
+        control.ctl("connection", "update", "test", "--schedule=manual")
+        control.ctl("connection", "update", "test", "--schedule=odd", code=78)
         again = control.ctl("source", "add", "two words", "--connector=source", "--config=-", input="{}", code=1)
         assert "There is a source 'two words' already" in again.stderr
         control.sql("UPDATE actor SET name = 'two words' WHERE id = 'source-actor'")
@@ -228,6 +239,8 @@ def test_T31_logs_and_names_cannot_steer_a_terminal(control):
     text = control.ctl("job", "logs", str(job)).stdout
     assert "second line" in text and "ERROR destination: last" in text
     assert control.ctl("job", "logs", str(job), "-n1").stdout.count("\n") == 1
+    assert control.ctl("logs", str(job)).stdout == text == control.ctl("logs", "test").stdout
+    control.ctl("logs", "nobody", code=4)
     outputs = [text, control.ctl("job", "logs", str(job), "--json").stdout, control.ctl("source", "list").stdout,
                control.ctl("source", "list", "--json").stdout, control.ctl("source", "show", "nobody" + EVIL, code=4).stderr]
     for output in outputs:
