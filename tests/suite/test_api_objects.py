@@ -111,6 +111,39 @@ def test_P07_a_connection_deleted_while_it_runs_stops_and_stays_deleted(whole): 
     assert connection in json.dumps(whole.ask("GET", "/connections?includeDeleted=true"))
 
 
+def running_sync(whole, connection):
+    """A sync whose runner is at work: its job and its runner."""
+    job = whole.ask("POST", "/jobs", {"connectionId": connection, "jobType": "sync"})["jobId"]
+    while True:
+        runner = whole.take()
+        if runner.id.endswith("_sync"):
+            return job, runner
+        whole.answer(runner, whole.script)
+
+
+def test_W02_the_api_as_airbytes_while_a_sync_runs(whole):  # noqa: F811
+    """Sync: 409. Reset, clear and refresh: what runs is cancelled, and the answer is the new job."""
+    connection = configure(whole)["connectionId"]
+    job, runner = running_sync(whole, connection)
+    again = whole.ask("POST", "/jobs", {"connectionId": connection, "jobType": "sync"}, status=409)
+    assert again["title"] == "try-again-later" and runner.put("heartbeat").status == 204, again
+    status, answer = ask(whole, "POST", "/connections/sync", {"connectionId": connection})
+    assert status == 409 and answer["message"], answer
+    for kind, call in (("reset", lambda: whole.ask("POST", "/jobs", {"connectionId": connection, "jobType": "reset"})["jobId"]),
+                       ("clear", lambda: ask(whole, "POST", "/connections/clear", {"connectionId": connection})[1]["job"]["id"])):
+        new = while_served(whole, call, whole.script)
+        assert new > job and whole.ask("GET", f"/jobs/{job}")["status"] == "cancelled", kind
+        assert whole.ask("GET", f"/jobs/{new}")["jobType"] == kind
+        whole.serve(whole.ended(new), whole.script)
+        assert whole.ask("GET", f"/jobs/{new}")["status"] == "succeeded"
+        job, runner = running_sync(whole, connection)
+    # One that is turned off can still be emptied, but doesn't run.
+    whole.ask("PATCH", f"/connections/{connection}", {"status": "inactive"})
+    new = while_served(whole, lambda: whole.ask("POST", "/jobs", {"connectionId": connection, "jobType": "reset"})["jobId"], whole.script)
+    whole.serve(whole.ended(new), whole.script)
+    whole.ask("POST", "/jobs", {"connectionId": connection, "jobType": "sync"}, status=409)
+
+
 EVENTS = ["failure", "success", "connectionUpdate", "connectionUpdateActionRequired", "syncDisabled", "syncDisabledWarning"]
 
 
