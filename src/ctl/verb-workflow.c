@@ -69,7 +69,7 @@ static int workflow_list(Ctl *c, int argc, char **argv) {
                 { "WORKFLOW", "id", CTL_TEXT },       { "TYPE", "type", CTL_TEXT },
                 { "STATUS", "status", CTL_TEXT },     { "EVENTS", "events", CTL_NUMBER },
                 { "CREATED", "createdAt", CTL_TIME }, { "ENDED", "endedAt", CTL_TIME },
-                { "WAKES", "wakeAt", CTL_TIME },      { "CONNECTION", "connectionId", CTL_TEXT },
+                { "WAKES", "wakeAt", CTL_TIME },      { "CONNECTION", "connectionName", CTL_TEXT },
         };
         _cleanup_json_ JsonObject *rows = json_object_new_array();
         const char *connection = argc > 0 ? argv[0] : NULL, *status = c->values[CTL_OPTION_STATUS];
@@ -84,6 +84,8 @@ static int workflow_list(Ctl *c, int argc, char **argv) {
                 r = list_status(c, connection, status ?: "open", limit, rows, &error);
         if (r >= 0 && !status)
                 r = list_status(c, connection, "ended", limit, rows, &error);
+        if (r >= 0)
+                r = ctl_add_names(c, rows, &ctl_kind_connection, "connectionName");
         return r < 0 ? ctl_fail(c, error, r) : ctl_print_rows(c, rows, columns, ELEMENTSOF(columns));
 }
 
@@ -118,7 +120,7 @@ static int call_id(Ctl *c, const char *member, const char *id, sd_bus_message **
 static int workflow_show(Ctl *c, int argc, char **argv) {
         static const CtlColumn fields[] = {
                 { "Workflow", "id", CTL_TEXT },           { "Type", "type", CTL_TEXT },
-                { "Status", "status", CTL_TEXT },         { "Connection", "connectionId", CTL_TEXT },
+                { "Status", "status", CTL_TEXT },         { "Connection", "connectionName", CTL_TEXT },
                 { "Job", "jobId", CTL_NUMBER },           { "Waits for", "workloadId", CTL_TEXT },
                 { "Wakes", "wakeAt", CTL_TIME },          { "Created", "createdAt", CTL_TIME },
                 { "Ended", "endedAt", CTL_TIME },
@@ -133,6 +135,8 @@ static int workflow_show(Ctl *c, int argc, char **argv) {
                 r = ctl_read_json(reply, &o, &error);
         if (r == -ENOENT)
                 r = error_set(&error, r, "There is no workflow '%s'", argv[0]);
+        if (r >= 0)
+                r = ctl_add_names(c, o, &ctl_kind_connection, "connectionName");
         if (r < 0)
                 return ctl_fail(c, error, r);
         r = ctl_print_object(c, o, fields, ELEMENTSOF(fields));
