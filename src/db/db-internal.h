@@ -86,7 +86,8 @@ static inline int64_t list_limit(const ListOptions *o) {
         return (int64_t) o->limit;
 }
 static inline int64_t list_offset(const ListOptions *o) {
-        return !o || o->offset > INT64_MAX / 2 ? 0 : (int64_t) o->offset;
+        /* Beyond is past the end of any list, and sums don't overflow. */
+        return o ? (int64_t) MIN(o->offset, (uint64_t) INT64_MAX / 2) : 0;
 }
 static inline bool list_deleted(const ListOptions *o) {
         return o && o->include_deleted;

@@ -443,7 +443,7 @@ const BusMethod bus_object_methods[] = {
         PROPERTY("Id", "s"), PROPERTY("Name", "s"), PROPERTY("WorkspaceId", "s"), PROPERTY("DefinitionId", "s"), \
         PROPERTY("CheckStatus", "s"), PROPERTY("CheckedAt", "t"), PROPERTY("Revision", "x"),              \
         PROPERTY("CreatedAt", "t"), PROPERTY("UpdatedAt", "t"),                                           \
-        SD_BUS_METHOD_WITH_ARGS("Get", SD_BUS_NO_ARGS, JSON_AND_REVISION_OUT, bus_method_handler,                       \
+        SD_BUS_METHOD_WITH_ARGS("Get", SD_BUS_NO_ARGS, JSON_AND_REVISION_OUT, bus_method_handler,         \
                                 SD_BUS_VTABLE_UNPRIVILEGED),                                               \
         SD_BUS_METHOD_WITH_ARGS("Check", SD_BUS_ARGS("h", config), SD_BUS_RESULT("s", result), bus_method_handler,\
                                 SD_BUS_VTABLE_UNPRIVILEGED),                                               \

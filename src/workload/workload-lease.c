@@ -61,8 +61,8 @@ static int gone(const char *id, Error **reterr_error) {
         return error_set(reterr_error, -ESTALE, "This token's lease of '%s' is over", id);
 }
 
-/* A token is worth what its lease is worth: nothing once the workload has ended, was claimed again, or has not been heard
- * of for too long. */
+/* A token is worth what its lease is worth: nothing once the workload has ended, was claimed again, or has not
+ * been heard of for too long. */
 static int check_token_lease(WorkloadManager *m, const WorkloadCaller *c, bool repeats_end, Error **reterr_error) {
         _cleanup_(workload_freep) Workload *w = NULL;
         int r;

@@ -27,8 +27,8 @@ typedef struct WorkloadCaller {
 WorkloadCaller *workload_caller_free(WorkloadCaller *c);
 DEFINE_CLEANUP(WorkloadCaller, workload_caller_free);
 
-/* -ESTALE for the token of an older claim, of a workload whose lease has run out, and of one that has ended, unless it is
- * for `repeats_end`: telling an end again. */
+/* -ESTALE for the token of an older claim, of a workload whose lease has run out, and of one that has ended,
+ * unless it is for `repeats_end`: telling an end again. */
 int workload_manager_authenticate(WorkloadManager *m, const char *token, bool repeats_end, WorkloadCaller **ret,
                                   Error **reterr_error);
 

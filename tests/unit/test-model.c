@@ -74,8 +74,8 @@ TEST(job_transitions_are_airbytes) {
 TEST(workload_transitions_go_forward_only) {
         static const char *const allowed[_WORKLOAD_STATUS_MAX] = {
                 /* to:                pending claimed launched running success failure cancelled */
-                [WORKLOAD_PENDING] = ".C...FX",   [WORKLOAD_CLAIMED] = "..LRSFX",
-                [WORKLOAD_LAUNCHED] = "...RSFX",  [WORKLOAD_RUNNING] = "....SFX",
+                [WORKLOAD_PENDING] = ".C...FX",   [WORKLOAD_CLAIMED] = "..LR.FX",
+                [WORKLOAD_LAUNCHED] = "...R.FX",  [WORKLOAD_RUNNING] = "....SFX",
                 [WORKLOAD_SUCCESS] = ".......",   [WORKLOAD_FAILURE] = ".......",
                 [WORKLOAD_CANCELLED] = ".......",
         };

@@ -16,12 +16,12 @@ SELECT * FROM workflow WHERE workload_id = $workload_id AND status = 'open' LIMI
 SELECT * FROM workflow WHERE status = 'open' AND id > $after ORDER BY id LIMIT $limit OFFSET $offset;
 -- name: workflow_page_open
 SELECT id, type, status, connection_id, job_id, workload_id, run_seq, last_event, wake_at, created_at, updated_at, ended_at
-        FROM workflow WHERE status = 'open' AND ($type IS NULL OR type = $type)
+        FROM workflow WHERE status = 'open' AND id > $after AND ($type IS NULL OR type = $type)
         AND ($connection_id IS NULL OR connection_id = $connection_id)
         ORDER BY created_at DESC, id DESC LIMIT $limit OFFSET $offset;
 -- name: workflow_page_ended
 SELECT id, type, status, connection_id, job_id, workload_id, run_seq, last_event, wake_at, created_at, updated_at, ended_at
-        FROM workflow WHERE ended_at IS NOT NULL AND ($status IS NULL OR status = $status)
+        FROM workflow WHERE ended_at > 0 AND ($status IS NULL OR status = $status)
         AND ($type IS NULL OR type = $type) AND ($connection_id IS NULL OR connection_id = $connection_id)
         ORDER BY ended_at DESC, id DESC LIMIT $limit OFFSET $offset;
 -- name: workflow_next_wake
