@@ -10,7 +10,7 @@ HEAD = """<?xml version="1.0" encoding="UTF-8"?>
  "https://www.freedesktop.org/standards/dbus/1.0/introspect.dtd">
 """
 # How many interfaces each bus name has.
-KINDS = {"Server1": 5, "Workflow1": 1, "Workload1": 1, "Launcher1": 1}
+KINDS = {"Server1": 5, "Workflow1": 2, "Workload1": 1, "Launcher1": 1}
 
 
 def path(prefix, kind, name):
