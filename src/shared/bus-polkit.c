@@ -79,7 +79,7 @@ static int get_uid(sd_bus_message *m, uid_t *ret) {
         return r;
 }
 
-/* Without polkit there is only root to trust. */
+/* Without an answer of polkit's there is only root to trust, and only while it is on the bus. */
 static bool sender_is_root(sd_bus_message *m) {
         uid_t uid = (uid_t) -1;
 
@@ -92,10 +92,9 @@ static void read_answer(Query *q, sd_bus_message *reply) {
 
         q->answered = true;
         if (e) {
-                if (sd_bus_error_has_name(e, SD_BUS_ERROR_SERVICE_UNKNOWN) ||
-                    sd_bus_error_has_name(e, SD_BUS_ERROR_NAME_HAS_NO_OWNER))
-                        q->allowed = sender_is_root(q->message);
-                else
+                /* It isn't there, is masked, has died or does not know the subject. */
+                q->allowed = sender_is_root(q->message);
+                if (!q->allowed)
                         (void) sd_bus_error_copy(&q->error, e);
                 return;
         }

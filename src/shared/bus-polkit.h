@@ -26,7 +26,7 @@ DEFINE_CLEANUP(Polkit, polkit_free);
 bool polkit_is_busy(const Polkit *p);
 
 /* 1: allowed; 0: the answer comes later; negative: refused or failed, `reterr_bus` says so. `details` is an
- * array of key and value in turn, ended by NULL; NULL: none. Without a polkit on the bus, root and nobody
+ * array of key and value in turn, ended by NULL; NULL: none. When polkit does not answer, root and nobody
  * else is allowed. */
 int polkit_check(Polkit *p, sd_bus_message *m, const char *action, const char *const *details,
                  sd_bus_error *reterr_bus);

@@ -40,7 +40,10 @@ class Fuzz:
         if kind == "o":
             return dbus.ObjectPath(pick(["/", "/org/gantry/Server1", "/a" * 500]))
         if kind == "h":
-            return dbus.types.UnixFd(self.descriptor())
+            descriptor = self.descriptor()
+            copy = dbus.types.UnixFd(descriptor)  # which is another one
+            os.close(descriptor)
+            return copy
         if kind == "v":
             return dbus.String(pick(TEXTS), variant_level=self.random.randint(1, 30))
         if kind.startswith("a"):
@@ -80,12 +83,12 @@ class Fuzz:
         kinds = re.findall(r"a*[a-z]", signature)
         message = dbus.lowlevel.MethodCallMessage(name, path, interface, member)
         values = [self.value(kind) for kind in kinds]
-        message.append(*values, signature=signature)
+        try:
+            message.append(*values, signature=signature)
+        except (MemoryError, TypeError, ValueError, OverflowError):
+            return  # the library doesn't build it, so nobody can send it by way of it
         # Nobody answers for what was cut: the daemon's state is looked at instead.
         bus.send_message_with_reply(message, lambda _: None, PATIENCE).block()
-        for value in values:
-            if isinstance(value, dbus.types.UnixFd):
-                os.close(value.take())
         self.calls[name] += 1
 
 

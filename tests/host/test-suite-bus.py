@@ -366,7 +366,16 @@ def test_T68_a_descriptor_that_is_no_sealed_memfd_is_refused_at_once():
 
 # --- T69, T70: files and sockets ---------------------------------------------------------------------------------------
 
+def run_one(name):
+    """A sync that has run."""
+    connection = API.connect(name, API.source(name, sourceType="faker", count=3), API.destination(name, destinationType="dev-null"))
+    job = API.start(connection)
+    API.wait(job, "succeeded")
+    return job
+
+
 def test_T69_nothing_of_ours_lies_where_others_write():
+    run_one("t69")
     for root in ("/tmp", "/var/tmp", "/dev/shm"):
         ours = [p for p in pathlib.Path(root).rglob("*") if not p.is_symlink() and p.owner() in ("gantry", "gantry-files") and p.is_file()]
         assert not ours, ours
@@ -424,10 +433,7 @@ def test_T71_gantryctl_minds_no_hostile_environment():
 # --- T72: the journal ---------------------------------------------------------------------------------------------------
 
 def test_T72_connectors_words_are_for_those_who_may():
-    source = API.source("t72", sourceType="faker", count=3)
-    connection = API.connect("t72", source, API.destination("t72", destinationType="dev-null"))
-    job = API.start(connection)
-    API.wait(job, "succeeded")
+    job = run_one("t72")
     assert suite.out("gantryctl", "job", "logs", job), "there is nothing to see"
     assert suite.out("journalctl", "--no-pager", "-q", "-u", "gantry-*")  # root sees them
     for user in ("alice", "nobody"):
