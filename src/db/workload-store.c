@@ -265,7 +265,8 @@ static int check_end(Db *db, const char *id, WorkloadStatus status, Error **rete
         int r;
 
         r = workload_store_get_head(db, id, &w, reterr_error);
-        if (r >= 0 && !workload_status_may_become(w->status, status))
+        /* What is installed already is found by the launcher, and nothing runs. */
+        if (r >= 0 && w->type != WORKLOAD_INSTALL && !workload_status_may_become(w->status, status))
                 r = error_set(reterr_error, -EEXIST, "Workload '%s' is %s: it has not run, so it can't be a %s", id,
                               workload_status_to_string(w->status), workload_status_to_string(status));
         return r;
