@@ -211,6 +211,8 @@ int workload_api_success(HttpRequest *q, void *userdata) {
                 r = take_object(q, body, "output", &output);
         if (r == 0)
                 r = error_set(http_request_error(q), -EINVAL, "The body has no 'output'");
+        if (r >= 0 && !workload_api_caller(q)->workload_id)
+                r = workload_manager_check_launchers(api->manager, lease.id, http_request_error(q));
         if (r >= 0)
                 r = workload_manager_success(api->manager, lease.id, lease.epoch, output, http_request_error(q));
         return workload_api_reply(q, r);

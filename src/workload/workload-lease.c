@@ -323,6 +323,16 @@ int workload_manager_heartbeat(WorkloadManager *m, const char *id, int64_t epoch
         return r == -EINVAL ? -ESTALE : r;
 }
 
+int workload_manager_check_launchers(WorkloadManager *m, const char *id, Error **reterr_error) {
+        _cleanup_(workload_freep) Workload *w = NULL;
+        int r;
+
+        r = workload_store_get_head(m->options.db, id, &w, reterr_error);
+        if (r >= 0 && w->type != WORKLOAD_INSTALL)
+                r = error_set(reterr_error, -EACCES, "The success of '%s' is its runner's to tell", id);
+        return r;
+}
+
 int workload_manager_success(WorkloadManager *m, const char *id, int64_t epoch, const char *output,
                              Error **reterr_error) {
         int r;

@@ -50,6 +50,8 @@ int workload_manager_claim(WorkloadManager *m, const char *id, const char *datap
 int workload_manager_launched(WorkloadManager *m, const char *id, int64_t epoch, Error **reterr_error);
 int workload_manager_running(WorkloadManager *m, const char *id, int64_t epoch, Error **reterr_error);
 int workload_manager_heartbeat(WorkloadManager *m, const char *id, int64_t epoch, Error **reterr_error);
+/* Whose success a launcher may tell: that of what it has put in its place itself. -EACCES for all others. */
+int workload_manager_check_launchers(WorkloadManager *m, const char *id, Error **reterr_error);
 int workload_manager_success(WorkloadManager *m, const char *id, int64_t epoch, const char *output,
                              Error **reterr_error);
 int workload_manager_failure(WorkloadManager *m, const char *id, int64_t epoch, const char *source,
