@@ -77,8 +77,8 @@ def test_installed_by_gantryctl_and_seen_at_it():
                     continue
                 status = suite.out("systemctl", "status", "--no-pager", "--full", unit, check=False)
                 if "gantry-installer install" in status:
-                    seen |= {"status": status, "slice": suite.show(unit, "Slice"), "properties": suite.out("systemctl", "show", unit),
-                             "tree": suite.out("systemd-cgls", "--no-pager", "--full", "-u", "gantry-jobs.slice", check=False)}
+                    seen.update(slice=suite.show(unit, "Slice"), properties=suite.out("systemctl", "show", unit), status=status,
+                                tree=suite.out("systemd-cgls", "--no-pager", "--full", "-u", "gantry-jobs.slice", check=False))
             time.sleep(0.02)
 
     thread = threading.Thread(target=watch)
