@@ -83,7 +83,7 @@ def test_a_package_that_is_no_connector_leaves_nothing(gantry, tmp_path, index):
 def test_an_unknown_package_leaves_nothing_and_says_why(gantry, tmp_path, index):
     result = gantry("connector", "install", "pypi:airbyte-source-tinny==1.0", env=index)
     assert result.code != 0
-    assert b"pypi:airbyte-source-tinny could not be installed" in result.stderr
+    assert b"pypi:airbyte-source-tinny==1.0 could not be installed: The package index has no such package" in result.stderr
     assert b"No matching distribution" in result.stderr
     assert installations(tmp_path) == []
 
