@@ -220,6 +220,10 @@ static int open_connector(const EndpointRequest *q, Endpoint **ret, Error **rete
         r = connector_ref_parse(q->reference, q->role, &e->ref, reterr_error);
         if (r >= 0)
                 r = connector_store_find(e->ref, &e->connector, reterr_error);
+        if (r >= 0 && e->connector->kind == CONNECTOR_IMAGE)
+                r = error_set(reterr_error, -EOPNOTSUPP,
+                              "'%s': connectors in images are run by the suite (gantryctl), not by gantry alone",
+                              q->reference);
         if (r < 0)
                 return r;
         e->network = e->connector->needs_network;

@@ -8,6 +8,7 @@
 #include "launcher/launch-install.h"
 #include "launcher/launch-network.h"
 #include "launcher/launch-units.h"
+#include "launcher/podman-unit.h"
 #include "launcher/unit-property.h"
 #include "network/network-address.h"
 #include "runtime/connector-plan.h"
@@ -185,8 +186,8 @@ int launch_unit_connector(UnitPlan *u, const LaunchRequest *q, const LaunchActor
         usec_t grace = u->role == UNIT_DESTINATION ? DESTINATION_GRACE_USEC : SOURCE_GRACE_USEC;
         int r;
 
-        if (u->kind == UNIT_PODMAN)
-                return error_set(reterr_error, -EOPNOTSUPP, "The executor '%s' is not there yet",
+        if ((u->kind == UNIT_PODMAN) != (start->connector->kind == CONNECTOR_IMAGE))
+                return error_set(reterr_error, -EINVAL, "'%s' can't be run by the executor '%s'", a->reference,
                                  unit_kind_to_string(u->kind));
         start->stop_grace = grace;
         start->memory_max = a->memory_max;
@@ -210,14 +211,17 @@ int launch_unit_connector(UnitPlan *u, const LaunchRequest *q, const LaunchActor
         if (r >= 0)
                 r = unit_property_add_table(u->properties, connector_properties,
                                             ELEMENTSOF(connector_properties));
-        if (r >= 0)
-                r = u->kind == UNIT_SERVICE ? launch_unit_service(u, q, start)
-                        : unit_property_add_u64(u->properties, "CapabilityBoundingSet", SHIM_CAPABILITIES);
+        if (r >= 0 && u->kind == UNIT_SERVICE)
+                r = launch_unit_service(u, q, start);
+        if (r >= 0 && u->kind == UNIT_LITE)
+                r = unit_property_add_u64(u->properties, "CapabilityBoundingSet", SHIM_CAPABILITIES);
         /* Who is in its group may read what it writes. */
         if (r >= 0 && start->write_paths)
                 r = unit_property_add(u->properties, "UMask", "u", json_object_new_int(027));
         if (r >= 0)
                 r = add_limits(u, a, grace);
+        if (r >= 0 && u->kind == UNIT_PODMAN)
+                r = podman_unit_add(u, q, a, start);
         if (r >= 0 && u->kind == UNIT_PODMAN && start->network)
                 r = add_denied_networks(u, a);
         return r < 0 ? r : add_exec(u, (const char *const[]) { q->shim, NULL });

@@ -293,8 +293,11 @@ int launcher_look_around(Launcher *l) {
         if (r >= 0)
                 r = runtime_libexec_path("gantry-fence", &l->fence);
         if (r >= 0)
+                r = runtime_libexec_path("gantry-container-init", &l->container_init);
+        if (r >= 0)
                 (void) runtime_libexec_path("gantry-installer", &l->installer);
-        return r < 0 ? log_error_errno(r, "The program '%s' is missing", l->worker ?: strempty(l->shim)) : 0;
+        return r < 0 ? log_error_errno(r, "The program '%s' is missing",
+                                       l->container_init ?: l->fence ?: l->worker ?: strempty(l->shim)) : 0;
 }
 
 int launcher_new(const LauncherOptions *o, Launcher **ret) {
@@ -349,6 +352,7 @@ Launcher *launcher_free(Launcher *l) {
         tool_free(l->removing);
         launch_install_settings_done(&l->install);
         free(l->fence);
+        free(l->container_init);
         free(l);
         return NULL;
 }

@@ -6,6 +6,7 @@
 #include "basic/log.h"
 #include "basic/string-table.h"
 #include "launcher/launcher-internal.h"
+#include "launcher/podman-unit.h"
 
 #define FAILURE_SOURCE "launcher"
 
@@ -249,7 +250,9 @@ static int find_connector(JsonObject *actor, ConnectorRole role, InstalledConnec
                 r = connector_ref_parse(text, role, &ref, reterr_error);
         if (r < 0)
                 return r;
-        return connector_store_find(ref, ret, reterr_error);
+        if (ref->kind == CONNECTOR_IMAGE)
+                r = podman_unit_probe(reterr_error);
+        return r < 0 ? r : connector_store_find(ref, ret, reterr_error);
 }
 
 int run_plan(Run *run, JsonObject *input, LaunchPlan **ret, Error **reterr_error) {
@@ -260,6 +263,7 @@ int run_plan(Run *run, JsonObject *input, LaunchPlan **ret, Error **reterr_error
                         .attempt = run->attempt,
                 .epoch = run->epoch, .input = input, .shim = run->launcher->shim,
                         .worker = run->launcher->worker, .fence = run->launcher->fence,
+                .container_init = run->launcher->container_init,
                 .api = run->launcher->options.api, .worker_group = run->launcher->worker_gid,
                 .files_uid = run->launcher->files_uid, .files_gid = run->launcher->files_gid,
         };

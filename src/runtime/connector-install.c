@@ -278,6 +278,10 @@ int connector_store_install(Env *env, const ConnectorRef *ref, unsigned flags, I
         case CONNECTOR_PYPI:
         case CONNECTOR_NPM:
                 return install_package(env, ref, flags, ret, reterr_error);
+        case CONNECTOR_IMAGE:
+                return error_set(reterr_error, -EOPNOTSUPP,
+                                 "Images are podman's: 'podman pull %s' or 'podman load' brings one",
+                                 ref->name);
         case CONNECTOR_INSTALLED:
                 r = connector_store_find(ref, &c, NULL);
                 if (r < 0)

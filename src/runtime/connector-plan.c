@@ -118,6 +118,27 @@ static void set_limits(SandboxPlan *p, const ConnectorStart *start) {
         p->hold_term_until_stdin_ends = start->hold_term_until_stdin_ends;
 }
 
+/* What of this machine a connector sees; one in an image brings the rest along. */
+static int add_places(SandboxPlan *p, const ConnectorStart *start, const char *scratch,
+                      Error **reterr_error) {
+        const InstalledConnector *c = start->connector;
+        int r = c->kind == CONNECTOR_IMAGE ? 0 : sandbox_plan_add_base(p);
+
+        if (r >= 0)
+                r = sandbox_plan_add_mount(p, NULL, CONNECTOR_HOME, /* writable= */ true,
+                                           /* optional= */ false);
+        if (r >= 0 && !scratch)
+                r = sandbox_plan_add_mount(p, NULL, CONNECTOR_RUN_DIR, /* writable= */ true,
+                                           /* optional= */ false);
+        if (r >= 0 && c->directory)
+                r = add_path(p, c->directory, /* writable= */ false, reterr_error);
+        if (r >= 0)
+                r = add_paths(p, c->read_paths, /* writable= */ false, reterr_error);
+        if (r >= 0)
+                r = add_paths(p, start->write_paths, /* writable= */ true, reterr_error);
+        return r < 0 ? r : add_paths(p, start->read_paths, /* writable= */ false, reterr_error);
+}
+
 int connector_plan_new(const ConnectorStart *start, const char *scratch, SandboxPlan **ret,
                        Error **reterr_error) {
         _cleanup_(sandbox_plan_freep) SandboxPlan *p = sandbox_plan_new();
@@ -132,26 +153,14 @@ int connector_plan_new(const ConnectorStart *start, const char *scratch, Sandbox
         set_limits(p, start);
         p->scratch_directory = scratch ? strdup(scratch) : NULL;
         p->working_directory = strdup("/tmp");
-        p->argv = strv_copy(c->command);
-        if ((scratch && !p->scratch_directory) || !p->working_directory || !p->argv)
+        p->image = c->kind == CONNECTOR_IMAGE ? strdup(c->name) : NULL;
+        p->argv = c->command ? strv_copy(c->command) : NULL;
+        if ((scratch && !p->scratch_directory) || !p->working_directory || (c->command && !p->argv) ||
+            (c->kind == CONNECTOR_IMAGE && !p->image))
                 return -ENOMEM;
         r = strv_extend(&p->argv, start->verb);
         if (r >= 0)
-                r = sandbox_plan_add_base(p);
-        if (r >= 0)
-                r = sandbox_plan_add_mount(p, NULL, CONNECTOR_HOME, /* writable= */ true,
-                                           /* optional= */ false);
-        if (r >= 0 && !scratch)
-                r = sandbox_plan_add_mount(p, NULL, CONNECTOR_RUN_DIR, /* writable= */ true,
-                                           /* optional= */ false);
-        if (r >= 0 && c->directory)
-                r = add_path(p, c->directory, /* writable= */ false, reterr_error);
-        if (r >= 0)
-                r = add_paths(p, c->read_paths, /* writable= */ false, reterr_error);
-        if (r >= 0)
-                r = add_paths(p, start->write_paths, /* writable= */ true, reterr_error);
-        if (r >= 0)
-                r = add_paths(p, start->read_paths, /* writable= */ false, reterr_error);
+                r = add_places(p, start, scratch, reterr_error);
         for (size_t i = 0; r >= 0 && i < start->n_mounts; i++)
                 r = sandbox_plan_add_mount(p, start->mounts[i].source, start->mounts[i].target,
                                            start->mounts[i].writable, start->mounts[i].optional);

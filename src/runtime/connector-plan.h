@@ -13,6 +13,9 @@
 
 /* `scratch` is a private directory with config.json, catalog.json and state.json, of those that `start`
  * has. The plan takes its removal over. NULL: the sandbox makes these files of descriptors, in this
- * order. */
+ * order.
+ *
+ * For a connector in an image `argv` is what the image's entry point is given: whoever runs it puts the
+ * command that starts a container in front. */
 int connector_plan_new(const ConnectorStart *start, const char *scratch, SandboxPlan **ret,
                        Error **reterr_error);

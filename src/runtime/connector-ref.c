@@ -4,7 +4,7 @@
  * the order in which meanings are tried is part of the interface:
  *
  *   FILE.yaml            a file with `connector:` and `config:`
- *   scheme:…             a shorthand (sqlite:, csv:, https:), then a kind (pypi:, npm:, exec:, native:)
+ *   scheme:…             a shorthand (sqlite:, csv:, https:), then a kind (pypi:, image:, exec:, …)
  *   word                 a short name (faker), then a file name by its extension, then an installed connector
  *
  * A query (`?key=value`) may follow all but URLs, whose own it is. What matches nothing is an error that
@@ -24,12 +24,14 @@
 #define CONNECTOR_FILE_MAX (4U * 1024U * 1024U)
 #define PACKAGE_NAME_MAX 214U /* npm's limit; PyPI has none, no package comes near */
 #define VERSION_MAX 64U
+#define IMAGE_NAME_MAX 384U /* 255 for the name (OCI distribution), 128 for the tag */
 
 static const char *const kind_names[_CONNECTOR_KIND_MAX] = {
         [CONNECTOR_NATIVE] = "native",
         [CONNECTOR_PYPI] = "pypi",
         [CONNECTOR_NPM] = "npm",
         [CONNECTOR_EXEC] = "exec",
+        [CONNECTOR_IMAGE] = "image",
         [CONNECTOR_INSTALLED] = NULL,
 };
 
@@ -139,6 +141,19 @@ static int parse_exec(ConnectorRef *ref, Error **reterr_error) {
         return 0;
 }
 
+/* A registry's host, a path, a tag, a digest: podman takes it apart. An argument that begins with a letter
+ * or digit is no option. */
+static int parse_image(ConnectorRef *ref, Error **reterr_error) {
+        bool fits = isalnum((unsigned char) ref->name[0]) && strlen(ref->name) <= IMAGE_NAME_MAX;
+
+        for (const char *p = ref->name; fits && *p; p++)
+                fits = isalnum((unsigned char) *p) || strchr("._-/:@", *p);
+        if (!fits)
+                return error_set(reterr_error, -EINVAL, "'%s' is no name of an image: write one like NAME:TAG",
+                                 ref->name);
+        return 0;
+}
+
 static int parse_native(ConnectorRef *ref, Error **reterr_error) {
         if (!is_name(ref->name, "-"))
                 return error_set(reterr_error, -EINVAL, "'%s' is no name of a native connector", ref->name);
@@ -165,10 +180,6 @@ static int parse_installed(ConnectorRef *ref, const char *whole, Error **reterr_
 static int refuse_scheme(const char *scheme, const char *whole, Error **reterr_error) {
         const char *near = suggest_nearest(scheme, connector_schemes);
 
-        if (streq(scheme, "image"))
-                return error_set(reterr_error, -EOPNOTSUPP,
-                                 "'%s': connectors in container images are not supported "
-                                 "yet", whole);
         if (streq(scheme, "manifest"))
                 return error_set(reterr_error, -EOPNOTSUPP, "'%s': manifests are not supported yet; "
                                  "pypi:airbyte-source-declarative-manifest runs one", whole);
@@ -202,6 +213,7 @@ static int parse_head(const char *head, ConnectorRole role, ConnectorRef **ret, 
         r = kind == CONNECTOR_PYPI     ? parse_pypi(ref, reterr_error)
             : kind == CONNECTOR_NPM    ? parse_npm(ref, reterr_error)
             : kind == CONNECTOR_EXEC   ? parse_exec(ref, reterr_error)
+            : kind == CONNECTOR_IMAGE  ? parse_image(ref, reterr_error)
             : kind == CONNECTOR_NATIVE ? parse_native(ref, reterr_error)
                                        : parse_installed(ref, head, reterr_error);
         if (r < 0)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* How a person names a connector: `NAME`, `native:NAME`, `pypi:PKG[==V]`, `npm:PKG[@V]`, `exec:PATH`, and
- * the shorthands of design §4 that carry a configuration: `sqlite:PATH`, `csv:PATH`, `jsonl:PATH`,
+/* How a person names a connector: `NAME`, `native:NAME`, `pypi:PKG[==V]`, `npm:PKG[@V]`, `exec:PATH`,
+ * `image:NAME:TAG`, and the shorthands of design §4 that carry a configuration: `sqlite:PATH`, `csv:PATH`, `jsonl:PATH`,
  * `http(s)://…`, `FILE.yaml`, `CONNECTOR?key=value&…`. Pure text work, no disk but FILE.yaml. */
 
 #include "shared/json-util.h"
@@ -12,6 +12,7 @@ typedef enum ConnectorKind {
         CONNECTOR_PYPI,
         CONNECTOR_NPM,
         CONNECTOR_EXEC,
+        CONNECTOR_IMAGE, /* a container image; podman's own name for it, tag included */
         CONNECTOR_INSTALLED, /* a bare name: an installed one, else a native one */
         _CONNECTOR_KIND_MAX,
         _CONNECTOR_KIND_INVALID = -EINVAL,
@@ -36,8 +37,8 @@ const char *connector_kind_to_string(ConnectorKind kind);
 ConnectorRef *connector_ref_free(ConnectorRef *r);
 DEFINE_CLEANUP(ConnectorRef, connector_ref_free);
 
-/* `role` tells `csv:x` the source from the destination. image: and manifest: are known and refused with
- * -EOPNOTSUPP and a sentence that says so. */
+/* `role` tells `csv:x` the source from the destination. manifest: is known and refused with -EOPNOTSUPP and a
+ * sentence that says so. */
 int connector_ref_parse(const char *s, ConnectorRole role, ConnectorRef **ret, Error **reterr_error);
 /* "pypi:airbyte-source-faker==7.2.1" */
 char *connector_ref_to_string(const ConnectorRef *r);

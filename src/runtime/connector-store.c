@@ -168,6 +168,25 @@ static int find_exec(const char *name, InstalledConnector **ret, Error **reterr_
         return 0;
 }
 
+/* ---- Images ---- */
+
+/* Whether podman has it is podman's to say, when it is started. */
+static int find_image(const char *name, InstalledConnector **ret) {
+        _cleanup_(installed_connector_freep) InstalledConnector *c = calloc(1, sizeof(*c));
+
+        if (!c)
+                return -ENOMEM;
+        c->kind = CONNECTOR_IMAGE;
+        c->name = strdup(name);
+        c->version = strdup("");
+        if (!c->name || !c->version || asprintf(&c->reference, "image:%s", name) < 0)
+                return -ENOMEM;
+        /* Images bring their runtimes along, with whatever these need. */
+        c->needs_network = c->allow_write_exec = true;
+        *ret = TAKE_PTR(c);
+        return 0;
+}
+
 /* ---- Installed packages ---- */
 
 /* The directory of the wanted version, or of the highest that is whole. -ENOENT when there is none. */
@@ -271,6 +290,8 @@ int connector_store_find(const ConnectorRef *ref, InstalledConnector **ret, Erro
                 return find_native(ref->name, ret, reterr_error);
         case CONNECTOR_EXEC:
                 return find_exec(ref->name, ret, reterr_error);
+        case CONNECTOR_IMAGE:
+                return find_image(ref->name, ret);
         case CONNECTOR_INSTALLED:
                 return find_installed(ref, ret, reterr_error);
         default:
@@ -419,6 +440,9 @@ int connector_store_remove(const ConnectorRef *ref, Error **reterr_error) {
         if (ref->kind == CONNECTOR_EXEC)
                 return error_set(reterr_error, -EOPNOTSUPP,
                                  "'%s' is your own program: Gantry keeps nothing of it",
+                                 ref->name);
+        if (ref->kind == CONNECTOR_IMAGE)
+                return error_set(reterr_error, -EOPNOTSUPP, "Images are podman's: 'podman rmi %s' removes it",
                                  ref->name);
         r = connector_store_find(ref, &c, reterr_error);
         if (r < 0)

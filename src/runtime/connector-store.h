@@ -15,8 +15,8 @@ typedef struct InstalledConnector {
         ConnectorKind kind;
         char *name;
         char *version;   /* "" for exec */
-        char *directory; /* of the installation; for exec the directory that the program lies in */
-        char **command;  /* argv prefix: the verb and flags follow */
+        char *directory; /* of the installation; for exec the directory that the program lies in; image: none */
+        char **command;  /* argv prefix: the verb and flags follow; image: none, podman knows */
         char **read_paths; /* what it must see beside the base: the venv and its interpreter, … */
         bool needs_network; /* false for native connectors that don't */
         bool allow_write_exec;

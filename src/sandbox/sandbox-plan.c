@@ -59,6 +59,7 @@ SandboxPlan *sandbox_plan_free(SandboxPlan *p) {
         strv_free(p->argv);
         strv_free(p->environment);
         free(p->working_directory);
+        free(p->image);
         for (size_t i = 0; i < p->n_mounts; i++) {
                 free(p->mounts[i].source);
                 free(p->mounts[i].target);
@@ -412,6 +413,8 @@ int sandbox_plan_to_json(const SandboxPlan *p, JsonObject **ret) {
                 r = add_strv(o, "environment", p->environment);
         if (r >= 0 && p->working_directory)
                 r = json_add_string(o, "working_directory", p->working_directory);
+        if (r >= 0 && p->image)
+                r = json_add_string(o, "image", p->image);
         if (r >= 0)
                 r = json_add_string(o, "network", network_class_to_string(p->network));
         if (r >= 0)
@@ -548,6 +551,8 @@ int sandbox_plan_from_json(JsonObject *o, SandboxPlan **ret, Error **reterr_erro
                 r = json_get_strv(o, "environment", &p->environment, WHAT, reterr_error);
         if (r >= 0)
                 r = copy_string(o, "working_directory", &p->working_directory, reterr_error);
+        if (r >= 0)
+                r = copy_string(o, "image", &p->image, reterr_error);
         if (r >= 0)
                 r = copy_string(o, "scratch_directory", &p->scratch_directory, reterr_error);
         if (r >= 0)

@@ -60,6 +60,9 @@ typedef struct SandboxPlan {
         char **argv;
         char **environment;
         char *working_directory; /* inside */
+        /* The connector is in this image, and argv is podman's: the rest is podman's to carry out, and files
+         * are made by the first process of the container. NULL: no container */
+        char *image;
         SandboxMount *mounts;
         size_t n_mounts;
         SandboxFile files[SANDBOX_FILES_MAX];

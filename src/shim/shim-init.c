@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 #include "basic/fd-util.h"
-#include "shim/shim-init.h"
+#include "shim/shim-container.h"
 #include "shim/shim-oom.h"
 #include "shim/shim-reap.h"
 
@@ -41,19 +41,26 @@ static InitReport failure(const Sandbox *s, int r) {
         return rep;
 }
 
-/* The process that becomes the connector puts its descriptors in order: 0, 1, 2, and 3 for a last word. */
-static int arrange_fds(Sandbox *s, const int fds[3], int *last_word) {
+/* The process that becomes the connector puts its descriptors in order: 0, 1, 2, the socket to a container
+ * if there is one, and the next for a last word. */
+static int arrange_fds(Sandbox *s, const int fds[3], int container, int *last_word) {
+        int next = container >= 0 ? CONTAINER_CONTROL_FD + 1 : CONTAINER_CONTROL_FD;
+
         for (int i = 0; i < 3; i++) {
                 int fd = fds[i] >= 0 ? fds[i] : open("/dev/null", O_RDWR | O_CLOEXEC);
 
                 if (fd < 0 || dup2(fd, i) < 0)
                         return sandbox_fail(s, -errno, "prepare standard descriptors");
         }
-        if (*last_word != 3 && dup3(*last_word, 3, O_CLOEXEC) < 0)
+        /* First out of each other's way. */
+        *last_word = fcntl(*last_word, F_DUPFD_CLOEXEC, next + 1);
+        container = container >= 0 ? fcntl(container, F_DUPFD_CLOEXEC, next + 1) : container;
+        if (*last_word < 0 || dup3(*last_word, next, O_CLOEXEC) < 0 ||
+            (next > CONTAINER_CONTROL_FD && dup2(container, CONTAINER_CONTROL_FD) < 0))
                 return sandbox_fail(s, -errno, "prepare standard descriptors");
-        *last_word = 3;
+        *last_word = next;
         /* Nothing else of ours, or of whoever started us, gets through. */
-        if (close_range(4, ~0U, 0) < 0)
+        if (close_range((unsigned) next + 1, ~0U, 0) < 0)
                 return sandbox_fail(s, -errno, "close descriptors");
         return 0;
 }
@@ -70,17 +77,18 @@ static void reset_signals(void) {
 
 /* STARTED is written before execve(), because after it nobody is left to write; a failure of execve()
  * itself overrides it. */
-static _noreturn_ void become_connector(Sandbox *s, const int fds[3], int last_word) {
+static _noreturn_ void become_connector(Sandbox *s, const int fds[3], int container, int last_word) {
         InitReport rep;
         int r;
 
         (void) setsid();
         (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
         reset_signals();
-        r = arrange_fds(s, fds, &last_word);
-        if (r >= 0 && s->plan->working_directory && chdir(s->plan->working_directory) < 0)
+        r = arrange_fds(s, fds, container, &last_word);
+        if (r >= 0 && !s->plan->image && s->plan->working_directory && chdir(s->plan->working_directory) < 0)
                 r = sandbox_fail(s, -errno, "enter directory '%s'", s->plan->working_directory);
-        if (r >= 0)
+        /* podman needs what a connector must not have, and gives the connector nothing of it. */
+        if (r >= 0 && !s->plan->image)
                 r = sandbox_confine(s);
         if (r >= 0) {
                 char *nothing[] = { NULL };
@@ -110,10 +118,12 @@ static uint64_t timeval_usec(struct timeval tv) {
 }
 
 /* The connector is gone: its leftovers go too, then all that was used is counted. */
-static _noreturn_ void finish(int socket, int status) {
+static _noreturn_ void finish(const Sandbox *s, int container, int socket, int status) {
         InitReport rep = { .type = INIT_EXITED, .code = -1 };
         struct rusage usage = {};
 
+        if (container >= 0)
+                shim_container_settle(status);
         reap_everything();
         (void) getrusage(RUSAGE_CHILDREN, &usage);
         if (WIFEXITED(status))
@@ -123,12 +133,15 @@ static _noreturn_ void finish(int socket, int status) {
         rep.user_usec = timeval_usec(usage.ru_utime);
         rep.system_usec = timeval_usec(usage.ru_stime);
         rep.max_rss_kib = (uint64_t) usage.ru_maxrss;
+        if (container >= 0)
+                shim_container_report(s, container, status, &rep);
         report(socket, &rep);
         _exit(0);
 }
 
-/* Everything that is orphaned inside comes here to be waited for. */
-static _noreturn_ void supervise(int socket, pid_t connector) {
+/* Everything that is orphaned inside comes here to be waited for. With a container, what comes is its
+ * conmon; when that one is killed, podman would wait long for a container that nobody watches. */
+static _noreturn_ void supervise(const Sandbox *s, int container, int socket, pid_t connector) {
         sigset_t set;
 
         (void) sigemptyset(&set);
@@ -138,17 +151,18 @@ static _noreturn_ void supervise(int socket, pid_t connector) {
                 int signo = sigwaitinfo(&set, NULL), status;
                 pid_t pid;
 
+                /* podman hands it on; its helpers are not to end half way. */
                 if (signo == SIGTERM)
-                        (void) kill(-connector, SIGTERM);
+                        (void) kill(container >= 0 ? connector : -connector, SIGTERM);
                 while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-                        if (pid == connector)
-                                finish(socket, status);
+                        if (pid == connector || (container >= 0 && WIFSIGNALED(status)))
+                                finish(s, container, socket, status);
         }
 }
 
 void shim_init_run(Sandbox *s, const int fds[3], int socket) {
         _cleanup_close_ int read_end = -EBADF, write_end = -EBADF;
-        int pipe_fds[2], r;
+        int pipe_fds[2], container[2] = { -EBADF, -EBADF }, r;
         InitReport rep;
         pid_t pid;
         char go;
@@ -159,7 +173,8 @@ void shim_init_run(Sandbox *s, const int fds[3], int socket) {
                 _exit(1);
         (void) prctl(PR_SET_CHILD_SUBREAPER, 1);
         shim_oom_protect(false);
-        r = sandbox_enter(s, /* groups= */ NULL, /* n_groups= */ 0);
+        r = s->plan->image ? shim_container_open(s, container)
+                : sandbox_enter(s, /* groups= */ NULL, /* n_groups= */ 0);
         /* The kernel forgets that our end is tied to the shim's when we become another user. */
         if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || recv(socket, &go, 1, MSG_DONTWAIT) == 0)
                 _exit(1);
@@ -176,12 +191,13 @@ void shim_init_run(Sandbox *s, const int fds[3], int socket) {
         read_end = pipe_fds[0];
         write_end = pipe_fds[1];
         if (pid == 0)
-                become_connector(s, fds, write_end);
+                become_connector(s, fds, container[1], write_end);
 
         /* The pipes are the connector's alone, so that their ends mean what they say. */
         for (int i = 0; i < 3; i++)
                 (void) safe_close(fds[i]);
         write_end = safe_close(write_end);
+        (void) safe_close(container[1]);
         rep = read_last_word(read_end);
         read_end = safe_close(read_end);
         report(socket, &rep);
@@ -189,5 +205,5 @@ void shim_init_run(Sandbox *s, const int fds[3], int socket) {
                 reap_everything();
                 _exit(1);
         }
-        supervise(socket, pid);
+        supervise(s, container[0], socket, pid);
 }

@@ -16,13 +16,15 @@ typedef enum InitReportType {
 
 #define INIT_STEP_MAX 512U
 
-/* One packet from here to the shim; both ends are one program, so the structure itself travels. */
+/* One packet from here to the shim, or from a container's first process to here; both ends are of one build, so
+ * the structure itself travels. */
 typedef struct InitReport {
         InitReportType type;
-        int error;        /* positive errno */
+        int error;        /* positive errno; 0: `step` says it all */
         uint32_t missing; /* of SandboxLayer */
         int code, signal;
         uint64_t user_usec, system_usec, max_rss_kib;
+        bool oom;         /* of a container that has looked itself */
         char step[INIT_STEP_MAX];
 } InitReport;
 

@@ -29,7 +29,7 @@ static char *read_small(const char *path) {
 
 /* The number behind "oom_kill " in a control group's file (Documentation/admin-guide/cgroup-v2.rst,
  * memory.events). */
-static uint64_t oom_kill_line(const char *path) {
+uint64_t shim_oom_kills_in(const char *path) {
         _cleanup_free_ char *text = read_small(path);
         _cleanup_strv_ char **lines = text ? strv_split(text, "\n") : NULL;
         uint64_t n = 0;
@@ -55,12 +55,15 @@ static uint64_t kills_of(const char *line) {
                 path = NULL;
                 return 0;
         }
-        return oom_kill_line(path);
+        return shim_oom_kills_in(path);
 }
 
-uint64_t shim_oom_kills(void) {
-        _cleanup_free_ char *text = read_small("/proc/self/cgroup");
-        _cleanup_strv_ char **lines = text ? strv_split(text, "\n") : NULL;
+char *shim_oom_groups(void) {
+        return read_small("/proc/self/cgroup");
+}
+
+uint64_t shim_oom_kills(const char *groups) {
+        _cleanup_strv_ char **lines = groups ? strv_split(groups, "\n") : NULL;
         uint64_t n = 0;
 
         STRV_FOREACH(line, lines)

@@ -6,8 +6,12 @@
 
 #include "basic/macro.h"
 
-/* How often it has done so in this process's control group and below; 0 where that can't be read. */
-uint64_t shim_oom_kills(void);
+/* This process's control groups, as /proc/self/cgroup has them; NULL where that can't be read. */
+char *shim_oom_groups(void);
+/* How often it has done so in these and below (with control groups of version 1: in these only). */
+uint64_t shim_oom_kills(const char *groups);
+/* The same from one such file of a group. */
+uint64_t shim_oom_kills_in(const char *path);
 
 /* As root: rather the connector than the shim. The shim before it starts one, the process inside
  * afterwards. */

@@ -37,7 +37,8 @@ typedef struct Shim {
         Sandbox sandbox;
         int fds[3];      /* the connector's, until they are handed on */
         int files[SANDBOX_FILES_MAX]; /* what the plan's files are made of, as long */
-        uint64_t oom_kills; /* before it started */
+        char *groups;       /* our control groups, at the start: podman moves us */
+        uint64_t oom_kills; /* in these, before it started */
         int signals;     /* signalfd */
         int stdin_name;  /* O_PATH: names the connector's stdin without being a reader of it */
         int stdin_watch; /* opened when a stop waits for its end */
@@ -333,7 +334,9 @@ static void set_failed(Shim *m, int error, const char *step) {
         m->last.type = SHIM_EVENT_FAILED;
         m->last.error = error;
         m->last.step = strdup(step);
-        if (asprintf(&m->last.message, "Failed to %s: %s", step, strerror(error)) < 0)
+        if (error == 0)
+                m->last.message = strdup(step);
+        else if (asprintf(&m->last.message, "Failed to %s: %s", step, strerror(error)) < 0)
                 m->last.message = NULL;
         m->finished = true;
 }
@@ -408,6 +411,7 @@ static void on_init(Shim *m) {
                         .user_usec = rep.user_usec,
                         .system_usec = rep.system_usec,
                         .max_rss_kib = rep.max_rss_kib,
+                        .oom = rep.oom,
                 };
                 m->finished = true;
         }
@@ -507,7 +511,8 @@ int main(int argc, char *argv[]) {
         }
         keep_stdin(&m);
         shim_oom_protect(true);
-        m.oom_kills = shim_oom_kills();
+        m.groups = shim_oom_groups();
+        m.oom_kills = shim_oom_kills(m.groups);
         sandbox_init(&m.sandbox, m.plan);
         memcpy(m.sandbox.file_fds, m.files, sizeof(m.files));
         r = launch(&m);
@@ -521,7 +526,8 @@ int main(int argc, char *argv[]) {
         if (m.plan->scratch_directory)
                 (void) remove_tree(m.plan->scratch_directory);
         m.last.oom = m.last.type == SHIM_EVENT_EXITED && m.last.signal == SIGKILL && !m.killed &&
-                shim_oom_kills() > m.oom_kills;
+                (m.last.oom || shim_oom_kills(m.groups) > m.oom_kills);
+        free(m.groups);
         send_event(&m, &m.last);
         shim_event_done(&m.last);
         sandbox_done(&m.sandbox);

@@ -45,6 +45,8 @@ TEST(references_of_every_kind_are_read_and_written_back) {
         assert_ref("npm:@scope/pkg", CONNECTOR_SOURCE, "npm:@scope/pkg", NULL);
         assert_ref("exec:./a b/source-x", CONNECTOR_SOURCE, "exec:./a b/source-x", NULL);
         assert_ref("exec:what?", CONNECTOR_SOURCE, "exec:what?", NULL);
+        assert_ref("image:airbyte/source-faker:6.2.0", CONNECTOR_SOURCE, "image:airbyte/source-faker:6.2.0", NULL);
+        assert_ref("image:localhost:5000/x@sha256:abc", CONNECTOR_DESTINATION, "image:localhost:5000/x@sha256:abc", NULL);
         assert_ref("native:source-file", CONNECTOR_ANY_ROLE, "native:source-file", NULL);
         assert_ref("source-faker", CONNECTOR_SOURCE, "source-faker", NULL);
         assert_ref("airbyte-source-faker==7.2.1", CONNECTOR_SOURCE, "airbyte-source-faker==7.2.1", NULL);
@@ -54,6 +56,9 @@ TEST(references_of_every_kind_are_read_and_written_back) {
 
 TEST(names_that_could_be_options_or_paths_are_refused) {
         assert_refused("pypi:--index-url=x", CONNECTOR_SOURCE, EINVAL, "version is written NAME==VERSION");
+        assert_refused("image:--privileged", CONNECTOR_SOURCE, EINVAL, "no name of an image");
+        assert_refused("image:", CONNECTOR_SOURCE, EINVAL, "no name of an image");
+        assert_refused("image:a b", CONNECTOR_SOURCE, EINVAL, "no name of an image");
         assert_refused("pypi:-r", CONNECTOR_SOURCE, EINVAL, "no name of a Python package");
         assert_refused("pypi:../x", CONNECTOR_SOURCE, EINVAL, "no name of a Python package");
         assert_refused("pypi:x==../../y", CONNECTOR_SOURCE, EINVAL, "is no version of x");
@@ -69,7 +74,6 @@ TEST(names_that_could_be_options_or_paths_are_refused) {
 
 TEST(unknown_and_unsupported_kinds_say_so) {
         assert_refused("pipy:x", CONNECTOR_SOURCE, EINVAL, "did you mean 'pypi:'");
-        assert_refused("image:airbyte/source-faker:1", CONNECTOR_SOURCE, EOPNOTSUPP, "container images");
         assert_refused("manifest:x.yaml", CONNECTOR_SOURCE, EOPNOTSUPP, "manifests");
         assert_refused("postgres://h/d", CONNECTOR_SOURCE, EOPNOTSUPP, "no native connector");
         assert_refused("https://h/x.csv", CONNECTOR_DESTINATION, EOPNOTSUPP, "can be read, not written");
