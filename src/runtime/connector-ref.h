@@ -2,8 +2,8 @@
 #pragma once
 
 /* How a person names a connector: `NAME`, `native:NAME`, `pypi:PKG[==V]`, `npm:PKG[@V]`, `exec:PATH`,
- * `image:NAME:TAG`, and the shorthands of design §4 that carry a configuration: `sqlite:PATH`, `csv:PATH`, `jsonl:PATH`,
- * `http(s)://…`, `FILE.yaml`, `CONNECTOR?key=value&…`. Pure text work, no disk but FILE.yaml. */
+ * `image:NAME:TAG`, and the shorthands of design §4 that carry a configuration: `sqlite:PATH`, `csv:PATH`,
+ * `jsonl:PATH`, `http(s)://…`, `FILE.yaml`, `CONNECTOR?key=value&…`. Pure text work, no disk but FILE.yaml. */
 
 #include "shared/json-util.h"
 

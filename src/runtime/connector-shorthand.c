@@ -63,8 +63,9 @@ static char *const later_schemes[] = { (char *) "postgres", (char *) "postgresql
                                        (char *) "mariadb", (char *) "s3", (char *) "gs", (char *) "sftp", NULL };
 
 char *const connector_schemes[] = {
-        (char *) "native", (char *) "pypi", (char *) "npm", (char *) "exec", (char *) "image", (char *) "sqlite",
-        (char *) "csv", (char *) "tsv", (char *) "json", (char *) "jsonl", (char *) "file", (char *) "http", (char *) "https", NULL,
+        (char *) "native", (char *) "pypi", (char *) "npm", (char *) "exec", (char *) "image",
+        (char *) "sqlite", (char *) "csv", (char *) "tsv", (char *) "json", (char *) "jsonl",
+        (char *) "file", (char *) "http", (char *) "https", NULL,
 };
 
 /* NULL with errno 0: there is no scheme; with ENOMEM it could not be told. */

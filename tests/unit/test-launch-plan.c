@@ -330,3 +330,86 @@ TEST(T24_a_package_index_is_reached_by_https_or_is_on_this_machine) {
                 if (launch_install_check_url(bad[i], NULL) >= 0)
                         fail_msg("%s was taken", bad[i]);
 }
+
+/* ---- Images ---- */
+
+static const InstalledConnector in_image = {
+        .kind = CONNECTOR_IMAGE, .reference = (char *) "image:localhost/x:1", .name = (char *) "localhost/x:1",
+};
+
+#define IMAGE(more)                                                                             \
+        "{\"actor\":{\"reference\":\"image:localhost/x:1\",\"role\":\"source\",\"executor\":\"podman\"," \
+        "\"limits\":{\"memoryMax\":104857600,\"tasksMax\":9}" more "}}"
+
+static LaunchPlan *image_plan(const char *type, const char *input) {
+        _cleanup_json_ JsonObject *o = parse(input);
+        LaunchRequest q = request(type, o);
+        LaunchPlan *p = NULL;
+
+        q.connectors[0] = &in_image;
+        q.container_init = "/usr/lib/gantry/gantry-container-init";
+        ASSERT_OK(launch_plan_new(&q, &p, NULL));
+        return p;
+}
+
+static bool has_argument(const UnitPlan *u, const char *argument) {
+        return strv_contains(u->sandbox->argv, argument);
+}
+
+TEST(a_connector_in_an_image_is_run_by_podman_in_the_units_group) {
+        _cleanup_(launch_plan_freep) LaunchPlan *p =
+                image_plan("check", IMAGE(",\"network\":\"any\",\"configuration\":{\"password\":\"" SECRET "\"}"));
+        _cleanup_json_ JsonObject *printed = NULL;
+        const UnitPlan *u = &p->units[0];
+
+        assert_int_equal(u->kind, UNIT_PODMAN);
+        assert_string_equal(u->sandbox->image, "localhost/x:1");
+        assert_string_equal(u->sandbox->argv[0], "/usr/bin/podman");
+        static const char *const wanted[] = { "--cgroups=split", "--userns=auto", "--cap-drop=all", "--read-only",
+                                              "--pull=never", "--network=bridge", "--memory=104857600b",
+                                              "--pids-limit=9", "--rm", "--name=gantry-run-" AUTO_ID "-e3-connector",
+                                              "--config" };
+        for (size_t i = 0; i < ELEMENTSOF(wanted); i++)
+                if (!has_argument(u, wanted[i]))
+                        fail_msg("'%s' is missing", wanted[i]);
+        assert_int_equal(u->sandbox->uid, 0);
+        assert_true(json_object_get_boolean(property(u, "Delegate")));
+        assert_non_null(property(u, "ExecStopPost"));
+        assert_non_null(property(u, "IPAddressDeny"));
+        /* podman fails under these. */
+        static const char *const unwanted[] = { "CapabilityBoundingSet", "SystemCallFilter", "RootDirectory",
+                                                "PrivateNetwork", "DynamicUser", "RestrictNamespaces" };
+        for (size_t i = 0; i < ELEMENTSOF(unwanted); i++)
+                assert_null(property(u, unwanted[i]));
+        ASSERT_OK(launch_plan_to_json(p, &printed));
+        assert_null(strstr(json_object_to_json_string(printed), SECRET));
+        assert_non_null(strstr(u->files[0], SECRET));
+}
+
+TEST(an_image_gets_the_network_and_the_files_that_it_is_meant_to) {
+        _cleanup_(launch_plan_freep) LaunchPlan *none =
+                image_plan("check", IMAGE(",\"network\":\"none\",\"configuration\":{}"));
+        _cleanup_(launch_plan_freep) LaunchPlan *spec = image_plan("spec", IMAGE(",\"network\":\"any\""));
+        _cleanup_(launch_plan_freep) LaunchPlan *here =
+                image_plan("check", IMAGE(",\"network\":\"any\",\"configuration\":{\"host\":\"localhost\"}"));
+        _cleanup_(launch_plan_freep) LaunchPlan *files =
+                image_plan("check", IMAGE(",\"network\":\"none\",\"configuration\":{},"
+                                          "\"paths\":[{\"path\":\"/srv/gantry/x\",\"write\":true}]"));
+
+        assert_true(has_argument(&none->units[0], "--network=none"));
+        assert_true(has_argument(&spec->units[0], "--network=none"));
+        assert_true(has_argument(&here->units[0], "--network=host"));
+        assert_true(has_argument(&files->units[0], "--uidmap=0:901:1"));
+        assert_false(has_argument(&files->units[0], "--userns=auto"));
+}
+
+TEST(images_and_executors_belong_together) {
+        _cleanup_json_ JsonObject *native = parse("{\"actor\":{\"reference\":\"native:source-faker\",\"role\":\"source\","
+                                                  "\"executor\":\"podman\",\"configuration\":{}}}");
+        LaunchRequest q = request("check", native);
+        _cleanup_error_ Error *error = NULL;
+        LaunchPlan *p = NULL;
+
+        assert_int_equal(launch_plan_new(&q, &p, &error), -EINVAL);
+        assert_non_null(strstr(error_message(error, -EINVAL), "podman"));
+}
