@@ -30,6 +30,7 @@ static const char *const fixed_arguments[] = {
         "--preserve-fds=1",      /* the socket over which configuration and end travel */
         "--hostname=gantry",     /* the host's name is nobody's business there */
         "--no-healthcheck",      /* no timers of the image's */
+        "--image-volume=tmpfs",  /* what the image calls volumes is not made on the host's disk */
         "--shm-size=" PRIVATE_SIZE,
         "--init",                /* hands signals on, reaps, makes the files: container-init.c */
 };

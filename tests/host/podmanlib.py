@@ -10,7 +10,7 @@ import tempfile
 
 STATIC = "localhost/static-connector:1"
 PYTHON = "localhost/python-connector:1"
-PROBE = "localhost/escape-probe:1"
+HOSTILE = "localhost/hostile:1"
 
 
 def podman(*arguments, check=True):
@@ -49,8 +49,9 @@ def libraries(program):
     return [word for line in shown.splitlines() for word in line.split() if word.startswith("/")]
 
 
-def make_python(name, program, *more, user=None):
-    """An image with this host's Python, a shell-less root, and `program` as its entry point, run by a user as many images do."""
+def make_python(name, program, inside="/connector", more=(), user=None):
+    """An image with this host's Python and no shell, and `program` as its entry point, run by a user as many images are.
+    `more`: pairs of files of the host and their places."""
     library = pathlib.Path(sysconfig.get_path("stdlib"))
     with tempfile.TemporaryDirectory() as root:
         for place in ("bin", "lib", "lib64", "usr/bin", "etc", "tmp"):
@@ -63,11 +64,12 @@ def make_python(name, program, *more, user=None):
         for path in [interpreter, *sorted((library / "lib-dynload").glob("*.so"))]:
             for needed in libraries(path):
                 copy(root, needed)
-        for path, inside in [(program, "connector"), *more]:
-            shutil.copy(path, f"{root}/{inside}")
-            pathlib.Path(root, inside).chmod(0o755)
+        for path, place in [(program, inside), *more]:
+            pathlib.Path(root + place).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, root + place)
+            pathlib.Path(root + place).chmod(0o755)
         pathlib.Path(root, "etc/passwd").write_text("root:x:0:0::/:/bin/false\nairbyte:x:1000:1000::/:/bin/false\n", encoding="utf-8")
-        make_image(name, root, 'ENTRYPOINT ["python3", "/connector"]', "ENV PATH=/usr/bin", *([f"USER {user}"] if user else []))
+        make_image(name, root, 'ENTRYPOINT ["python3", "%s"]' % inside, "ENV PATH=/usr/bin", *([f"USER {user}"] if user else []))
 
 
 def containers():
