@@ -7,6 +7,7 @@
 #include "basic/strv.h"
 #include "launcher/podman-unit.h"
 #include "launcher/unit-property.h"
+#include "runtime/connector-plan.h"
 
 /* podman and conmon run in the same unit, beside the container's own limits. */
 #define PODMAN_MEMORY (UINT64_C(256) << 20)
@@ -30,6 +31,9 @@ static const char *const fixed_arguments[] = {
         "--preserve-fds=1",      /* the socket over which configuration and end travel */
         "--hostname=gantry",     /* the host's name is nobody's business there */
         "--no-healthcheck",      /* no timers of the image's */
+        /* podman 4.3 makes an image's WORKDIR on the host where a link of the image leads there (T20). Airbyte
+         * runs connectors in a place of its own, too. */
+        "--workdir=" CONNECTOR_HOME,
         "--image-volume=tmpfs",  /* what the image calls volumes is not made on the host's disk */
         "--shm-size=" PRIVATE_SIZE,
         "--init",                /* hands signals on, reaps, makes the files: container-init.c */
