@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "basic/hash.h"
 #include "basic/strv.h"
 #include "launcher/podman-unit.h"
 #include "launcher/unit-property.h"
@@ -14,6 +15,11 @@
 #define PODMAN_TASKS 128U
 /* What is in private places in memory counts as the container's memory. */
 #define PRIVATE_SIZE "512m"
+
+/* What gantry-setup gives to "containers", less the last range, which would hold "no user". */
+#define IDS_FIRST UINT64_C(2147549184) /* 2^31 + 2^16 */
+#define IDS_EACH UINT64_C(65536)
+#define IDS_RANGES UINT64_C(32000)
 
 static const UnitProperty podman_properties[] = {
         { "Delegate", "b", "true", "podman makes control groups below the unit's (--cgroups=split)" },
@@ -47,14 +53,21 @@ int podman_unit_probe(Error **reterr_error) {
                          "): 'apt install podman' brings it");
 }
 
-/* Connectors with files are the user whose the files are, and in their container nobody else exists: what the
+/* A range of ids made of the unit's name, as other connectors have one id. podman's own choice
+ * (--userns=auto) waits for itself for ever, in 4.3, holding the lock of all images and containers, when
+ * another podman has changed something meanwhile (docs/decisions/0014).
+ *
+ * Connectors with files are the user whose the files are, and in their container nobody else exists: what the
  * image gives to other users is nobody's there. Ranges with a hole for that user would be better, but podman
  * 4.3 can't mount an image's layers through them; idmapped mounts are not for every file system. */
-static int add_user(char ***argv, const LaunchRequest *q, const ConnectorStart *start) {
+static int add_user(char ***argv, const char *unit, const LaunchRequest *q, const ConnectorStart *start) {
+        uint64_t base = IDS_FIRST + hash64(HASH64_START, unit, strlen(unit)) % IDS_RANGES * IDS_EACH;
         int r;
 
-        if (!start->read_paths && !start->write_paths)
-                return strv_extend(argv, "--userns=auto");
+        if (!start->read_paths && !start->write_paths) {
+                r = strv_extendf(argv, "--uidmap=0:%" PRIu64 ":%" PRIu64, base, IDS_EACH);
+                return r < 0 ? r : strv_extendf(argv, "--gidmap=0:%" PRIu64 ":%" PRIu64, base, IDS_EACH);
+        }
         r = strv_extendf(argv, "--uidmap=0:%" PRIu64 ":1", q->files_uid);
         if (r >= 0)
                 r = strv_extendf(argv, "--gidmap=0:%" PRIu64 ":1", q->files_gid);
@@ -151,7 +164,7 @@ static int make_command(UnitPlan *u, const LaunchRequest *q, const LaunchActor *
         if (r >= 0)
                 r = strv_extend(&argv, network_argument(a, start));
         if (r >= 0)
-                r = add_user(&argv, q, start);
+                r = add_user(&argv, u->name, q, start);
         if (r >= 0)
                 r = add_limits(&argv, a);
         if (r >= 0)

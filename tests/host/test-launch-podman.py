@@ -222,6 +222,15 @@ def test_without_podman(lab):
     require(workload["status"] == "failure" and "apt install podman" in workload["failure"]["reason"], f"{workload}")
 
 
+def test_many_at_once(lab):
+    """podman's own locks: containers that come and go while others do (with --userns=auto podman 4.3 waits for itself for ever)."""
+    waiting = [lab.create("check", {"actor": image(count=1)}) for _ in range(24)]
+    for workload_id in waiting:
+        workload = lab.api.wait(workload_id)
+        require(workload["status"] == "success", f"{workload}")
+    require_nothing_left()
+
+
 def test_a_killed_launcher_changes_nothing(lab):
     destination, path = destination_at("launcher-killed")
     workload_id, slice_name = lab.sync(image(count=300_000), destination, lab.catalog(image()))

@@ -365,7 +365,7 @@ TEST(a_connector_in_an_image_is_run_by_podman_in_the_units_group) {
         assert_int_equal(u->kind, UNIT_PODMAN);
         assert_string_equal(u->sandbox->image, "localhost/x:1");
         assert_string_equal(u->sandbox->argv[0], "/usr/bin/podman");
-        static const char *const wanted[] = { "--cgroups=split", "--userns=auto", "--cap-drop=all", "--read-only",
+        static const char *const wanted[] = { "--cgroups=split", "--cap-drop=all", "--read-only",
                                               "--pull=never", "--network=bridge", "--memory=104857600b",
                                               "--pids-limit=9", "--rm", "--name=gantry-run-" AUTO_ID "-e3-connector",
                                               "--config" };
@@ -373,6 +373,13 @@ TEST(a_connector_in_an_image_is_run_by_podman_in_the_units_group) {
                 if (!has_argument(u, wanted[i]))
                         fail_msg("'%s' is missing", wanted[i]);
         assert_int_equal(u->sandbox->uid, 0);
+        /* A range of ids, and none of the host's. */
+        bool mapped = false;
+        STRV_FOREACH(s, u->sandbox->argv)
+                mapped |= strncmp(*s, "--uidmap=0:2", 12) == 0 || strncmp(*s, "--uidmap=0:3", 12) == 0 ||
+                        strncmp(*s, "--uidmap=0:4", 12) == 0;
+        assert_true(mapped);
+        assert_false(has_argument(u, "--userns=auto"));
         assert_true(json_object_get_boolean(property(u, "Delegate")));
         assert_non_null(property(u, "ExecStopPost"));
         assert_non_null(property(u, "IPAddressDeny"));
@@ -400,7 +407,6 @@ TEST(an_image_gets_the_network_and_the_files_that_it_is_meant_to) {
         assert_true(has_argument(&spec->units[0], "--network=none"));
         assert_true(has_argument(&here->units[0], "--network=host"));
         assert_true(has_argument(&files->units[0], "--uidmap=0:901:1"));
-        assert_false(has_argument(&files->units[0], "--userns=auto"));
 }
 
 TEST(images_and_executors_belong_together) {
