@@ -1,0 +1,105 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# host: vm-too timeout=1800
+"""Limits and address rules of a unit hold for the container in it, and who meets one is told so; the same with control groups of
+version 1 (hosts) and 2 (the virtual machine), where podman makes groups of its own below the unit's."""
+
+import json
+import pathlib
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+sys.path.insert(0, "/mnt/tests/host")
+from launchlib import *  # noqa: E402, F403
+import podmanlib  # noqa: E402
+
+REFUSED = ("EPERM", "EACCES", "ECONNREFUSED", "ENETUNREACH", "EHOSTUNREACH", "ETIMEDOUT", "EAFNOSUPPORT")
+METADATA = "169.254.169.254"
+
+
+def hostile(do, network="none", limits=None, **configuration):
+    return actor(f"image:{podmanlib.HOSTILE}", "source", {"do": do, **configuration}, "podman", network=network,
+                 **({"limits": limits} if limits else {}))
+
+
+def inside(lab, do, **more):
+    workload = lab.oneshot("check", hostile(do, **more))
+    require(workload["status"] == "success", f"{do}: {workload.get('failure')}")
+    return json.loads(workload["output"]["message"])
+
+
+def test_memory(lab):
+    tight = {"memoryMax": 64 << 20, "tasksMax": 32}
+    inside(lab, "self_view", limits=tight)
+    workload = lab.oneshot("check", hostile("hog", limits=tight, mib=8))
+    require(workload["status"] == "failure" and "memory" in workload["failure"]["reason"], f"{workload}")
+
+
+def test_tasks(lab):
+    for most in (32, 100):
+        found = inside(lab, "forks", limits={"memoryMax": 256 << 20, "tasksMax": most}, n=500)
+        require(most / 2 <= found["forks"] <= most, f"{most}: {found}")
+
+
+def serve(listener):
+    while True:
+        peer, _ = listener.accept()
+        try:
+            peer.send(b"hello")
+        except OSError:
+            pass
+        peer.close()
+
+
+def test_addresses(lab):
+    """The cloud's metadata is out of reach, by the host's network and by podman's bridge, where there is one."""
+    run("ip", "address", "replace", f"{METADATA}/32", "dev", "lo")
+    listener = socket.create_server(("0.0.0.0", 0))
+    port = listener.getsockname()[1]
+    threading.Thread(target=serve, args=(listener,), daemon=True).start()
+    here, metadata = f"127.0.0.1:{port}", f"{METADATA}:{port}"
+    with socket.create_connection((METADATA, port)) as control:
+        require(control.recv(5) == b"hello", "control: nobody answers there")
+    found = inside(lab, "network", network="any", unix=[], tcp=[here, metadata], host="localhost")
+    require(found[here] == "ok" and found[metadata] in REFUSED, f"host network: {found}")
+    bridge = subprocess.run(["ip", "link", "add", "try0", "type", "bridge"], capture_output=True, check=False).returncode == 0
+    if not bridge:
+        print("   no bridges here", flush=True)
+        return
+    run("ip", "link", "del", "try0")
+    # Written so, it doesn't look like this machine.
+    gateway, here = f"10.88.0.1:{port}", f"{0x7f000001}:{port}"
+    found = inside(lab, "network", network="any", unix=[], tcp=[here, metadata, gateway])
+    require(found[gateway] == "ok", f"control: the bridge leads nowhere: {found}")
+    require(found[here] in REFUSED and found[metadata] in REFUSED, f"bridge: {found}")
+    found = inside(lab, "network", network="none", unix=[], tcp=[here, metadata, gateway])
+    require(all(v in REFUSED for k, v in found.items() if ":" in k), f"none: {found}")
+
+
+def test_the_container_is_in_its_unit(lab):
+    workload_id = lab.create("check", {"actor": hostile("wait", seconds=600)})
+    lab.api.wait(workload_id, "running", *TERMINAL)
+    unit = f"gantry-run-{lab.api.get(workload_id)['autoId']}-e1-connector.service"
+    end = time.monotonic() + PATIENCE
+    while not podmanlib.podman("ps", "--quiet", "--filter", f"name={unit.removesuffix('.service')}", check=False):
+        require(time.monotonic() < end and lab.api.get(workload_id)["status"] not in TERMINAL, "it never ran")
+        time.sleep(0.1)
+    pid = podmanlib.podman("inspect", "--format", "{{.State.Pid}}", unit.removesuffix(".service"))
+    group = run("systemctl", "show", "--value", "-p", "ControlGroup", unit)
+    lines = pathlib.Path(f"/proc/{pid}/cgroup").read_text(encoding="utf-8").splitlines()
+    require(all(line.split(":", 2)[2].startswith(group) for line in lines if "memory" in line or "pids" in line or line.startswith("0::")),
+            f"{unit}: {lines}")
+    lab.api.call("PUT", "workload/cancel", {"workloadId": workload_id, "source": "test", "reason": "enough"})
+    run("busctl", "call", "org.gantry.Launcher1", "/org/gantry/Launcher1", "org.gantry.Launcher1.Manager", "Cancel", "s", workload_id)
+    wait_gone()
+    require(not podmanlib.containers() and not pathlib.Path(f"/proc/{pid}").exists(), "left over")
+
+
+if __name__ == "__main__":
+    podmanlib.make_python(podmanlib.HOSTILE, "/mnt/tests/host/escape-probe.py", user="airbyte")
+    run("systemctl", "start", "gantry-workload.service")
+    run_tests([value for name, value in list(globals().items()) if name.startswith("test_") and callable(value)
+               and (len(sys.argv) < 2 or any(word in name for word in sys.argv[1:]))])
