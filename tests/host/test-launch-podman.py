@@ -231,6 +231,16 @@ def test_many_at_once(lab):
     require_nothing_left()
 
 
+def test_what_a_crash_has_left_goes(lab):
+    """Containers without a unit go once per boot, before the first new one; those of others stay (T19)."""
+    podman("create", "--name", "ours", "--label", "org.gantry.unit=x", "--network=none", STATIC, "spec")
+    podman("create", "--name", "others", "--network=none", STATIC, "spec")
+    run("systemctl", "restart", "gantry-containers.service")
+    left = containers()
+    podman("rm", "--force", "others")
+    require(left == ["others"], f"left: {left}")
+
+
 def test_a_killed_launcher_changes_nothing(lab):
     destination, path = destination_at("launcher-killed")
     workload_id, slice_name = lab.sync(image(count=300_000), destination, lab.catalog(image()))
