@@ -62,6 +62,9 @@ int definition_exact_reference(const Definition *d, const char *pin, char **ret)
         if (!version && definition_is_package(d))
                 version = d->docker_image_tag;
         name = strchr(d->reference, ':');
+        /* An image's registry may have a port: its tag stands behind the last part of the path. */
+        if (strncmp(d->reference, "image:", STRLEN("image:")) == 0)
+                name = strrchr(d->reference, '/') ?: name;
         /* The first character of a name is never a separator: npm's scopes begin with '@'. */
         end = separator && version && name && name[1] ? strstr(name + 2, separator) : NULL;
         r = buffer_append(&b, d->reference, end ? (size_t) (end - d->reference) : strlen(d->reference));

@@ -41,6 +41,8 @@ TEST(a_package_runs_in_the_version_that_is_pinned_or_else_the_definitions) {
         assert_exact("npm:source-x", "3.0.0", NULL, "npm:source-x@3.0.0");
         assert_exact("image:airbyte/source-x:1.0", "1.0", NULL, "image:airbyte/source-x:1.0");
         assert_exact("image:airbyte/source-x:1.0", "1.0", "0.9", "image:airbyte/source-x:0.9");
+        assert_exact("image:localhost:5000/x:1.0", "1.0", "0.9", "image:localhost:5000/x:0.9");
+        assert_exact("image:x:1.0", "1.0", "0.9", "image:x:0.9");
         assert_exact("native:source-faker", "0.1", "0.1", "native:source-faker");
         assert_exact("exec:/opt/x", NULL, NULL, "exec:/opt/x");
 }
