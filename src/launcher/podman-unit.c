@@ -55,7 +55,7 @@ int podman_unit_probe(Error **reterr_error) {
 
 /* A range of ids made of the unit's name, as other connectors have one id. podman's own choice
  * (--userns=auto) waits for itself for ever, in 4.3, holding the lock of all images and containers, when
- * another podman has changed something meanwhile (docs/decisions/0014).
+ * another podman has changed something meanwhile (docs/decisions/0015).
  *
  * Connectors with files are the user whose the files are, and in their container nobody else exists: what the
  * image gives to other users is nobody's there. Ranges with a hole for that user would be better, but podman
