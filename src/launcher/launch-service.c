@@ -5,6 +5,7 @@
  * itself and this cannot have: a process namespace (systemd 252 has none; unique users and an own /proc
  * stand for it). */
 
+#include <sched.h>
 #include <stdio.h>
 
 #include "launcher/launch-install.h"
@@ -57,6 +58,21 @@ static const UnitProperty service_properties[] = {
          SANDBOX_LAYER_BIT(SANDBOX_UTS_NAMESPACE) | SANDBOX_LAYER_BIT(SANDBOX_CGROUP_NAMESPACE) |        \
          SANDBOX_LAYER_BIT(SANDBOX_NETWORK_NAMESPACE) | SANDBOX_LAYER_BIT(SANDBOX_PROC) |                \
          SANDBOX_LAYER_BIT(SANDBOX_TASKS_LIMIT))
+
+/* Connectors with files are all one user outside. A user namespace each keeps them from each other's memory
+ * and descriptors (the kernel asks for a capability there), and a process namespace, which the shim makes,
+ * from each other's signals (T03). */
+#define LAYERS_OF_SHARED_USER                                                                            \
+        (SANDBOX_LAYER_BIT(SANDBOX_USER_NAMESPACE) | SANDBOX_LAYER_BIT(SANDBOX_PID_NAMESPACE))
+
+static int add_shared_user(UnitPlan *u) {
+        int r = unit_property_add_bool(u->properties, "PrivateUsers", true);
+
+        u->sandbox->outside &= ~LAYERS_OF_SHARED_USER;
+        /* For the shim; the connector's own filter refuses all of them. */
+        return r < 0 ? r : unit_property_add_u64(u->properties, "RestrictNamespaces",
+                                                 CLONE_NEWUSER | CLONE_NEWPID);
+}
 
 #define MS_REC_FLAG UINT64_C(16384) /* systemd takes 0 or MS_REC */
 
@@ -156,10 +172,13 @@ static int add_network(UnitPlan *u, bool network) {
 
 int launch_unit_service(UnitPlan *u, const LaunchRequest *q, const ConnectorStart *start) {
         int r = unit_property_add_table(u->properties, service_properties, ELEMENTSOF(service_properties));
+        bool files = start->read_paths || start->write_paths;
 
         u->sandbox->outside = LAYERS_OUTSIDE;
         if (r >= 0)
-                r = add_user(u, q, start->read_paths || start->write_paths);
+                r = add_user(u, q, files);
+        if (r >= 0 && files)
+                r = add_shared_user(u);
         if (r >= 0)
                 r = add_root(u);
         if (r >= 0)

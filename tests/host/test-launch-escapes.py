@@ -40,8 +40,10 @@ def set_up():
             pathlib.Path(path).write_text("# x\n", encoding="utf-8")
 
 
-def probe(executor, do, network="none", limits=None, **config):
+def probe(executor, do, network="none", limits=None, given=None, **config):
     more = {"network": network}
+    if given:
+        more["paths"] = given
     if limits:
         more["limits"] = limits
     return actor(f"image:{podmanlib.HOSTILE}" if executor == "podman" else f"exec:{PROBE}", "source", {"do": do, "password": SECRET, **config}, executor, **more)
@@ -172,6 +174,37 @@ def test_T03_siblings(lab):
         # Its own shim it may see and harm: that ends nobody but itself.
         daemon = main_pid("gantry-launcher.service")
         require(len(found) <= 1 and not {str(pid), str(other), str(daemon)} & set(found), f"{executor}: {found}")
+
+
+def test_T03_siblings_with_files(lab):
+    """They are one user outside, since the next one must read what this one wrote; and yet neither gets at the other."""
+    places = [files_place(f"t03-{n}") for n in range(3)]
+    given = [[{"path": str(p), "write": True}] for p in places]
+    (places[1] / "secret").write_text("x", encoding="utf-8")
+    like = ["setpriv", "--reuid=gantry-files", "--regid=gantry-files", "--clear-groups"]
+    with subprocess.Popen([*like, "sleep", "600"]) as sleeper:
+        control = as_user(like, "others").get(str(sleeper.pid), {})
+        sleeper.kill()
+    require(control and set(control.values()) == {"ok"}, f"control: {control}")
+    for executor in EXECUTORS:
+        first, _, pid = start_waiting(lab, executor, given=given[0])
+        second, _, other = start_waiting(lab, executor, given=given[1])
+        require(len({os.stat(f"/proc/{p}").st_uid for p in (pid, other)}) == 1, f"control: {executor}: users")
+        found = inside(lab, executor, "others", given=given[2])
+        tried = inside(lab, executor, "files", given=given[2], paths=[f"/proc/{pid}/root/", f"/proc/{pid}/cwd/", f"/proc/{pid}/fd/",
+                                                                     str(places[1] / "secret")])
+        cancel(lab, first, second)
+        reached = {p: v for p, v in found.items() if int(p) in (pid, other) and "ok" in v.values()}
+        require(not reached and all(v in REFUSED for v in tried.values()), f"{executor}: {found} {tried}")
+
+
+def as_user(like, do):
+    """The try by that user without a sandbox."""
+    path = PLACE / "config.json"
+    path.write_text(json.dumps({"do": do}), encoding="utf-8")
+    path.chmod(0o644)
+    line = json.loads(run(*like, PROBE, "check", "--config", path).splitlines()[-1])
+    return json.loads(line["connectionStatus"]["message"])
 
 
 def test_T07_nothing_is_left(lab):
