@@ -185,7 +185,8 @@ def test_T03_siblings_with_files(lab):
     with subprocess.Popen([*like, "sleep", "600"]) as sleeper:
         control = as_user(like, "others").get(str(sleeper.pid), {})
         sleeper.kill()
-    require(control and set(control.values()) == {"ok"}, f"control: {control}")
+    # At address 0 there is nothing to read; but one may.
+    require(control and set(control.values()) <= {"ok", "EIO"}, f"control: {control}")
     for executor in EXECUTORS:
         first, _, pid = start_waiting(lab, executor, given=given[0])
         second, _, other = start_waiting(lab, executor, given=given[1])
@@ -194,7 +195,7 @@ def test_T03_siblings_with_files(lab):
         tried = inside(lab, executor, "files", given=given[2], paths=[f"/proc/{pid}/root/", f"/proc/{pid}/cwd/", f"/proc/{pid}/fd/",
                                                                      str(places[1] / "secret")])
         cancel(lab, first, second)
-        reached = {p: v for p, v in found.items() if int(p) in (pid, other) and "ok" in v.values()}
+        reached = {p: v for p, v in found.items() if int(p) in (pid, other) and {"ok", "EIO"} & set(v.values())}
         require(not reached and all(v in REFUSED for v in tried.values()), f"{executor}: {found} {tried}")
 
 
