@@ -2,8 +2,8 @@
 
 /* The executor "service": systemd puts the fence up before the shim starts, which has no privilege at all
  * then and adds Landlock and its own list of system calls. Foreign connectors run so. What `lite` does by
- * itself and this cannot have: a process namespace (systemd 252 has none; unique users and an own /proc
- * stand for it). */
+ * itself and systemd 252 cannot give: a process namespace (unique users and an own /proc stand for it; where
+ * the user is shared, the shim makes one). */
 
 #include <sched.h>
 #include <stdio.h>
