@@ -47,8 +47,9 @@ static int method_remove_connector(sd_bus_message *m, void *userdata, sd_bus_err
         const char *reference;
         int r = sd_bus_message_read(m, "s", &reference);
 
-        if (r >= 0)
-                r = launcher_remove_connector(userdata, reference, on_removed, sd_bus_message_ref(m), &e);
+        if (r < 0)
+                return r;
+        r = launcher_remove_connector(userdata, reference, on_removed, sd_bus_message_ref(m), &e);
         if (r >= 0)
                 return 1;
         sd_bus_message_unref(m);

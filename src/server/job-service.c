@@ -97,9 +97,12 @@ static void on_cancelled(Call *c, int r, sd_bus_message *reply) {
 
 /* {"streams", "refreshMode"} as given, and who asked. */
 static int make_options(Call *c, JsonObject *given, char **ret) {
-        _cleanup_json_ JsonObject *o = given ? json_clone(given) : json_object_new_object();
+        _cleanup_json_ JsonObject *o = NULL;
         _cleanup_free_ char *principal = NULL;
 
+        if (given && !json_object_is_type(given, json_type_object))
+                return call_fail(c, -EINVAL, NULL, "The options must be a JSON object");
+        o = given ? json_clone(given) : json_object_new_object();
         if (asprintf(&principal, "%s:%s", principal_kind_to_string(c->kind), strempty(c->principal_id)) < 0)
                 return -ENOMEM;
         if (!o || json_add_string(o, "trigger", "manual") < 0 || json_add_string(o, "principal",

@@ -111,6 +111,10 @@ def test_what_is_wrong_is_told(suite, manager):
     fails("InvalidArgument", manager.CreateSource, memfd({"name": "x"}, seals=0))
     fails("InvalidArgument", manager.CreateSource, memfd([]))
     fails("NotFound", manager.Sync, "nothing", "")
+    connection = suite.new_connection()["connectionId"]
+    for options in ("[]", '"x"', "5", "{", "[{}]"):  # found by tests/host/busfuzz.py: an array ended the daemon
+        for member in ("Sync", "Refresh", "Clear"):
+            fails("InvalidArgument", manager.get_dbus_method(member), connection, options)
     fails("NotFound", manager.Cancel, dbus.Int64(99999999))
 
 
