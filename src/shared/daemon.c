@@ -41,6 +41,9 @@ static int open_bus(Daemon *d) {
                 if (r >= 0)
                         r = sd_bus_start(d->bus);
         }
+        /* Without it nobody could call us, and systemd would not start another one: we are active. */
+        if (r >= 0)
+                r = sd_bus_set_exit_on_disconnect(d->bus, true);
         if (r >= 0)
                 r = sd_bus_attach_event(d->bus, d->event, SD_EVENT_PRIORITY_NORMAL);
         return r;
@@ -188,7 +191,9 @@ int daemon_run(Daemon *d) {
         (void) sd_notify(/* unset_environment= */ false, "READY=1");
         r = sd_event_loop(d->event);
         (void) sd_notify(/* unset_environment= */ false, "STOPPING=1");
-        return r;
+        if (r > 0 && d->bus && sd_bus_is_open(d->bus) <= 0)
+                log_error("The bus is gone; a new start finds the new one");
+        return r > 0 ? -EIO : r;
 }
 
 int daemon_listen_fd(const char *name) {

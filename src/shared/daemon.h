@@ -38,7 +38,8 @@ void daemon_touch(Daemon *d);
 void daemon_status(Daemon *d, const char *format, ...) _printf_(2, 3);
 
 /* Takes the bus name, tells systemd READY=1, runs the loop. Returns 0 after SIGTERM or an idle exit; calls
- * that had reached us before the name was given back are answered first. */
+ * that had reached us before the name was given back are answered first. -EIO when the loop was ended with
+ * another code than 0, or the bus went away: systemd starts us anew. */
 int daemon_run(Daemon *d);
 
 /* The descriptor of the activation socket called `name` (FileDescriptorName=), or -ENOENT. The caller owns
