@@ -348,6 +348,29 @@ static void fail_for_good(WorkflowEngine *e, OpenWorkflow *w, const char *reason
         forget(e, w);
 }
 
+/* A history that can't be read can't be added to either: the row alone is closed. Whoever hears of it puts right
+ * what the workflow has left. */
+static void close_unread(WorkflowEngine *e, OpenWorkflow *w, const char *reason) {
+        _cleanup_json_ JsonObject *o = json_object_new_string(reason);
+        _cleanup_free_ char *text = o ? json_to_string(o) : NULL;
+        _cleanup_error_ Error *error = NULL;
+        int r = text ? begin(e, &error) : -ENOMEM;
+
+        log_error("Workflow '%s' (%s) has a damaged history and is given up: %s", w->id, w->type_name, reason);
+        if (r >= 0) {
+                r = e->store->close(e->store->userdata, w->id, /* failed= */ true, text,
+                                    env_now(e->env, ENV_CLOCK_REALTIME), &error);
+                if (r >= 0)
+                        r = commit(e, &error);
+                if (r < 0)
+                        (void) rollback(e, r);
+        }
+        if (r < 0)
+                return retry_later(e, w, r, error);
+        e->host->closed(w->id, w->type_name, NULL, reason, e->host->userdata);
+        forget(e, w);
+}
+
 static void after_commit(WorkflowEngine *e, OpenWorkflow *w, const History *h) {
         const HistoryEvent *last = h->events + h->n - 1;
         _cleanup_json_ JsonObject *payload = NULL;
@@ -378,6 +401,8 @@ static void run(WorkflowEngine *e, OpenWorkflow *w) {
         w->runnable = false;
         w->retry_at = 0;
         r = begin_and_load(e, w->id, &h, &error);
+        if (r < 0 && !workflow_error_is_transient(r))
+                return close_unread(e, w, error_message(error, r));
         if (r < 0)
                 return retry_later(e, w, r, error);
         if (!history_is_closed(&h))

@@ -36,6 +36,7 @@ struct WorkflowManager {
         bool armed;          /* something has happened since the timer came last */
         usec_t next_run;     /* of the schedules, wall clock */
         usec_t wake_at;      /* what the port was told last */
+        bool may_be_orphans; /* a workflow has failed: its job may be left without one */
 };
 
 /* As workflow_manager_cancel_job(), for the reason given. */

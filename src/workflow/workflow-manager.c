@@ -35,6 +35,10 @@ static void host_closed(const char *id, const char *type, JsonObject *result, co
         size_t i = 0, n;
         void *value;
 
+        if (!result) {
+                m->may_be_orphans = true;
+                workflow_manager_arm(m);
+        }
         while (hashmap_iterate(m->shared, &i, &key, &n, &value))
                 if (streq(value, id)) {
                         free(hashmap_remove(m->shared, key, n));
@@ -509,33 +513,6 @@ void workflow_manager_forget(WorkflowManager *m, void *userdata) {
 
 /* --- the manager itself --- */
 
-static int on_timer(EnvSource *s, usec_t now, void *userdata) {
-        WorkflowManager *m = userdata;
-        _cleanup_error_ Error *error = NULL;
-        usec_t at, next;
-        int r;
-
-        m->armed = false;
-        /* Before a schedule takes a place that one of these has waited for. */
-        job_successor_process(m);
-        r = run_schedules(m, &error);
-        if (r < 0)
-                log_warning("The schedules can't be read, trying again: %s", error_message(error, r));
-        workflow_engine_process(m->engine);
-        at = dispatch_process(m);
-        next = r == 0 ? USEC_INFINITY : wall(m) + SCHEDULE_RETRY_USEC;
-        /* A job that ended in between may have set another time. */
-        if (read_next_run(m, NULL) >= 0 && r == 0)
-                next = m->next_run;
-        at = MIN(at, monotonic_of(m, next));
-        /* What was done here may have made something else possible. */
-        if (m->armed)
-                at = MIN(at, env_now(m->options.env, ENV_CLOCK_MONOTONIC));
-        (void) m->options.env->ops->timer_set(m->timer, at);
-        tell_wake(m);
-        return 0;
-}
-
 /* A job that isn't over and that no workflow drives would never end (W05). */
 static int clean_jobs(WorkflowManager *m, Error **reterr_error) {
         _cleanup_(job_array_done) JobArray jobs = {};
@@ -561,6 +538,37 @@ static int clean_jobs(WorkflowManager *m, Error **reterr_error) {
                         job_journal_drop(&m->world.journal);
         }
         return r;
+}
+
+static int on_timer(EnvSource *s, usec_t now, void *userdata) {
+        WorkflowManager *m = userdata;
+        _cleanup_error_ Error *error = NULL;
+        usec_t at, next;
+        int r;
+
+        m->armed = false;
+        /* Before a schedule takes a place that one of these has waited for. */
+        job_successor_process(m);
+        r = run_schedules(m, &error);
+        if (r < 0)
+                log_warning("The schedules can't be read, trying again: %s", error_message(error, r));
+        workflow_engine_process(m->engine);
+        if (m->may_be_orphans && clean_jobs(m, NULL) >= 0) {
+                m->may_be_orphans = false;
+                host_committed(m);
+        }
+        at = dispatch_process(m);
+        next = r == 0 ? USEC_INFINITY : wall(m) + SCHEDULE_RETRY_USEC;
+        /* A job that ended in between may have set another time. */
+        if (read_next_run(m, NULL) >= 0 && r == 0)
+                next = m->next_run;
+        at = MIN(at, monotonic_of(m, next));
+        /* What was done here may have made something else possible. */
+        if (m->armed)
+                at = MIN(at, env_now(m->options.env, ENV_CLOCK_MONOTONIC));
+        (void) m->options.env->ops->timer_set(m->timer, at);
+        tell_wake(m);
+        return 0;
 }
 
 int workflow_manager_start(WorkflowManager *m, Error **reterr_error) {

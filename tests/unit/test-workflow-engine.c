@@ -301,6 +301,20 @@ TEST(a_replay_that_asks_for_something_else_fails_loudly) {
         }
 }
 
+TEST(P08_a_workflow_whose_history_is_damaged_is_given_up) {
+        _cleanup_world_ World w;
+
+        world_init(&w, job_codes);
+        start(&w, "job");
+        workflow_engine_process(w.engine);
+        w.damaged = true;
+        world_reboot(&w);
+        world_run(&w);
+        assert_true(w.disk.rows[0].closed && w.disk.rows[0].failed);
+        assert_string_equal(w.reason, "the history is damaged");
+        assert_int_equal(workflow_engine_n_open(w.engine), 0);
+}
+
 TEST(a_workflow_of_an_unknown_type_fails_loudly) {
         _cleanup_world_ World w;
 

@@ -47,6 +47,7 @@ typedef struct World {
         HistoryStore store;
         WorkflowHost host;
         usec_t now, timer_at;
+        bool damaged; /* histories can't be read */
         usec_t look_takes; /* time that passes with each look at the clock */
         EnvTimerHandler timer;
         void *timer_data;
@@ -169,6 +170,8 @@ static int store_load(void *userdata, const char *id, History *ret, Error **rete
                 return r;
         if (!row)
                 return -ENOENT;
+        if (w->damaged)
+                return error_set(reterr_error, -EBADMSG, "the history is damaged");
         for (size_t i = 0; i < row->history.n; i++) {
                 const HistoryEvent *e = row->history.events + i;
 
