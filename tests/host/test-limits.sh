@@ -54,8 +54,12 @@ end = time.monotonic() + 3
 while time.monotonic() < end:
     pass
 print(time.process_time() / 3)'
-result lim-slow CPUQuota=20% -- python3 -c "$burn" >/dev/null
-slow=$(cat /tmp/out)
+# An emulated machine that is held up itself counts wrongly now and then.
+for _ in 1 2 3 4 5; do
+        result lim-slow CPUQuota=20% -- python3 -c "$burn" >/dev/null
+        slow=$(cat /tmp/out)
+        python3 -c "import sys; sys.exit(not 0 < $slow < 0.5)" && break
+done
 python3 -c "import sys; sys.exit(not 0 < $slow < 0.5)" || fail "under CPUQuota=20% it got $slow of a processor"
 
 note "memory figures of a running unit"
