@@ -1,7 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What Airbyte's own acceptance tests ask of a platform (P01 to P07), on the installed suite with real connectors."""
+"""What Airbyte's own acceptance tests ask of a platform (P01 to P07, P11, P12), on the installed suite with real connectors. P08 is in
+test-suite-faults.py."""
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -100,6 +102,26 @@ def test_P05_a_sync_succeeds_or_fails_with_a_reason():
     assert API.ask("GET", f"/connections/{connection}")["status"] == "active"
 
 
+def test_P06_fields_are_selected_and_mapped():
+    source, _ = files("mapped", "id,name,email,country\n1,Ä,a@example.com,NL\n2,b,b@example.com,DE\n3,c,,NL\n")
+    place = suite.FILES / "mapped-out"
+    mappers = [{"type": "row-filtering", "mapperConfiguration": {"conditions": {
+                   "type": "EQUAL", "fieldName": "country", "comparisonValue": "NL"}}},
+               {"type": "hashing", "mapperConfiguration": {"targetField": "email", "method": "SHA-256", "fieldNameSuffix": "_hashed"}},
+               {"type": "field-renaming", "mapperConfiguration": {"originalFieldName": "name", "newFieldName": "label"}}]
+    stream = {"name": "mapped", "syncMode": "full_refresh_append", "mappers": mappers,
+              "selectedFields": [{"fieldPath": [f]} for f in ("id", "name", "email", "country")]}
+    destination = API.destination("mapped", destinationType="jsonl", path=str(place))
+    connection = API.connect("mapped", source, destination, configurations={"streams": [stream]})
+    told = API.ask("GET", f"/connections/{connection}")["configurations"]["streams"][0]
+    assert [m["type"] for m in told["mappers"]] == [m["type"] for m in mappers], told
+    API.wait(API.start(connection), "succeeded")
+    found = [{k: v for k, v in r.items() if not k.startswith("_a")} for r in suite.jsonl(place / "mapped.jsonl")]
+    digest = hashlib.sha256(b"a@example.com").hexdigest()
+    assert [(r["id"], r["label"], r.get("email_hashed"), r["country"]) for r in found] == [(1, "Ä", digest, "NL"), (3, "c", None, "NL")], found
+    assert all(set(r) <= {"id", "label", "email_hashed", "country"} for r in found), found
+
+
 def test_P07_a_deletion_twice():
     source, _ = files("gone", "id\n1\n")
     connection = API.connect("gone", source, API.destination("gone", destinationType="dev-null"))
@@ -110,6 +132,39 @@ def test_P07_a_deletion_twice():
         assert found.get("status", 404) in ("deprecated", 404), found
     API.ask("DELETE", f"/sources/{source}", status=(204, 404))
     API.ask("GET", f"/sources/{source}", status=404)
+
+
+def test_P11_definitions_go_round():
+    base = f"/workspaces/{API.workspace}/definitions"
+    for kind in ("sources", "destinations"):
+        known = API.ask("GET", f"/connector_definitions?type={kind.removesuffix('s')}&workspaceId={API.workspace}")["data"]
+        assert {"Faker", "SQLite"} & {d["name"] for d in known}, known
+        made = API.ask("POST", f"{base}/{kind}", {"name": "Mine", "dockerRepository": "me/mine", "dockerImageTag": "1.0"})
+        path = f"{base}/{kind}/{made['id']}"
+        assert API.ask("GET", path) == made
+        assert API.ask("PUT", path, {"name": "Mine", "dockerImageTag": "2.0"})["dockerImageTag"] == "2.0"
+        assert API.ask("DELETE", path)["id"] == made["id"]
+        API.ask("GET", path, status=404)
+    manifest = {"version": "6.0.0", "type": "DeclarativeSource", "spec": {"connection_specification": {"type": "object"}}}
+    made = API.ask("POST", f"{base}/declarative_sources", {"name": "Low", "manifest": manifest})
+    path = f"{base}/declarative_sources/{made['id']}"
+    assert API.ask("GET", path)["manifest"] == manifest
+    assert API.ask("PUT", path, {"manifest": manifest})["version"] == made["version"] + 1
+    API.ask("DELETE", path)
+    API.ask("GET", path, status=404)
+
+
+def test_P12_notifications_of_a_workspace():
+    path = f"/workspaces/{API.workspace}"
+    default = API.ask("GET", path)["notifications"]
+    assert default and not any(e[way]["enabled"] for e in default.values() for way in ("email", "webhook")), default
+    wanted = {"failure": {"webhook": {"enabled": True, "url": "https://example.com/failed"}, "email": {"enabled": False}}}
+    stored = API.ask("PATCH", path, {"notifications": wanted})["notifications"]
+    assert stored["failure"]["webhook"] == wanted["failure"]["webhook"], stored
+    for bad, word in (({"failure": {"webhook": {"enabled": True, "url": "ftp://x"}}}, "failure"),
+                      ({"success": {"webhook": {"url": "javascript:alert(1)"}}}, "success"), ({"success": {"email": {"enabled": 3}}}, "enabled")):
+        assert word in API.ask("PATCH", path, {"notifications": bad}, status=400)["detail"], bad
+    assert API.ask("GET", path)["notifications"] == stored
 
 
 if __name__ == "__main__":
