@@ -17,6 +17,8 @@ struct WorkerLink {
         WorkloadClient *client;
         EnvSource *beat_timer, *silence_timer, *log_timer;
         usec_t last_contact;
+        usec_t silence; /* as long as we bear it */
+        bool hurried;
         Buffer log;       /* waiting */
         size_t log_sent;  /* of these, how many are on their way */
         uint64_t n_dropped;
@@ -49,7 +51,7 @@ static void note_answer(WorkerLink *l, int r) {
         if (r == -EAGAIN)
                 return;
         l->last_contact = env_now(l->env, ENV_CLOCK_MONOTONIC);
-        (void) l->env->ops->timer_set(l->silence_timer, l->last_contact + WORKER_SILENCE_USEC);
+        (void) l->env->ops->timer_set(l->silence_timer, l->last_contact + l->silence);
 }
 
 static void on_answer(int r, JsonObject *reply, const Error *error, void *userdata) {
@@ -67,11 +69,18 @@ static void on_running(int r, JsonObject *reply, const Error *error, void *userd
 static int on_silence(EnvSource *s, usec_t now, void *userdata) {
         WorkerLink *l = userdata;
 
-        if (now < l->last_contact + WORKER_SILENCE_USEC)
-                return l->env->ops->timer_set(s, l->last_contact + WORKER_SILENCE_USEC);
-        if (!l->finishing)
-                lose(l, "The workload API could not be reached for 90 s");
+        if (now < l->last_contact + l->silence)
+                return l->env->ops->timer_set(s, l->last_contact + l->silence);
+        if (!l->finishing || l->hurried)
+                lose(l, "The workload API could not be reached");
         return 0;
+}
+
+void worker_link_hurry(WorkerLink *l) {
+        l->hurried = true;
+        l->silence = WORKER_HURRIED_USEC;
+        l->last_contact = env_now(l->env, ENV_CLOCK_MONOTONIC);
+        (void) l->env->ops->timer_set(l->silence_timer, l->last_contact + l->silence);
 }
 
 static int on_beat(EnvSource *s, usec_t now, void *userdata) {
@@ -277,6 +286,7 @@ int worker_link_new(Env *env, const WorkerStart *start, const WorkerLinkEvents *
         l->start = start;
         l->events = *events;
         l->last_contact = now;
+        l->silence = WORKER_SILENCE_USEC;
         r = workload_client_new(env, start->api, &l->client);
         if (r >= 0)
                 r = workload_client_set_token(l->client, start->token);

@@ -11,6 +11,7 @@
 #define WORKER_BEAT_USEC (10 * USEC_PER_SEC)
 /* Below the lease's 120 s. */
 #define WORKER_SILENCE_USEC (90 * USEC_PER_SEC)
+#define WORKER_HURRIED_USEC (10 * USEC_PER_SEC)
 
 typedef struct WorkerLink WorkerLink;
 
@@ -35,6 +36,9 @@ void worker_link_control(WorkerLink *l, const char *role, JsonObject *configurat
 int worker_link_state(WorkerLink *l, const char *states, const char *streams, usec_t patience,
                       Error **reterr_error);
 
+/* We are being stopped: an API that is silent is waited for WORKER_HURRIED_USEC at most, the end included. Where the
+ * whole machine is shut down, it has gone already. */
+void worker_link_hurry(WorkerLink *l);
 /* The end: what is left of the log, then success or, with a reason, failure. `output` is taken over. */
 void worker_link_finish(WorkerLink *l, const char *failure_reason, JsonObject *output);
 /* The end, where the last word is somebody else's: only what is left of the log. */

@@ -46,7 +46,7 @@ struct WorkerSync {
 static int on_flush(const StateSet *changed, void *userdata, Error **reterr_error) {
         WorkerSync *s = userdata;
         _cleanup_buffer_ Buffer b = {}, numbers = {};
-        bool last = s->destination_exit.known;
+        bool last = s->destination_exit.known && !s->cancelled;
         const char *text, *streams;
         int r;
 

@@ -61,6 +61,7 @@ static int on_terminate(EnvSource *s, int signo, void *userdata) {
         if (w->terminated)
                 return 0;
         w->terminated = true;
+        worker_link_hurry(w->link);
         worker_notify("STOPPING=1\nSTATUS=Stopping; what is committed stays");
         if (w->sync)
                 return worker_sync_cancel(w->sync, why);

@@ -218,6 +218,17 @@ int workload_api_success(HttpRequest *q, void *userdata) {
         return workload_api_reply(q, r);
 }
 
+/* Units that end with their machine end like those that a person stops, and their worker can't tell. Its word is
+ * not taken: after the boot the launcher finds the worker gone, which is a failed attempt and tried again. */
+static int check_stop(WorkloadApi *api, JsonObject *output, Error **reterr_error) {
+        const char *status = NULL;
+
+        (void) json_get_string(output, "status", &status, "output", NULL);
+        if (!streq_ptr(status, "cancelled") || !api->shuts_down || !api->shuts_down(api->userdata))
+                return 0;
+        return error_set(reterr_error, -ESTALE, "This machine is being shut down");
+}
+
 int workload_api_failure(HttpRequest *q, void *userdata) {
         _cleanup_json_ JsonObject *body = NULL;
         _cleanup_free_ char *output = NULL;
@@ -233,6 +244,8 @@ int workload_api_failure(HttpRequest *q, void *userdata) {
                 r = workload_api_string(q, body, "reason", &reason);
         if (r >= 0)
                 r = take_object(q, body, "output", &output);
+        if (r >= 0)
+                r = check_stop(api, json_member(body, "output"), http_request_error(q));
         if (r >= 0)
                 r = workload_manager_failure(api->manager, lease.id, lease.epoch, source, reason, output,
                                              http_request_error(q));

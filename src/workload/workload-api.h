@@ -11,6 +11,8 @@ typedef struct WorkloadApi {
         /* Passes a CONTROL message's configuration on and answers `q` when that is done (keeping a reference). */
         int (*rotate)(HttpRequest *q, const char *actor_id, const char *configuration, void *userdata);
         void (*touch)(void *userdata); /* somebody called */
+        /* Whether this machine is being shut down: what then stops was not stopped by a person. */
+        bool (*shuts_down)(void *userdata);
         void *userdata;
 } WorkloadApi;
 

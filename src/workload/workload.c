@@ -12,6 +12,7 @@
 #include "workload/workload-notify.h"
 
 #define LOG_ROOT "/var/lib/gantry/logs"
+#define STATE_PATIENCE_USEC (5 * USEC_PER_SEC)
 
 typedef struct Service {
         const char *listen, *database, *log_root;
@@ -65,6 +66,24 @@ static int on_rotate(HttpRequest *q, const char *actor_id, const char *configura
         return workload_notify_rotate(((Service *) userdata)->notify, q, actor_id, configuration);
 }
 
+/* A bus that has gone goes with its machine. */
+static bool shuts_down(void *userdata) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
+        sd_bus *bus = daemon_bus(((Service *) userdata)->daemon);
+        const char *state = NULL;
+        int r;
+
+        r = sd_bus_message_new_method_call(bus, &m, "org.freedesktop.systemd1", "/org/freedesktop/systemd1",
+                                           "org.freedesktop.DBus.Properties", "Get");
+        if (r >= 0)
+                r = sd_bus_message_append(m, "ss", "org.freedesktop.systemd1.Manager", "SystemState");
+        if (r >= 0)
+                r = sd_bus_call(bus, m, STATE_PATIENCE_USEC, NULL, &reply);
+        if (r >= 0)
+                r = sd_bus_message_read(reply, "v", "s", &state);
+        return r < 0 ? sd_bus_is_open(bus) <= 0 : streq(state, "stopping");
+}
+
 static int open_stores(Service *s) {
         _cleanup_error_ Error *error = NULL;
         int r;
@@ -104,7 +123,7 @@ static int start_http(Service *s) {
         };
         int r;
 
-        s->api = (WorkloadApi) { s->manager, on_rotate, on_touch, s };
+        s->api = (WorkloadApi) { s->manager, on_rotate, on_touch, shuts_down, s };
         r = http_server_new(&options, &s->http);
         if (r < 0)
                 return log_error_errno(r, "Failed to make the HTTP server");
