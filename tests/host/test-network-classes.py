@@ -255,6 +255,35 @@ def test_T08_the_resolvers_address_opens_nothing_else(lab):
         require(outside("reach", targets=at(found["resolver"]))[at(found["resolver"])[0]] == "ok", "control")
 
 
+def try_once(lab, network):
+    return lab.oneshot("check", actor(f"exec:{PROBE}", "source", {"do": "reach", "hidden": hide(targets=[])}, "lite", network=network))
+
+
+def test_T18_without_a_fence_nothing_starts(lab):
+    """Whatever keeps the fence from its work: the host says so, and a unit with a network does not run."""
+    known = pathlib.Path("/run/gantry/isolation.json")
+    require(try_once(lab, "any")["status"] == "success", "control")
+    held = known.read_text(encoding="utf-8")
+    require("missing" not in held, f"control: {held}")
+    run("systemctl", "stop", "gantry-resolver.socket", "gantry-resolver.service")
+    try:
+        # What was found out before doesn't help: the fence itself has to come to a good end.
+        failed = try_once(lab, "any")
+        require(failed["status"] == "failure" and "could not be started" in failed["failure"]["reason"], f"{failed}")
+        require(try_once(lab, "none")["status"] == "success", "without a network there is nothing to fence")
+        wait_gone()
+        run("systemctl", "stop", "gantry-launcher.service")
+        known.unlink()
+        refused = try_once(lab, "none")
+        require(refused["status"] == "failure" and "denied addresses" in refused["failure"]["reason"], f"{refused}")
+    finally:
+        run("systemctl", "start", "gantry-resolver.socket")
+        wait_gone()
+        run("systemctl", "stop", "gantry-launcher.service")
+        known.unlink(missing_ok=True)
+    require(try_once(lab, "any")["status"] == "success", "not tried anew")
+
+
 def test_nothing_is_left(lab):
     wait_gone()
     left = list(pathlib.Path("/run/gantry/network").iterdir())
