@@ -95,12 +95,20 @@ static int allow_all(const Ruleset *set, const char *const paths[], size_t n, ui
         return 0;
 }
 
-static int allow_mounts(const Ruleset *set, const Sandbox *s) {
-        bool inside = s->flags & CLONE_NEWNS;
+/* Where it is now: at its target, if we or whoever starts us has mounted it there; else at its source, and
+ * so what is private and lies in the scratch directory. */
+static const char *mount_path(const Sandbox *s, const SandboxMount *m) {
+        const char *scratch = s->plan->scratch_directory;
+        bool bound = s->plan->outside & SANDBOX_LAYER_BIT(SANDBOX_MOUNT_NAMESPACE) && m->source &&
+                !(scratch && path_is_under(m->source, scratch));
 
+        return s->flags & CLONE_NEWNS || bound ? m->target : m->source;
+}
+
+static int allow_mounts(const Ruleset *set, const Sandbox *s) {
         for (size_t i = 0; i < s->plan->n_mounts; i++) {
                 const SandboxMount *m = &s->plan->mounts[i];
-                const char *path = inside ? m->target : m->source;
+                const char *path = mount_path(s, m);
                 uint64_t access = FS_READ | LANDLOCK_ACCESS_FS_EXECUTE;
                 int r;
 
