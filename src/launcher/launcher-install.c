@@ -101,12 +101,13 @@ int run_install_begin(Run *r, JsonObject *input, JsonObject **ret_output, Error 
         return make_place(r, ref, owner, reterr_error);
 }
 
-int run_install_plan(Run *r, JsonObject *input, LaunchRequest *q, LaunchPlan **ret, Error **reterr_error) {
+int run_install_plan(Run *r, JsonObject *input, const LaunchRequest *base, LaunchPlan **ret, Error **reterr_error) {
         _cleanup_(installed_connector_freep) InstalledConnector *installer = NULL;
         _cleanup_(connector_ref_freep) ConnectorRef *ref = NULL;
         _cleanup_free_ char *place = place_of(r), *text = NULL;
         const struct passwd *owner = getpwnam(INSTALL_USER);
         _cleanup_json_ JsonObject *own = NULL;
+        LaunchRequest q = *base;
         InstallPlan plan = {};
         int k;
 
@@ -124,10 +125,10 @@ int run_install_plan(Run *r, JsonObject *input, LaunchRequest *q, LaunchPlan **r
                 k = launch_install_plan_init(place, owner ? owner->pw_uid : 0, owner ? owner->pw_gid : 0, &plan);
         if (k < 0)
                 return k;
-        q->input = own;
-        q->connectors[0] = installer;
-        q->install = &plan;
-        k = launch_plan_new(q, ret, reterr_error);
+        q.input = own;
+        q.connectors[0] = installer;
+        q.install = &plan;
+        k = launch_plan_new(&q, ret, reterr_error);
         launch_install_plan_done(&plan);
         return k;
 }

@@ -87,7 +87,7 @@ static inline bool run_is_install(const Run *r) {
 /* 1: it is there already, `ret_output` says where; 0: the places of the installation are made. */
 int run_install_begin(Run *r, JsonObject *input, JsonObject **ret_output, Error **reterr_error);
 /* The plan of its units. */
-int run_install_plan(Run *r, JsonObject *input, LaunchRequest *q, LaunchPlan **ret, Error **reterr_error);
+int run_install_plan(Run *r, JsonObject *input, const LaunchRequest *base, LaunchPlan **ret, Error **reterr_error);
 /* The installer has ended well: stops its units, puts what it made into its place, tells the API. */
 void run_install_publish(Run *r);
 /* Removes what is left of it; then it is gone. */

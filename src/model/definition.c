@@ -55,7 +55,7 @@ static const char *separator_of(const char *reference) {
 }
 
 int definition_exact_reference(const Definition *d, const char *pin, char **ret) {
-        const char *separator = separator_of(d->reference), *version = pin, *name, *end;
+        const char *separator = separator_of(d->reference), *version = pin, *name, *part, *end;
         _cleanup_buffer_ Buffer b = {};
         int r;
 
@@ -63,8 +63,9 @@ int definition_exact_reference(const Definition *d, const char *pin, char **ret)
                 version = d->docker_image_tag;
         name = strchr(d->reference, ':');
         /* An image's registry may have a port: its tag stands behind the last part of the path. */
-        if (strncmp(d->reference, "image:", STRLEN("image:")) == 0)
-                name = strrchr(d->reference, '/') ?: name;
+        part = strncmp(d->reference, "image:", STRLEN("image:")) == 0 ? strrchr(d->reference, '/') : NULL;
+        if (part)
+                name = part;
         /* The first character of a name is never a separator: npm's scopes begin with '@'. */
         end = separator && version && name && name[1] ? strstr(name + 2, separator) : NULL;
         r = buffer_append(&b, d->reference, end ? (size_t) (end - d->reference) : strlen(d->reference));

@@ -35,7 +35,7 @@ static int content(const char *media_type, const char *schema, JsonObject **ret)
 }
 
 static int parameter(const char *name, size_t n, const char *in, JsonObject **ret) {
-        bool repeats = n > 2 && strncmp(name + n - 2, "[]", 2) == 0;
+        bool repeats = n > 2 && name[n - 2] == '[' && name[n - 1] == ']';
         _cleanup_free_ char *text = strndup(name, repeats ? n - 2 : n);
         _cleanup_json_ JsonObject *schema = NULL;
         const char *type = "{\"type\":\"string\"}";

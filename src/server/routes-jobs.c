@@ -68,7 +68,7 @@ static int list(Call *c, HttpRequest *q, JsonObject **ret) {
         _cleanup_listing_ Listing l = {};
         JsonObject *data = json_object_new_array();
         JobArray found = {};
-        JobFilter filter;
+        JobFilter filter = {};
         bool by_number = false;
         int r = api_listing(c, q, &l);
 

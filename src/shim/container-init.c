@@ -178,7 +178,7 @@ int main(int argc, char *argv[]) {
         int fds[SANDBOX_FILES_MAX] = { [0 ... SANDBOX_FILES_MAX - 1] = -EBADF };
         int command = argc > 1 && streq(argv[1], "--") ? 2 : 1;
         uint64_t before = oom_kills();
-        ContainerOrder o;
+        ContainerOrder o = {};
         sigset_t set;
         pid_t pid;
 

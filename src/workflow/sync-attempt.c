@@ -129,8 +129,9 @@ int sync_step_start(WorkflowContext *c, void *userdata, JsonObject **ret, Error 
                 return r;
         if (number == 0)
                 job_journal_note(&run->world->journal,
-                                 &(JobNoteOptions) { LOG_LEVEL_INFO, MESSAGE_JOB_STARTED, run->job_id, -1,
-                                                     run->connection_id, NULL, NULL },
+                                 &(JobNoteOptions) { .level = LOG_LEVEL_INFO, .message_id = MESSAGE_JOB_STARTED,
+                                                     .job_id = run->job_id, .attempt = -1,
+                                                     .connection_id = run->connection_id },
                                  "Job %lld (%s) of connection '%s' started", (long long) run->job_id,
                                  job_type_to_string(job->type), connection->name);
         if (connection->status == CONNECTION_DEPRECATED || (number > 0 && connection->status != CONNECTION_ACTIVE)) {
