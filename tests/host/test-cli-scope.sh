@@ -79,9 +79,9 @@ watched() {
                 _group=$("$@" show --property=ControlGroup --value "$_scope")
                 _procs=$(find /sys/fs/cgroup -path "*$_group/cgroup.procs" | head -n 1)
                 [ "$(wc -l <"$_procs")" -ge 2 ] || fail "$_scope holds $(wc -l <"$_procs") processes"
-                for _pid in $(cat "$_procs"); do
+                while read -r _pid; do
                         [ "$(cat "/proc/$_pid/comm")" != gantry ] || fail "the worker itself is in $_scope"
-                done
+                done <"$_procs"
         done
         touch /srv/source/go
         wait "$_job" || fail "$_who: $(cat /tmp/messages)"
