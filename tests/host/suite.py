@@ -171,10 +171,11 @@ def bus(member, signature="", *arguments, path=BUS[1], interface=BUS[2], user=No
 
 
 def bus_read(path, interface, member):
-    """A method without arguments that answers with a memfd, which busctl can't read; needs python3-dbus."""
+    """A method without arguments that answers with a memfd (and perhaps a revision), which busctl can't read; needs python3-dbus."""
     import dbus
     answer = dbus.SystemBus().get_object(BUS[0], path, introspect=False).get_dbus_method(member, interface)(timeout=PATIENCE)
-    with os.fdopen(answer.take(), "rb") as memory:
+    descriptor = answer[0] if isinstance(answer, tuple) else answer
+    with os.fdopen(descriptor.take(), "rb") as memory:
         memory.seek(0)
         return json.loads(memory.read())
 
