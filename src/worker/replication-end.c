@@ -147,7 +147,8 @@ static int judge_exit(ReplicationSide *side) {
                                          "The %s exited with code %d%s", name,
                                          side->exit.code, side->exit.code == 137 ? " (killed, often for "
                                                                                    "its memory)" : "");
-        if (side->exit.oom)
+        /* Who knows the limit explains it better. */
+        if (side->exit.oom && !side->exit_cause)
                 return replication_fault(r, side->origin, FAILURE_SYSTEM_ERROR, NULL,
                                          "The %s needed more memory than it may have and was killed", name);
         signal_name = sigabbrev_np(side->exit.signal);
