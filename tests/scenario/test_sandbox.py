@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 
 import pytest
 
@@ -973,6 +974,9 @@ def test_T14_a_daemon_does_not_outlive_its_connector(who):
     assert who.run(["/bin/sh", "-c", daemon]).stdout == "started\n"
     left = descendants_of(marker)
     for pid in left:
+        # Until it is in a session of its own its group is the one that these tests run in.
+        while os.getpgid(pid) == os.getpgrp():
+            time.sleep(0.01)
         os.killpg(os.getpgid(pid), signal.SIGKILL)
     assert left, "outside a daemon must outlive its parent"
 
