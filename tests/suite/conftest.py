@@ -10,6 +10,7 @@ import json
 import os
 import pathlib
 import socket
+import struct
 import subprocess
 import time
 import urllib.parse
@@ -49,8 +50,10 @@ class Unix(http.client.HTTPConnection):
 
     def connect(self):
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(TIMEOUT)
+        # Python's own time-out would make a queue that is full for a moment an error at once.
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", int(TIMEOUT), 0))
         self.sock.connect(self.path)
+        self.sock.settimeout(TIMEOUT)
 
 
 class Suite:
