@@ -94,7 +94,7 @@ watched root systemctl
 [ "$(systemctl show --property=LoadState --value gantry-jobs.slice)" = loaded ] || fail "no gantry-jobs.slice"
 
 note "a person with a manager of their own"
-useradd --create-home --shell /bin/sh alice
+id alice >/dev/null 2>&1 || useradd --create-home --shell /bin/sh alice
 loginctl enable-linger alice
 wait_until 300 systemctl --quiet is-active "user@$(id -u alice).service"
 watched alice runuser --user alice -- env XDG_RUNTIME_DIR="/run/user/$(id -u alice)" systemctl --user

@@ -7,7 +7,7 @@ set -eu
 # shellcheck source=tests/host/lib.sh
 . /mnt/tests/host/lib.sh
 
-useradd --create-home --shell /bin/sh alice
+id alice >/dev/null 2>&1 || useradd --create-home --shell /bin/sh alice
 cat >/tmp/iso-codes.yaml <<'YAML'
 connector: native:source-file
 config:
