@@ -291,12 +291,13 @@ def test_D02_a_file_is_refused_with_a_sentence(dest, before):
     ahead = [rec(i) for i in range(before)]
     reference = {"staging_file_url": "/staging/files/a.pdf", "source_file_relative_path": "a.pdf", "file_size_bytes": 3}
     for spelled in ('"file_reference"', '"file\\u005freference"'):
-        line = lines([record("s", {"id": 7777}, T0, file_reference=reference)]).replace(b'"file_reference"', spelled.encode())
+        refused = lines([record("s", {"id": 7777, "name": "must not land"}, T0, file_reference=reference)])
+        line = refused.replace(b'"file_reference"', spelled.encode())
         result = dest.raw(catalog(stream("s")), lines(ahead + [stream_state("s", {})]) + line)
         error = trace_error(result)
         assert result.code == 1 and "file" in error["message"] and "'s'" in error["message"], result
         assert error["failure_type"] == "config_error"
-        assert not any(b"7777" in p.read_bytes() for p in ([dest.path] if dest.kind == "sqlite" else dest.path.rglob("*"))
+        assert not any(b"must not land" in p.read_bytes() for p in ([dest.path] if dest.kind == "sqlite" else dest.path.rglob("*"))
                        if p.is_file())
 
 
