@@ -12,7 +12,7 @@
 #include "basic/log.h"
 #include "basic/path-util.h"
 #include "bootloader/bootstrap.h"
-#include "bootloader/seed.h"
+#include "db/definition-seed.h"
 #include "db/migrate.h"
 #include "shared/env-event.h"
 #include "shared/journal.h"
@@ -139,7 +139,7 @@ static int run(const Options *o, Env *e, Error **reterr_error) {
         _cleanup_error_ Error *warning = NULL;
         _cleanup_close_ int lock_fd = -EBADF;
         Bootstrap made = {};
-        Seeded seeded = {};
+        _cleanup_seeded_ Seeded seeded = {};
         int from, r;
 
         r = sealing_keys_load(&keys, reterr_error);
@@ -153,7 +153,7 @@ static int run(const Options *o, Env *e, Error **reterr_error) {
         if (r >= 0)
                 r = bootstrap_platform(db, e, keys, &made, reterr_error);
         if (r >= 0)
-                r = seed_definitions(db, o->data, env_now(e, ENV_CLOCK_REALTIME), &seeded, reterr_error);
+                r = definition_seed_directory(db, o->data, env_now(e, ENV_CLOCK_REALTIME), &seeded, reterr_error);
         if (r < 0)
                 return r;
         report(o, from, &made, &seeded);

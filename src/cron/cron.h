@@ -14,7 +14,7 @@
 typedef struct Cron {
         Env *env;
         Db *db;
-        const char *database, *logs, *backups, *settings;
+        const char *database, *logs, *backups, *settings, *data;
         Retention keep;
         usec_t longest; /* that a batch has held the write lock */
         unsigned batches;

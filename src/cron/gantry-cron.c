@@ -15,6 +15,7 @@
 #include "cron/cron.h"
 #include "cron/duty-backup.h"
 #include "cron/duty-care.h"
+#include "cron/duty-definitions.h"
 #include "cron/duty-prune.h"
 #include "cron/duty-reseal.h"
 #include "shared/conf-file.h"
@@ -34,6 +35,8 @@ static const Duty duties[] = {
           MESSAGE_BACKUP_FAILED },
         { "vacuum", "give pages of the database that hold nothing back to the disk", duty_vacuum, NULL },
         { "check", "read the whole database and see whether it is sound", duty_check, NULL },
+        { "definitions", "take over definitions of connectors that are new or changed", duty_definitions,
+          MESSAGE_DEFINITIONS_REFUSED },
         { "reseal", "seal secrets under the present key (gantry-rotate-key.service)", duty_reseal,
           MESSAGE_SECRETS_UNREADABLE },
 };
@@ -51,6 +54,7 @@ static void help(void) {
                "     --logs=DIR       the logs of attempts (" CRON_LOGS ")\n"
                "     --backups=DIR    where backups go (" CRON_BACKUPS ")\n"
                "     --config=PATH    the settings (" CONF_FILE_PATH ")\n"
+               "     --data=DIR       where definitions.d and specs are (" DATADIR ")\n"
                "  -h --help\n     --version\n",
                db_path());
 }
@@ -60,6 +64,7 @@ static int parse(int argc, char *argv[], Cron *c, const Duty **ret) {
         static const struct option options[] = {
                 { "database", required_argument, NULL, 'd' }, { "logs", required_argument, NULL, 'l' },
                 { "backups", required_argument, NULL, 'b' },  { "config", required_argument, NULL, 'c' },
+                { "data", required_argument, NULL, 'D' },
                 { "help", no_argument, NULL, 'h' },           { "version", no_argument, NULL, 'V' },
                 {},
         };
@@ -78,6 +83,9 @@ static int parse(int argc, char *argv[], Cron *c, const Duty **ret) {
                         break;
                 case 'c':
                         c->settings = optarg;
+                        break;
+                case 'D':
+                        c->data = optarg;
                         break;
                 case 'h':
                         help();
@@ -161,7 +169,7 @@ static int report(const Cron *c, const Duty *duty, int r, const Error *error) {
 
 int main(int argc, char *argv[]) {
         _cleanup_(cron_done) Cron c = { .database = db_path(), .logs = CRON_LOGS, .backups = CRON_BACKUPS,
-                                        .settings = CONF_FILE_PATH };
+                                        .settings = CONF_FILE_PATH, .data = DATADIR };
         _cleanup_error_ Error *error = NULL;
         const Duty *duty;
         int r;

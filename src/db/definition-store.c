@@ -35,11 +35,14 @@ int definition_store_get_version(Db *db, const char *id, const char *pin, Defini
         int r;
 
         r = definition_store_get(db, id, &d, reterr_error);
-        if (r >= 0 && definition_is_package(d)) {
+        if (r >= 0 && definition_has_versions(d)) {
+                /* A tag of an image may be given to another one: what its definition says now is newer. */
+                bool look = definition_is_package(d) || (pin && !streq_ptr(pin, d->docker_image_tag));
+
                 r = apply_pin(d, pin);
                 if (r >= 0)
-                        r = definition_exact_reference(d, NULL, &reference);
-                if (r >= 0 && !d->spec) {
+                        r = definition_exact_reference(d, pin, &reference);
+                if (r >= 0 && !d->spec && look) {
                         r = spec_store_get(db, reference, &d->spec, NULL);
                         r = r == -ENOENT ? 0 : r;
                 }
@@ -74,10 +77,36 @@ int definition_store_list(Db *db, const DefinitionFilter *filter, const ListOpti
                              &definition_model, ret, reterr_error);
 }
 
+/* Who is pinned to the version that it has now still needs what that one has said. */
+static int keep_spec(Db *db, const Definition *d, usec_t now, Error **reterr_error) {
+        _cleanup_(definition_freep) Definition *stored = NULL;
+        _cleanup_free_ char *old = NULL, *new = NULL;
+        int r;
+
+        r = db_get(db, SQL_DEFINITION_GET, BINDS(B_TEXT("id", d->id)), &definition_model, &stored, reterr_error);
+        if (r < 0)
+                return r == -ENOENT ? 0 : r;
+        /* What a version of a package says is kept anyway, by gantry-workflow. */
+        if (!stored->spec || !definition_has_versions(stored) || definition_is_package(stored))
+                return 0;
+        r = definition_exact_reference(stored, NULL, &old);
+        if (r >= 0)
+                r = definition_exact_reference(d, NULL, &new);
+        return r < 0 || streq(old, new) ? r : spec_store_put(db, old, stored->spec, now, reterr_error);
+}
+
 int definition_store_update(Db *db, const Definition *d, usec_t now, Error **reterr_error) {
-        return db_change_one(db, SQL_DEFINITION_UPDATE, &definition_model, d,
-                             BINDS(B_I64("now", now), B_I64("tombstone", 0)), CHANGE_DEFINITION,
-                             "definition", d->id, now, reterr_error);
+        _cleanup_(db_rollbackp) Db *transaction = NULL;
+        int r;
+
+        r = db_begin_immediate(db, &transaction, reterr_error);
+        if (r >= 0)
+                r = keep_spec(db, d, now, reterr_error);
+        if (r >= 0)
+                r = db_change_one(db, SQL_DEFINITION_UPDATE, &definition_model, d,
+                                  BINDS(B_I64("now", now), B_I64("tombstone", 0)), CHANGE_DEFINITION,
+                                  "definition", d->id, now, reterr_error);
+        return r < 0 ? r : db_commit(&transaction, reterr_error);
 }
 
 int definition_store_set_spec(Db *db, const char *id, const char *spec, usec_t now, Error **reterr_error) {

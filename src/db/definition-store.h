@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Definitions of connectors. Seeded by the bootloader, written by gantry-server. */
+/* Definitions of connectors. Seeded by the bootloader and gantry-cron, written by gantry-server. */
 
 #include "db/db.h"
 #include "db/list-options.h"

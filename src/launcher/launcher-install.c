@@ -147,7 +147,7 @@ static void on_published(int code, const char *said, void *userdata) {
         Run *r = userdata;
 
         if (code == 0 && json_parse(said, strlen(said), &output, NULL) >= 0 && output) {
-                log_info("%s is installed", strempty(json_object_get_string(json_member(output, "reference"))));
+                log_debug("%s is installed", strempty(json_object_get_string(json_member(output, "reference"))));
                 run_succeed(r, output);
         } else
                 run_fail(r, *said ? said : "What was installed could not be put into its place");

@@ -46,6 +46,10 @@ bool definition_is_package(const Definition *d) {
                 strncmp(d->reference, "npm:", STRLEN("npm:")) == 0;
 }
 
+bool definition_has_versions(const Definition *d) {
+        return definition_is_package(d) || strncmp(d->reference, "image:", STRLEN("image:")) == 0;
+}
+
 /* What stands between name and version. */
 static const char *separator_of(const char *reference) {
         return strncmp(reference, "pypi:", STRLEN("pypi:")) == 0     ? "=="

@@ -58,6 +58,8 @@ DECLARE_MODEL(Definition, definition);
 
 /* Whether it is installed from an index of packages: pypi: or npm:. */
 bool definition_is_package(const Definition *d);
+/* Whether its sources and destinations keep the version that they were made with: packages and images. */
+bool definition_has_versions(const Definition *d);
 /* The reference with the version that is meant: `pin`, or else what `docker_image_tag` says of a package.
  * Without either: as it is. */
 int definition_exact_reference(const Definition *d, const char *pin, char **ret);

@@ -129,9 +129,9 @@ static int new_actor(Call *c, ActorRole role, JsonObject *body, const char *work
         a->workspace_id = strdup(workspace_id);
         a->definition_id = strdup(d->id);
         /* A later version of the definition is for those that are made of it, and for who asks for it (T79). */
-        a->version_pin = definition_is_package(d) && d->docker_image_tag ? strdup(d->docker_image_tag) : NULL;
+        a->version_pin = definition_has_versions(d) && d->docker_image_tag ? strdup(d->docker_image_tag) : NULL;
         if (!a->id || !a->workspace_id || !a->definition_id ||
-            (definition_is_package(d) && d->docker_image_tag && !a->version_pin))
+            (definition_has_versions(d) && d->docker_image_tag && !a->version_pin))
                 return -ENOMEM;
         r = apply(c, body, a);
         if (r < 0)
@@ -254,7 +254,7 @@ int actor_service_upgrade(Call *c, ActorRole role, const char *id) {
         r = actor_service_get(c, role, id, ROLE_EDITOR, &a);
         if (r >= 0)
                 r = definition_store_get(c->server->db, a->definition_id, &d, &c->error);
-        if (r < 0 || !definition_is_package(d) || streq_ptr(a->version_pin, d->docker_image_tag))
+        if (r < 0 || !definition_has_versions(d) || streq_ptr(a->version_pin, d->docker_image_tag))
                 return r;
         r = definition_service_require_spec(c, d);
         if (r != 0)

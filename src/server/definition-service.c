@@ -108,11 +108,22 @@ static int require_spec_of_package(Call *c, Definition *d) {
         return d->spec ? 0 : -ENOMEM;
 }
 
+/* Of another version than its definition's, which alone can be asked. */
+static bool is_pinned_image(const Definition *d) {
+        _cleanup_free_ char *exact = NULL;
+
+        return definition_has_versions(d) && d->docker_image_tag &&
+                definition_exact_reference(d, d->docker_image_tag, &exact) >= 0 && !streq(exact, d->reference);
+}
+
 int definition_service_require_spec(Call *c, Definition *d) {
         if (d->spec)
                 return 0;
         if (definition_is_package(d))
                 return require_spec_of_package(c, d);
+        if (is_pinned_image(d))
+                return call_fail(c, -EDOM, NULL, "What version %s of the connector's image wants is not known any more: "
+                                 "upgrade to its definition's version", d->docker_image_tag);
         if (c->data_free)
                 c->data_free(c->data);
         c->data_free = free;

@@ -115,44 +115,113 @@ static int list_definitions(Call *c, HttpRequest *q, JsonObject **ret) {
         return r;
 }
 
+static int view_definition(Call *c, int r, Definition *d, JsonObject **ret) {
+        if (r == 0)
+                r = definition_show_edition(c, d);
+        if (r == 0)
+                r = config_view_definition(d, ret);
+        definition_free(d);
+        return r;
+}
+
 static int get_definition(Call *c, HttpRequest *q, JsonObject **ret) {
-        _cleanup_(definition_freep) Definition *d = NULL;
+        Definition *d = NULL;
         const char *id;
         int r = need_definition_id(c, q, &id);
 
         if (r >= 0)
                 r = definition_service_get(c, role_of(q), id, &d);
-        return r < 0 ? r : config_view_definition(d, ret);
+        return view_definition(c, r, d, ret);
+}
+
+/* As far as the workspace sees it: all that came along, and its own. */
+static int get_for_workspace(Call *c, HttpRequest *q, JsonObject **ret) {
+        const char *id, *workspace_id;
+        Definition *d = NULL;
+        int r = need_definition_id(c, q, &id);
+
+        if (r >= 0)
+                r = body_need_string(c, c->body, "workspaceId", &workspace_id);
+        if (r >= 0)
+                r = call_require(c, workspace_id, ROLE_READER);
+        if (r >= 0)
+                r = definition_service_get(c, role_of(q), id, &d);
+        if (r >= 0 && d->custom && !streq_ptr(d->workspace_id, workspace_id))
+                r = call_fail(c, -ENOENT, NULL, "There is no such definition in this workspace");
+        return view_definition(c, r, d, ret);
+}
+
+/* The custom one that a body names, which may name its workspace, too. */
+static int need_custom(Call *c, HttpRequest *q, JsonObject *body, Definition **ret) {
+        const char *key = role_of(q) == ACTOR_SOURCE ? "sourceDefinitionId" : "destinationDefinitionId", *id, *within;
+        _cleanup_(definition_freep) Definition *d = NULL;
+        int r = body_need_string(c, body, key, &id);
+
+        if (r >= 0)
+                r = body_string(c, c->body, "workspaceId", &within);
+        if (r > 0)
+                r = call_require(c, within, ROLE_READER);
+        else
+                within = NULL;
+        if (r >= 0)
+                r = definition_service_get(c, role_of(q), id, &d);
+        if (r < 0)
+                return r;
+        if (!d->custom)
+                return call_fail(c, -EINVAL, NULL, "This definition came with Gantry and changes with it");
+        if (within && !streq_ptr(d->workspace_id, within))
+                return call_fail(c, -ENOENT, NULL, "There is no such definition in this workspace");
+        *ret = TAKE_PTR(d);
+        return 0;
+}
+
+static const char *custom_key(HttpRequest *q) {
+        return role_of(q) == ACTOR_SOURCE ? "sourceDefinition" : "destinationDefinition";
 }
 
 /* A package is installed before the answer. */
 static int create_definition(Call *c, HttpRequest *q, JsonObject **ret) {
-        _cleanup_(definition_freep) Definition *d = NULL;
         const char *workspace_id;
         JsonObject *body = NULL;
+        Definition *d = NULL;
         int r = body_need_string(c, c->body, "workspaceId", &workspace_id);
 
         if (r >= 0)
-                r = body_need_object(c, c->body,
-                                     role_of(q) == ACTOR_SOURCE ? "sourceDefinition" : "destinationDefinition", &body);
+                r = body_need_object(c, c->body, custom_key(q), &body);
         if (r >= 0)
                 r = definition_service_create(c, workspace_id, role_of(q), /* declarative= */ false, body, &d);
-        return r != 0 ? r : config_view_definition(d, ret);
+        return view_definition(c, r, d, ret);
+}
+
+static int update_from(Call *c, HttpRequest *q, JsonObject *body, JsonObject **ret) {
+        _cleanup_(definition_freep) Definition *old = NULL;
+        Definition *d = NULL;
+        int r = need_custom(c, q, body, &old);
+
+        if (r >= 0)
+                r = definition_service_update(c, old->workspace_id, role_of(q), /* declarative= */ false, old->id,
+                                              body, &d);
+        return view_definition(c, r, d, ret);
 }
 
 static int update_definition(Call *c, HttpRequest *q, JsonObject **ret) {
-        _cleanup_(definition_freep) Definition *old = NULL, *d = NULL;
-        const char *id;
-        int r = need_definition_id(c, q, &id);
+        return update_from(c, q, c->body, ret);
+}
 
-        if (r >= 0)
-                r = definition_service_get(c, role_of(q), id, &old);
-        if (r >= 0 && !old->custom)
-                r = call_fail(c, -EINVAL, NULL, "This definition came with Gantry and changes with it");
-        if (r >= 0)
-                r = definition_service_update(c, old->workspace_id, role_of(q), /* declarative= */ false, id, c->body,
-                                              &d);
-        return r != 0 ? r : config_view_definition(d, ret);
+/* Airbyte's form of before 0.40: the workspace beside what is updated. */
+static int update_custom(Call *c, HttpRequest *q, JsonObject **ret) {
+        JsonObject *body = NULL;
+        int r = body_need_object(c, c->body, custom_key(q), &body);
+
+        return r < 0 ? r : update_from(c, q, body, ret);
+}
+
+static int delete_definition(Call *c, HttpRequest *q, JsonObject **ret) {
+        _cleanup_(definition_freep) Definition *old = NULL, *d = NULL;
+        int r = need_custom(c, q, c->body, &old);
+
+        return r < 0 ? r : definition_service_delete(c, old->workspace_id, role_of(q), /* declarative= */ false,
+                                                     old->id, &d);
 }
 
 static int get_specification(Call *c, HttpRequest *q, JsonObject **ret) {
@@ -381,7 +450,11 @@ static int list_operations(Call *c, HttpRequest *q, JsonObject **ret) {
         ROW(name_ "_definitions/list_for_workspace", list_definitions),                                  \
         ROW(name_ "_definitions/create_custom", create_definition),                                     \
         ROW(name_ "_definitions/update", update_definition),                                            \
+        ROW(name_ "_definitions/update_custom", update_custom),                                          \
+        ROW_204(name_ "_definitions/delete", delete_definition),                                         \
+        ROW_204(name_ "_definitions/delete_custom", delete_definition),                                  \
         ROW(name_ "_definitions/get", get_definition),                                                   \
+        ROW(name_ "_definitions/get_for_workspace", get_for_workspace),                                  \
         ROW(name_ "_definition_specifications/get", get_specification)
 
 static const ApiRoute routes_config_objects_rows[] = {

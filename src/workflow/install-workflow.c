@@ -46,9 +46,57 @@ static int make_request(Env *env, const char *type, const char *id, const char *
         return r < 0 ? r : workload_request_make(env, &q, now, ret);
 }
 
+/* What was asked for. */
+static const char *wanted(WorkflowContext *c) {
+        JsonObject *input = json_member(json_member(workflow_input(c), "request"), "input");
+
+        return json_object_get_string(json_member(json_member(input, "actor"), "reference"));
+}
+
 static int give_request(WorkflowContext *c, void *userdata, JsonObject **ret, Error **reterr_error) {
+        WorkflowWorld *w = workflow_userdata(c);
+
         *ret = json_object_get(json_member(workflow_input(c), "request"));
-        return *ret ? 0 : -EBADMSG;
+        if (!*ret)
+                return -EBADMSG;
+        job_journal_note(&w->journal,
+                         &(JobNoteOptions) { .level = LOG_LEVEL_INFO, .message_id = MESSAGE_INSTALL_STARTED,
+                                             .attempt = -1, .connector = wanted(c) },
+                         "Installing %s", strempty(wanted(c)));
+        return 0;
+}
+
+static void note_failure(WorkflowContext *c, JsonObject *failure) {
+        const char *type = json_object_get_string(json_member(failure, "failureType")),
+                   *why = json_object_get_string(json_member(failure, "externalMessage"));
+        WorkflowWorld *w = workflow_userdata(c);
+
+        job_journal_note(&w->journal,
+                         &(JobNoteOptions) { .level = LOG_LEVEL_WARNING, .message_id = MESSAGE_INSTALL_FAILED,
+                                             .attempt = -1, .connector = wanted(c),
+                                             .failure_type = type ?: "system_error" },
+                         "%s is not installed: %s", strempty(wanted(c)), why ?: "without a reason");
+}
+
+/* The last step: what came of it. */
+static int tell_journal(WorkflowContext *c, void *userdata, JsonObject **ret, Error **reterr_error) {
+        const char *reference = output_string(userdata, "reference"),
+                   *silent = output_string(userdata, "specMessage");
+        JsonObject *result = userdata;
+        WorkflowWorld *w = workflow_userdata(c);
+
+        if (json_member(result, "failure") || !reference) {
+                note_failure(c, json_member(result, "failure"));
+                return 0;
+        }
+        job_journal_note(&w->journal,
+                         &(JobNoteOptions) { .level = LOG_LEVEL_INFO, .message_id = MESSAGE_INSTALL_DONE,
+                                             .attempt = -1, .connector = reference },
+                         "%s %s%s%s", reference,
+                         json_object_get_boolean(json_member(json_member(result, "output"), "already"))
+                         ? "was installed already" : "is installed",
+                         silent ? "; it says no specification: " : "", strempty(silent));
+        return 0;
 }
 
 /* Of the version that was installed, which nobody may have known before. */
@@ -62,7 +110,7 @@ static int request_spec(WorkflowContext *c, void *userdata, JsonObject **ret, Er
 /* A connector without a specification is one all the same: source-declarative-manifest, for one, has it only
  * once it has a manifest. */
 static int conclude(WorkflowContext *c, JsonObject *installed, JsonObject *asked) {
-        _cleanup_json_ JsonObject *result = json_clone(installed);
+        _cleanup_json_ JsonObject *result = json_clone(installed), *told = NULL;
         JsonObject *output = json_member(result, "output");
         const char *message = json_object_get_string(json_member(json_member(asked, "failure"), "externalMessage"));
         int r;
@@ -73,6 +121,8 @@ static int conclude(WorkflowContext *c, JsonObject *installed, JsonObject *asked
         if (r >= 0 && message)
                 r = json_add_string(output, "specMessage", message);
         if (r >= 0)
+                r = workflow_step(c, "tell", tell_journal, result, &told);
+        if (r >= 0)
                 workflow_set_result(c, TAKE_PTR(result));
         return r;
 }
@@ -80,7 +130,7 @@ static int conclude(WorkflowContext *c, JsonObject *installed, JsonObject *asked
 int install_workflow(WorkflowContext *c) {
         const char *id = json_object_get_string(json_member(workflow_input(c), "activityId")),
                    *spec_id = json_object_get_string(json_member(workflow_input(c), "specId")), *reference;
-        _cleanup_json_ JsonObject *installed = NULL, *asked = NULL;
+        _cleanup_json_ JsonObject *installed = NULL, *asked = NULL, *told = NULL;
         int r;
 
         if (!id || !spec_id)
@@ -91,8 +141,10 @@ int install_workflow(WorkflowContext *c) {
                 return r;
         reference = output_string(installed, "reference");
         if (json_member(installed, "failure") || !reference) {
-                workflow_set_result(c, TAKE_PTR(installed));
-                return 0;
+                r = workflow_step(c, "tell", tell_journal, installed, &told);
+                if (r >= 0)
+                        workflow_set_result(c, TAKE_PTR(installed));
+                return r;
         }
         r = workflow_await(c, "spec", spec_id, SPEC_LIMIT_USEC, /* cancellable= */ true, request_spec,
                            (void *) reference, &asked);

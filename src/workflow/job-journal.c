@@ -60,7 +60,7 @@ static void send_note(const JobNote *n) {
         (void) snprintf(job, sizeof(job), "%" PRIi64, n->job_id);
         (void) snprintf(attempt, sizeof(attempt), "%d", n->attempt);
         journal_message(n->level, n->message_id,
-                        JOURNAL_FIELDS({ "GANTRY_JOB_ID", job },
+                        JOURNAL_FIELDS({ "GANTRY_JOB_ID", n->job_id > 0 ? job : NULL },
                                        { "GANTRY_ATTEMPT", n->attempt >= 0 ? attempt : NULL },
                                        { "GANTRY_CONNECTION_ID", n->connection_id },
                                        { "GANTRY_FAILURE_TYPE", n->failure_type },

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What the journal is told of jobs: steps note it inside their transaction, and it is sent once that is committed, so
- * that the journal never tells of what didn't happen. A crash in between leaves the message out; the timeline is the
- * record. */
+/* What the journal is told of jobs and installations: steps note it inside their transaction, and it is sent once
+ * that is committed, so that the journal never tells of what didn't happen. A crash in between leaves the message
+ * out; the timeline is the record. */
 
 #include "shared/journal.h"
 
@@ -16,7 +16,7 @@ typedef struct JobJournal {
 typedef struct JobNoteOptions {
         LogLevel level;
         const char *message_id;
-        int64_t job_id;
+        int64_t job_id;            /* 0: of no job */
         int attempt;               /* negative: of the job as a whole */
         const char *connection_id;
         const char *failure_type;  /* may be NULL */

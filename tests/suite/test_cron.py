@@ -3,6 +3,7 @@
 
 import contextlib
 import fcntl
+import json
 import os
 import pathlib
 import re
@@ -11,6 +12,7 @@ import sqlite3
 import statistics
 import subprocess
 import time
+import uuid
 
 import pytest
 from workload_host import BUILD
@@ -48,7 +50,7 @@ class Box:
 
     def command(self, duty):
         return [CRON, f"--database={self.database}", f"--logs={self.logs}", f"--backups={self.backups}",
-                f"--config={self.config}", duty]
+                f"--config={self.config}", f"--data={self.directory}/data", duty]
 
     def run(self, duty, **kwargs):
         return subprocess.run(self.command(duty), capture_output=True, text=True, timeout=600, check=False, **kwargs)
@@ -116,12 +118,12 @@ def said(result, text, code=OK):
     return result
 
 
-@pytest.mark.parametrize("duty", ["prune", "vacuum", "check"])
+@pytest.mark.parametrize("duty", ["prune", "vacuum", "check", "definitions"])
 def test_with_nothing_to_do_nothing_is_said(box, duty):
     quiet(box.run(duty))
 
 
-@pytest.mark.parametrize("duty", ["prune", "backup", "vacuum", "check"])
+@pytest.mark.parametrize("duty", ["prune", "backup", "vacuum", "check", "definitions"])
 def test_without_a_database_nothing_happens(box, duty):
     for path in box.directory.iterdir():
         path.unlink()
@@ -368,3 +370,51 @@ def test_100000_jobs_are_pruned_while_others_write(box, capsys):
               f" {max(waits):.0f} ms")
     assert "Gave back" in said(box.run("vacuum"), "database").stderr
     box.check()
+
+
+def define(box, name, **more):
+    """A file in definitions.d."""
+    path = box.directory / f"data/definitions.d/{name}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"definitionId": str(uuid.uuid5(uuid.NAMESPACE_DNS, name)), "name": name, "sourceType": name,
+                                "reference": f"pypi:airbyte-source-{name}", "dockerImageTag": "1.0"} | more))
+    return path
+
+
+def definitions(box):
+    return box.sql("SELECT name, docker_image_tag, network FROM definition WHERE reference LIKE 'pypi:%' ORDER BY name")
+
+
+def test_T79_definitions_that_came_are_taken_over_and_pins_stay(box):
+    box.fill()
+    define(box, "one"), define(box, "two", network="any")
+    said(box.run("definitions"), "2 of 2 connector definitions are new or changed: one 1.0 (new), two 1.0 (new)")
+    assert definitions(box) == [("one", "1.0", "none"), ("two", "1.0", "any")]
+    quiet(box.run("definitions"))
+    box.sql("INSERT INTO actor (id, workspace_id, definition_id, role, name, created_at, updated_at, configuration, version_pin)"
+            " SELECT 'pinned', 'w', id, 'source', 'x', 0, 0, '{}', '1.0' FROM definition WHERE name = 'one'")
+    define(box, "one", dockerImageTag="1.1")
+    said(box.run("definitions"), "1 of 2 connector definitions are new or changed: one 1.0 -> 1.1")
+    assert definitions(box) == [("one", "1.1", "none"), ("two", "1.0", "any")]
+    assert box.sql("SELECT version_pin FROM actor WHERE id = 'pinned'") == [("1.0",)]
+    changes = box.sql("SELECT count(*) FROM change WHERE kind = 'definition'")
+    quiet(box.run("definitions"))
+    assert box.sql("SELECT count(*) FROM change WHERE kind = 'definition'") == changes
+    box.check()
+
+
+def test_T79_a_broken_definition_changes_nothing_and_is_named(box):
+    box.fill()
+    define(box, "a"), define(box, "z")
+    box.run("definitions")
+    before = box.sql("SELECT * FROM definition ORDER BY id")
+    define(box, "a", dockerImageTag="2.0")
+    for text in ("{", "[]", '{"definitionId": "x"}'):
+        (box.directory / "data/definitions.d/m.json").write_text(text)
+        said(box.run("definitions"), "m.json", CONFIG)
+        assert box.sql("SELECT * FROM definition ORDER BY id") == before
+    (box.directory / "data/definitions.d/m.json").unlink()
+    # A workspace's own is nobody else's to define.
+    box.sql("UPDATE definition SET custom = 1, workspace_id = 'w' WHERE name = 'z'")
+    assert box.run("definitions").returncode != OK
+    assert box.sql("SELECT docker_image_tag FROM definition WHERE name = 'a'") == [("1.0",)]

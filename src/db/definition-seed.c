@@ -5,11 +5,17 @@
 
 #include "basic/path-util.h"
 #include "basic/uuid.h"
-#include "bootloader/seed.h"
+#include "db/definition-seed.h"
 #include "db/definition-store.h"
 #include "shared/json-util.h"
 
 #define FILE_SIZE_MAX (1024U * 1024)
+/* More changes than anybody reads in one line. */
+#define CHANGES_MAX 2000U
+
+void seeded_done(Seeded *s) {
+        buffer_done(&s->changes);
+}
 
 /* A member as a string of its own; NULL where it is absent. */
 static int copy_string(JsonObject *o, const char *key, char **ret, Error **reterr_error) {
@@ -140,6 +146,31 @@ static int read_definition(JsonObject *o, const char *data, Definition *d, Error
         return 0;
 }
 
+static int note_change(Seeded *seeded, const Definition *d, const Definition *before) {
+        const char *tag = strempty(d->docker_image_tag), *old = before ? strempty(before->docker_image_tag) : NULL;
+
+        seeded->changed++;
+        if (seeded->changes.len > CHANGES_MAX)
+                return 0;
+        return buffer_appendf(&seeded->changes, "%s%s %s%s%s%s", seeded->changed > 1 ? ", " : "", d->name,
+                              old && !streq(old, tag) ? old : "", old && !streq(old, tag) ? " -> " : "", tag,
+                              before ? "" : " (new)");
+}
+
+static int seed_one(Db *db, const Definition *d, usec_t now, Seeded *seeded, Error **reterr_error) {
+        _cleanup_(definition_freep) Definition *before = NULL;
+        int r;
+
+        r = definition_store_get(db, d->id, &before, NULL);
+        if (r < 0 && r != -ENOENT)
+                return r;
+        r = definition_store_seed(db, d, now, reterr_error);
+        if (r < 0)
+                return r;
+        seeded->definitions++;
+        return r > 0 ? note_change(seeded, d, before) : 0;
+}
+
 static int seed_file(Db *db, const char *data, const char *path, usec_t now, Seeded *seeded,
                      Error **reterr_error) {
         _cleanup_(definition_freep) Definition *d = calloc(1, sizeof(*d));
@@ -153,13 +184,12 @@ static int seed_file(Db *db, const char *data, const char *path, usec_t now, See
                 r = error_set(reterr_error, -EINVAL, "It is no JSON object");
         if (r >= 0)
                 r = read_definition(o, data, d, reterr_error);
+        /* Whatever is wrong with a file is for a person to mend; it says nothing of the database. */
+        if (r < 0 && r != -ENOMEM)
+                r = -EINVAL;
         if (r >= 0)
-                r = definition_store_seed(db, d, now, reterr_error);
-        if (r < 0)
-                return error_prefix(reterr_error, r, "%s", path);
-        seeded->definitions++;
-        seeded->changed += (unsigned) r;
-        return 0;
+                r = seed_one(db, d, now, seeded, reterr_error);
+        return r < 0 ? error_prefix(reterr_error, r, "%s", path) : 0;
 }
 
 static int is_definition(const struct dirent *e) {
@@ -190,10 +220,10 @@ static int seed_directory(Db *db, const char *data, const char *directory, usec_
         return r;
 }
 
-int seed_definitions(Db *db, const char *data, usec_t now, Seeded *ret, Error **reterr_error) {
+int definition_seed_directory(Db *db, const char *data, usec_t now, Seeded *ret, Error **reterr_error) {
         _cleanup_(db_rollbackp) Db *transaction = NULL;
+        _cleanup_seeded_ Seeded seeded = {};
         _cleanup_free_ char *directory = NULL;
-        Seeded seeded = {};
         int r;
 
         directory = path_join(data, "definitions.d");
@@ -209,5 +239,6 @@ int seed_definitions(Db *db, const char *data, usec_t now, Seeded *ret, Error **
         if (r < 0)
                 return r;
         *ret = seeded;
+        seeded = (Seeded) {};
         return 0;
 }
