@@ -64,7 +64,9 @@ static int connector_install(Ctl *c, int argc, char **argv) {
                 return ctl_fail(c, error, r);
         if (c->json)
                 return ctl_print_json(c, o);
-        ctl_say(c, "%s, version %s, is installed: %s connector '%s'", ctl_text(o, "reference"), ctl_text(o, "version"),
+        ctl_say(c, "%s, version %s, is installed%s: %s connector '%s'", ctl_text(o, "reference"),
+                ctl_text(o, "version"),
+                json_object_get_boolean(json_member(o, "builtFromSource")) ? ", with parts built from source" : "",
                 ctl_text(o, "role"), ctl_text(o, "connectorType"));
         return EXIT_OK;
 }

@@ -196,6 +196,8 @@ static int make_result(const Publication *p, bool already, JsonObject **ret) {
                 r = json_add_string(o, "hash", p->hash);
         if (r >= 0)
                 r = json_add(o, "already", json_object_new_boolean(already));
+        if (r >= 0 && p->connector->built_from_source)
+                r = json_add(o, "builtFromSource", json_object_new_boolean(true));
         if (r >= 0)
                 *ret = TAKE_PTR(o);
         return r;

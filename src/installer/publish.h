@@ -15,5 +15,6 @@ typedef struct PublishPlace {
 } PublishPlace;
 
 /* The installation `id` becomes <store>/<kind>/<name>/<version>, and what is left of it is removed. A version
- * that is there already stays. `ret`: {"reference","version","directory","installer","hash","already"}. */
+ * that is there already stays. `ret`: {"reference","version","directory","installer","hash","already"}, and
+ * "builtFromSource" where code of a package ran for that. */
 int publish(const PublishPlace *p, const char *id, JsonObject **ret, Error **reterr_error);

@@ -46,6 +46,8 @@ static int output_of(const InstalledConnector *c, JsonObject **ret) {
                 r = json_add_string(o, "directory", c->directory);
         if (r >= 0)
                 r = json_add(o, "already", json_object_new_boolean(true));
+        if (r >= 0 && c->built_from_source)
+                r = json_add(o, "builtFromSource", json_object_new_boolean(true));
         if (r >= 0)
                 *ret = TAKE_PTR(o);
         return r;

@@ -73,6 +73,8 @@ static int read_members(JsonObject *o, const char *path, InstalledConnector *c, 
                 r = json_get_strv(o, "read_paths", &c->read_paths, path, reterr_error);
         if (r >= 0)
                 r = json_get_bool(o, "allow_write_exec", &c->allow_write_exec, path, reterr_error);
+        if (r >= 0)
+                r = json_get_bool(o, "built_from_source", &c->built_from_source, path, reterr_error);
         if (r < 0)
                 return r;
         c->kind = streq(kind, "npm") ? CONNECTOR_NPM : CONNECTOR_PYPI;
@@ -140,6 +142,8 @@ int connector_marker_write(const InstalledConnector *c, const char *installer, u
                 r = add_strv(o, "read_paths", c->read_paths);
         if (r >= 0)
                 r = json_add(o, "allow_write_exec", json_object_new_boolean(c->allow_write_exec));
+        if (r >= 0 && c->built_from_source)
+                r = json_add(o, "built_from_source", json_object_new_boolean(true));
         if (r >= 0)
                 r = json_add_string(o, "installer", installer);
         if (r >= 0)

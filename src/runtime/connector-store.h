@@ -20,6 +20,7 @@ typedef struct InstalledConnector {
         char **read_paths; /* what it must see beside the base: the venv and its interpreter, … */
         bool needs_network; /* false for native connectors that don't */
         bool allow_write_exec;
+        bool built_from_source; /* a package, or something that it needs, was: its setup ran */
 } InstalledConnector;
 
 InstalledConnector *installed_connector_free(InstalledConnector *c);

@@ -163,7 +163,7 @@ static int make_environment(InstallJob *job, const char *uv, Error **reterr_erro
 
 /* Wheels alone first. Some packages exist only as sources, whose setup then runs here: that is said
  * before it is done. */
-static int fill_environment(InstallJob *job, const char *uv, Error **reterr_error) {
+static int fill_environment(InstallJob *job, const char *uv, bool *ret_built, Error **reterr_error) {
         _cleanup_free_ char *requirement = NULL;
         _cleanup_error_ Error *error = NULL;
         int r;
@@ -174,6 +174,7 @@ static int fill_environment(InstallJob *job, const char *uv, Error **reterr_erro
         /* Without wheels, a package looks as if it were not there. */
         if (r == -EIO || r == -ENOENT) {
                 install_say("  Wheels alone do not do (above); building what exists as source only …");
+                *ret_built = true;
                 r = add_packages(job, uv, requirement, /* wheels_only= */ false, reterr_error);
         } else if (r < 0)
                 return error_set(reterr_error, r, "%s", error_message(error, r));
@@ -293,7 +294,7 @@ int python_install(InstallJob *job, InstalledConnector *c, Error **reterr_error)
         install_say("  with %s", uv ?: "venv and pip (uv would be faster)");
         r = make_environment(job, uv, reterr_error);
         if (r >= 0)
-                r = fill_environment(job, uv, reterr_error);
+                r = fill_environment(job, uv, &c->built_from_source, reterr_error);
         if (r >= 0)
                 r = find_script(job, &script, reterr_error);
         if (r < 0)

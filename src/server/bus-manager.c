@@ -194,11 +194,16 @@ static int get_spec(Call *c, sd_bus_message *m, JsonObject **ret) {
 static int install_connector(Call *c, sd_bus_message *m, JsonObject **ret) {
         _cleanup_(definition_freep) Definition *d = NULL;
         const char *reference, *workspace;
+        bool built = false;
         int r = sd_bus_message_read(m, "ss", &reference, &workspace);
 
         if (r >= 0)
-                r = connector_service_install(c, reference, workspace, &d);
-        return r != 0 ? r : view_definition(d, ret);
+                r = connector_service_install(c, reference, workspace, &d, &built);
+        if (r == 0)
+                r = view_definition(d, ret);
+        if (r == 0 && built)
+                r = json_add(*ret, "builtFromSource", json_object_new_boolean(true));
+        return r;
 }
 
 static int remove_connector(Call *c, sd_bus_message *m, JsonObject **ret) {

@@ -179,7 +179,8 @@ static int store(Call *c, Definition *d, bool is_new) {
         return r;
 }
 
-int connector_service_install(Call *c, const char *text, const char *workspace_id, Definition **ret) {
+int connector_service_install(Call *c, const char *text, const char *workspace_id, Definition **ret,
+                              bool *ret_built) {
         _cleanup_(definition_freep) Definition *d = NULL;
         _cleanup_(workspace_freep) Workspace *w = NULL;
         _cleanup_free_ char *reference = NULL, *version = NULL;
@@ -207,9 +208,11 @@ int connector_service_install(Call *c, const char *text, const char *workspace_i
                 r = connector_service_apply(c, installed, d);
         if (r >= 0)
                 r = store(c, d, is_new);
-        if (r >= 0)
-                *ret = TAKE_PTR(d);
-        return r;
+        if (r < 0)
+                return r;
+        *ret_built = json_object_get_boolean(json_member(installed, "builtFromSource"));
+        *ret = TAKE_PTR(d);
+        return 0;
 }
 
 /* ---- Removing ---- */

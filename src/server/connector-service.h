@@ -18,8 +18,10 @@ int connector_service_require(Call *c, const char *reference, const char *versio
 /* Puts what was installed into a definition. */
 int connector_service_apply(Call *c, JsonObject *installed, Definition *d);
 
-/* "pypi:NAME[==V]", for use in the workspace (NULL: the first one): the definition that has it afterwards. */
-int connector_service_install(Call *c, const char *text, const char *workspace_id, Definition **ret);
+/* "pypi:NAME[==V]", for use in the workspace (NULL: the first one): the definition that has it afterwards, and
+ * whether code of a package had to run for it. */
+int connector_service_install(Call *c, const char *text, const char *workspace_id, Definition **ret,
+                              bool *ret_built);
 /* -EEXIST with the names of those who use it. */
 int connector_service_remove(Call *c, const char *text);
 /* Whether the definition's version is there. */

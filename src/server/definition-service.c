@@ -122,8 +122,9 @@ int definition_service_require_spec(Call *c, Definition *d) {
         if (definition_is_package(d))
                 return require_spec_of_package(c, d);
         if (is_pinned_image(d))
-                return call_fail(c, -EDOM, NULL, "What version %s of the connector's image wants is not known any more: "
-                                 "upgrade to its definition's version", d->docker_image_tag);
+                return call_fail(c, -EDOM, NULL,
+                                 "What version %s of the connector's image wants is not known any more: upgrade "
+                                 "to its definition's version", d->docker_image_tag);
         if (c->data_free)
                 c->data_free(c->data);
         c->data_free = free;

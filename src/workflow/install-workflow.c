@@ -7,6 +7,10 @@
 /* What an unknown connector may take to say what it is. */
 #define SPEC_LIMITS "{\"memoryMax\":2147483648,\"tasksMax\":128}"
 
+static bool output_bool(JsonObject *result, const char *key) {
+        return json_object_get_boolean(json_member(json_member(result, "output"), key));
+}
+
 static const char *output_string(JsonObject *result, const char *key) {
         return json_object_get_string(json_member(json_member(result, "output"), key));
 }
@@ -92,9 +96,9 @@ static int tell_journal(WorkflowContext *c, void *userdata, JsonObject **ret, Er
         job_journal_note(&w->journal,
                          &(JobNoteOptions) { .level = LOG_LEVEL_INFO, .message_id = MESSAGE_INSTALL_DONE,
                                              .attempt = -1, .connector = reference },
-                         "%s %s%s%s", reference,
-                         json_object_get_boolean(json_member(json_member(result, "output"), "already"))
-                         ? "was installed already" : "is installed",
+                         "%s %s%s%s%s", reference,
+                         output_bool(result, "already") ? "was installed already" : "is installed",
+                         output_bool(result, "builtFromSource") ? ", with parts built from source" : "",
                          silent ? "; it says no specification: " : "", strempty(silent));
         return 0;
 }
