@@ -1,5 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* The one place where secrets become clear text again, on their way to a runner. What is stored, and what
+ * the bus carries, has markers in their places; the clear text lives from the claim to the end of its
+ * reply.
+ *
+ * Each secret is also collected, for the worker's mask: once as a whole, and where it is JSON (a service
+ * account's key, a whole configuration) also string by string, since a connector that logs an error shows
+ * only the part. json-c frees its strings without overwriting them, so that the tree that is resolved
+ * here isn't erased; what leaves this file, the list and the reply's buffer, is.
+ *
+ * The state is not put into the tree but written behind it: it is an array of the source's messages,
+ * whose bytes (numbers above all) must come back to it as they were. */
+
 #include "basic/json-write.h"
 #include "workload/claim-input.h"
 
@@ -106,6 +118,7 @@ static int resolve_marker(Resolve *v, JsonObject *o, JsonObject **ret, Error **r
         return r < 0 ? r : 1;
 }
 
+/* What a marker became is not looked into again: a secret whose text looks like a marker stays a text. */
 static int resolve_children(Resolve *v, JsonObject *o, Error **reterr_error);
 
 /* Recursion is bounded by JSON_DEPTH_MAX, which the parser has checked. */

@@ -1,5 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* Appending is made safe by the format. A frame is whole or is no frame: ZSTD_findFrameCompressedSize()
+ * fails on one that was cut off, and the size of its content stands in its head. So nothing is repaired
+ * at a start and no index is kept; whoever appends walks the last file from frame to frame (at most 3
+ * MiB, and only heads of blocks are read), cuts off what a crash left behind the last whole one, and
+ * writes there. Damage within a frame is found by its checksum when it is read.
+ *
+ * An upload is a frame of its own, which makes a repetition recognisable: a runner whose answer was lost
+ * sends the same bytes once more, and these are compared with the last frame. Only the last, because a
+ * runner sends its next upload after it has been told of the one before.
+ *
+ * A place has one writer, gantry-workload, which has one thread; there are no locks. Readers need none:
+ * what they see beyond the last whole frame doesn't exist for them. A file is synced for each upload, its
+ * directories only when it is new: a file whose name was lost would take lines along that had been
+ * acknowledged. LOG_CHUNKS_MAX bounds what an attempt can fill, some 64 MiB. */
+
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -164,7 +179,8 @@ static int chunk_open(const char *path, int flags, int *ret_fd, char **ret, size
         return 0;
 }
 
-/* The number of the last file; 1 where there is none. */
+/* The number of the last file; 1 where there is none. Files are made one after the other and gantry-cron
+ * removes a place as a whole, so that the first gap is the end. */
 static int last_chunk(const char *root, const char *place, unsigned *ret) {
         unsigned number = 1;
 
@@ -180,6 +196,7 @@ static int last_chunk(const char *root, const char *place, unsigned *ret) {
         return 0;
 }
 
+/* Equal sizes first: decompressing is the exception. */
 static bool is_last_upload(const char *p, Extent e, const char *lines, size_t n) {
         _cleanup_buffer_ Buffer last = {};
         size_t size, plain;
@@ -346,6 +363,8 @@ static int read_frames(Reader *reader, const char *p, size_t n, const char *path
         return 0;
 }
 
+/* The cursor that a read returns points behind its last line, or at the end of the last file: there the
+ * next upload will be found, in this file or in the one that follows it. */
 int log_store_read(const char *root, const char *place, uint64_t cursor, uint32_t max, LogRead *ret,
                    Error **reterr_error) {
         _cleanup_(log_read_done) LogRead result = { .cursor = cursor };

@@ -1,6 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The launcher's side of the workload API: registering, the queue, claims, lists. */
+/* The launcher's side of the workload API: registering, the queue, claims, lists.
+ *
+ * A poll only shows what waits and hides it for five minutes; the claim is what counts, and two launchers
+ * that have seen the same workload find out there who has it. So a launcher that dies between the two
+ * costs those minutes and nothing else.
+ *
+ * Lists are filtered here and not by SQL, as Airbyte's calls combine their conditions freely and no
+ * caller of the suite depends on their speed: pages of the whole table are walked, in one event of the
+ * loop. live_only ones are few, and have an index. */
 
 #include "basic/json-write.h"
 #include "workload/claim-input.h"

@@ -1,5 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* Each request is judged twice. Before its body is read workload_api_prepare() looks at the token, and at
+ * the route's flags for who may come at all; a token says for which workload and epoch it is good. Then
+ * the handler compares these with what the body names, so that a runner speaks for nobody but itself. A
+ * launcher's token is bound to no workload: it reports for whatever its machine has claimed, and the
+ * lease epoch in the body is what guards against an old claim.
+ *
+ * 410 is the answer to everything that comes too late and means "stop at once": it is given for old
+ * tokens, old epochs and ended workloads alike, and a client needs no second rule. The one exception is
+ * an end that is told again (CALLER_ENDED): its first answer may have been lost, and 410 would make a
+ * failure of a success.
+ *
+ * 204 is sent after the commit, never before. Handlers run to their end within one event; only a CONTROL
+ * message, which waits for gantry-server, is answered later. */
+
 #include <stdio.h>
 
 #include "basic/parse-util.h"
@@ -8,7 +22,8 @@
 
 /* -- Answers -- */
 
-/* A problem that the shared table has not. */
+/* A problem that the shared table has not. A title of Airbyte's kind and the sentence; 410 and 429 have
+ * no counterpart among the errors of the public API. */
 static int reply_special(HttpRequest *q, unsigned status, const char *name, const char *detail) {
         _cleanup_json_ JsonObject *o = json_object_new_object();
         _cleanup_free_ char *type = NULL;
@@ -290,7 +305,8 @@ int workload_api_control(HttpRequest *q, void *userdata) {
 
 /* -- States and logs: bytes, not trees -- */
 
-/* The states keep their bytes, so the body isn't read as a tree. */
+/* The states keep their bytes, so the body isn't read as a tree. It is validated as a whole first:
+ * json_find_member() expects JSON that is well-formed. */
 int workload_api_state(HttpRequest *q, void *userdata) {
         const Buffer *body = http_request_body(q);
         JsonSlice text = { buffer_bytes(body), body->len }, states, value;

@@ -1,5 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* Thin by intention: each method reads its arguments, calls the manager and translates the error.
+ * Whatever may be large comes and goes as a memfd, since dbus-daemon bounds messages and holds what it
+ * relays in its own memory; the reader checks the seals (shared/memfd.h), so that the sender can't change
+ * what has been validated.
+ *
+ * -ESTALE of a cancel means here that the workload has ended otherwise, which bus callers know as
+ * NotRunning (-ESRCH): they have no lease that could be stale. */
+
 #include "basic/fd-util.h"
 #include "shared/bus-error.h"
 #include "shared/bus-sender.h"

@@ -1,5 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* What comes in is taken apart as far as somebody relies on it, and no further: `input` is checked for
+ * the objects that the claim and the launcher will look into, and else kept as text. The rest of its form
+ * is a contract between the workflow, which writes it, and the launcher and the worker, which read it;
+ * checking it here as well would be a third place to change.
+ *
+ * The id needs care. It becomes a part of file names and unit names, thus neither '/' nor blanks, and
+ * neither '.' nor '-' in front, where a path or an option would begin. */
+
 #include "basic/uuid.h"
 #include "workload/workload-json.h"
 
@@ -278,6 +286,8 @@ static int add_names(JsonObject *o, const Workload *w) {
         return add_text(o, "dataplaneId", w->dataplane_id);
 }
 
+/* Times that are unknown, and members that are null, are left out: Airbyte's clients take both for the
+ * same. */
 int workload_to_json(const Workload *w, JsonObject **ret) {
         _cleanup_json_ JsonObject *o = json_object_new_object();
         int r;

@@ -1,6 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Tokens, the claim, and what is said under a lease. */
+/* Tokens, the claim, and what is said under a lease.
+ *
+ * Of a launcher only the hash of its token is stored; registering again makes a new one and so ends the
+ * old. The id stands in the token, so that one row is looked up and one hash compared. A runner's token
+ * is a JWT that is stored nowhere: it names workload and epoch, and whether that lease still holds is
+ * asked at every call. The limits that it says itself are only a net below that.
+ *
+ * The claim is committed before its input is made. If making it fails for good (a secret is gone, its key
+ * is another one), the workload ends here with the reason, for a launcher could only try for ever; if it
+ * fails for now, the launcher claims again: one that has claimed but not launched may, and gets a new
+ * epoch. The same way out serves a reply that was lost.
+ *
+ * Order within a call: the lease is checked in the transaction that stores (src/db/workload-report.c).
+ * Logs are files, so theirs is checked just before; with one thread, nothing comes in between. */
 
 #include <stdio.h>
 
@@ -38,6 +51,7 @@ static int refuse_token(Error **reterr_error) {
         return error_set(reterr_error, -EKEYREJECTED, "The token is not valid");
 }
 
+/* Compared in constant time, and refused with the same words whatever is wrong with it. */
 static int authenticate_launcher(WorkloadManager *m, const char *token, WorkloadCaller *c, Error **reterr_error) {
         _cleanup_(dataplane_freep) Dataplane *d = NULL;
         _cleanup_free_ char *id = NULL;
@@ -135,6 +149,8 @@ static int find_dataplane(WorkloadManager *m, const char *name, char **ret_id, E
         return 0;
 }
 
+/* In one transaction with the look for the name: two launchers that begin at once share one row, and the
+ * token of the later one is what counts. */
 int workload_manager_register(WorkloadManager *m, const char *name, char **ret_id, char **ret_token,
                               Error **reterr_error) {
         _cleanup_(db_rollbackp) Db *transaction = NULL;
@@ -333,6 +349,8 @@ int workload_manager_check_launchers(WorkloadManager *m, const char *id, Error *
         return r;
 }
 
+/* 1 from the store means that it ended now, 0 that this was said before: the workflow is told only once
+ * of each end, and again only if it has not answered. */
 int workload_manager_success(WorkloadManager *m, const char *id, int64_t epoch, const char *output,
                              Error **reterr_error) {
         int r;

@@ -1,5 +1,23 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* A workload's life:
+ *
+ *     pending ──claim──▶ claimed ──▶ launched ──▶ running ──▶ success
+ *        │                  │            │           │
+ *        └──────────────────┴────────────┴───────────┴──────▶ failure, cancelled
+ *
+ * In each of the four live states it has one deadline: to be claimed, to be launched, to be heard of.
+ * Passing it is a failure of source "workload-monitor", and that is the only thing that happens without
+ * somebody's asking. A claim that was not launched may be repeated by whoever has it; no other way leads
+ * back, and nothing leaves an end.
+ *
+ * The manager holds no state of workloads: each call reads the database, changes it in one transaction
+ * and tells others after the commit. KnownWorkload is a cache of what never changes once a workload is
+ * stored, with the exception of the bucket for CONTROL messages; forgetting all of it at once refills
+ * buckets, which does no harm. So a kill at any instruction loses nothing but a hook, and hooks are made
+ * good: ends are listed as untold until the workflow has answered, waiting workloads are counted after a
+ * start, and a runner that nobody stopped hears 410. */
+
 #include "basic/log.h"
 #include "db/change-store.h"
 #include "db/metadata-store.h"
@@ -74,6 +92,8 @@ WorkloadManager *workload_manager_free(WorkloadManager *m) {
 
 /* -- What others are told -- */
 
+/* The seq belongs to this connection's last commit, so that a failed call announces nothing, and one that
+ * changed several rows announces them once. */
 int manager_done(WorkloadManager *m, int r) {
         int64_t seq = db_committed_seq(m->options.db);
 
@@ -285,6 +305,7 @@ static bool in_grace(WorkloadManager *m) {
         return monotonic < m->grace_until;
 }
 
+/* One transaction a batch, so that other writers get their turn when a long pause has let many run out. */
 static int expire_batch(WorkloadManager *m, Error **reterr_error) {
         _cleanup_(workload_array_done) WorkloadArray expired = {};
         int r;
@@ -311,6 +332,7 @@ int workload_manager_sweep(WorkloadManager *m, Error **reterr_error) {
         return n > 0 ? manager_ended(m, n) : 0;
 }
 
+/* What can't be read counts as busy: to stay is the side that loses nothing. */
 bool workload_manager_is_busy(WorkloadManager *m) {
         _cleanup_(workload_array_done) WorkloadArray ended = {};
         usec_t deadline = 0;

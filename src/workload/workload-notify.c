@@ -1,5 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* Nothing here is remembered on disk, because nothing has to be: what must be told is a column of the
+ * workload (`notified`), set when the workflow has answered. A round lists up to a hundred such rows and
+ * tells them one after the other; `again` says that something ended meanwhile, and the next round lists
+ * anew. A failed call doesn't end its round, so that one workload of which the workflow cannot hear holds
+ * up no other; the pause before the next round doubles up to a minute and is reset by a round without
+ * failures.
+ *
+ * Calls activate their receivers, which is the point of them: the launcher that hears Wake may not have
+ * been running. An activation that fails comes back as an error reply and is tried again like any other.
+ *
+ * Wakes are folded. One that comes while a call is under way is sent after its reply, since the launcher
+ * may have polled before the new row was there; more than one are the same as one. */
+
 #include "basic/fd-util.h"
 #include "basic/log.h"
 #include "shared/bus-error.h"
@@ -273,6 +286,9 @@ static int on_rotate_reply(sd_bus_message *reply, void *userdata, sd_bus_error *
         return http_reply_error(q, r == -EINVAL ? -EDOM : r, error);
 }
 
+/* The answer to the connector waits for the server's, so that a connector that was told 204 finds its new
+ * tokens in the next run. A floating slot belongs to the bus; it ends with the reply, at the latest with
+ * the time-out. */
 int workload_notify_rotate(WorkloadNotify *n, HttpRequest *q, const char *actor_id, const char *configuration) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
         _cleanup_close_ int fd = memfd_new("configuration", configuration, strlen(configuration));

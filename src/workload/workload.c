@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* gantry-workload: the workload API for launchers and runners (HTTP on a unix socket), org.gantry.Workload1 for
- * the other daemons, and the deadlines between them. */
+/* gantry-workload: the workload API for launchers and runners (HTTP on a unix socket),
+ * org.gantry.Workload1 for the other daemons, and the deadlines between them.
+ *
+ * Everything runs in one thread on one event loop, and each event runs to its end; that is what lets the
+ * files beside this one do without locks. The object is on the bus and the socket listens before
+ * daemon_run() takes the name, so that no call finds half a daemon. It stays while a workload is open,
+ * since nobody else would notice a lease that runs out, and while an end is untold. */
 
 #include "basic/log.h"
 #include "shared/daemon.h"
