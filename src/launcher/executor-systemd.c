@@ -1,5 +1,21 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* An attempt is three services in one slice. The slice is what makes an end certain: stopping it ends
+ * every process of every unit in it, whatever forked, and `systemctl stop` of it is how a person cancels.
+ * Names are made of autoId and epoch alone, so that a handle finds its units without any memory of them;
+ * that is all that adoption needs.
+ *
+ * Starting is all or nothing. Files of the network are there before the first unit is asked for, and each
+ * unit's fd 0 already holds what it needs (launch-io.h), so that none of them waits for the launcher. If
+ * one doesn't start, the others are stopped before the failure is told: who hears of it may try again
+ * under the next epoch.
+ *
+ * Ending goes worker, connectors, slice. The worker is first, because it ends the destination's input and
+ * waits for its last commit; only then have the connectors nothing left to say. The slice catches the
+ * rest. Failed units are reset after that and not before: until then systemd keeps how they ended.
+ *
+ * Steps are chains of callbacks that own a Step; it is freed where `done` is called, and nowhere else. */
+
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -211,6 +227,8 @@ typedef struct Poll {
         void *userdata;
 } Poll;
 
+/* A main process that is gone but was never there (code 0) is LOST: a unit that systemd has forgotten
+ * answers GetAll with defaults, not with an error. */
 static void on_result(const char *name, const UnitResult *u, int r, void *userdata) {
         _cleanup_free_ Poll *p = userdata;
         ExecutorStatus status = { .state = EXECUTOR_LOST };
@@ -251,6 +269,8 @@ typedef struct Adoption {
         void *userdata;
 } Adoption;
 
+/* The units of an attempt come one by one and in any order; a list of some dozens is compared with
+ * itself. */
 static void on_listed(const UnitInfo units[], size_t n, int r, void *userdata) {
         _cleanup_free_ Adoption *a = userdata;
 

@@ -1,5 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* Three tries side by side, in units that are planned as a connector's are: by the same code, with the
+ * same properties, run by the same shim. They are told apart by a number in the place of an autoId; the
+ * launcher's pid in it keeps a launcher that was killed in the middle from meeting its predecessor's
+ * units.
+ *
+ * What could not be tried counts as not holding. There is one patience for all of them, and no second
+ * try: a host on which a unit doesn't answer in 30 s is none to run strangers' code on. The result is
+ * kept by boot id, since a kernel or systemd changes with a boot at the earliest, in /run, which goes
+ * with it.
+ *
+ * The memory try is the only one that shall not answer: its success is to be killed. */
+
 #include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -105,6 +117,7 @@ static void conclude(Isolation *i) {
         i->options.known(i->options.userdata);
 }
 
+/* The first word counts: an answer, a failed start and the patience may all come. */
 static void try_over(Try *t, const char *missing) {
         if (t->over)
                 return;

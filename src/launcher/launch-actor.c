@@ -1,5 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* The input of a workload is written by gantry-workflow, but parts of it come from definitions and
+ * configurations that people send in. So everything is looked at here before it becomes a property of a
+ * unit that root starts: limits are numbers in a range, paths are absolute, words are of the known ones.
+ *
+ * Configurations are searched for names of this machine, because a fence that forbids loopback would keep
+ * a connector from the very database that it was configured for. A hit in an unrelated text only opens
+ * the way to loopback, which is why the search may be generous. It is for containers, whose address rules
+ * are systemd's; the zone of all others reads the configuration by itself (network/network-zone.h). */
+
 #include "launcher/launch-actor.h"
 #include "runtime/connector-paths.h"
 

@@ -1,5 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* The installer is planned as a connector: its ACTOR has a network of the class "hosts", the indexes as
+ * allowed hosts, limits and a configuration. So it is fenced in by the code that fences connectors in,
+ * and what is true of them (no host's files, no other addresses) is true of pip and npm and whatever
+ * build script a package brings.
+ *
+ * It has a user of its own, since what it writes must be told from what root has judged; its two
+ * directories are all that lasts. An index's password is part of a URL and is masked in the installer's
+ * words, which are shown to people. */
+
 #include <stdio.h>
 #include <strings.h>
 
@@ -114,7 +123,8 @@ static int add_text(JsonObject *list, const char *text) {
         return 0;
 }
 
-/* The public indexes, or those that stand for them; and where they send to. */
+/* The public indexes, or those that stand for them; and where they send to. An index of one's own takes
+ * the public one's place: nothing is fetched from where the administrator did not send it. */
 static int make_hosts(const InstallSettings *s, JsonObject **ret) {
         _cleanup_json_ JsonObject *list = json_object_new_array();
         const char *const urls[] = { s->index_url, s->npm_registry_url };

@@ -1,5 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* Everything that an attempt's processes share exists before any of them does. The packets wait in the
+ * sockets that become the units' fd 0; SEQPACKET keeps each whole, with its descriptors. As soon as
+ * systemd has copies of those sockets, the launcher closes its own ends of everything: a pipe's reader
+ * then sees the end when its writer dies, and a launcher that is killed takes nothing along.
+ *
+ * Secrets go into memfds: memory without a name, sealed, which is gone with its last holder. The order of
+ * descriptors in a packet is a contract (docs/INTERFACES.md); the receiver knows from the plan which of
+ * them are there.
+ *
+ * A message with descriptors that nobody has read yet keeps them open. That is what carries them over the
+ * moment between the launcher's and the unit's turn, and also what frees them if the unit never starts:
+ * the socket goes, and the queue with it. */
+
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -46,6 +59,7 @@ static int make_pair(int ret[2]) {
         return RET_NERRNO(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ret));
 }
 
+/* Pipe 0 leads to the connector, 1 and 2 away from it. */
 static int make_pipe(ConnectorIo *io, int i) {
         int ends[2];
 

@@ -1,5 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* From names to units, without looking at the host: all that depends on it (programs, users, installed
+ * connectors) comes in with the request, so that the same request gives the same plan, and a test or
+ * `--print-plan` sees what would be started.
+ *
+ * A user that a unit has for itself is made of the unit's name, by a hash into a range that nobody else
+ * uses. Two units of one time get the same one once in some 16 million pairs. There is no table of given
+ * users, and so nothing to lose or to clean up.
+ *
+ * The worker's input is a copy without configurations: it needs the catalogs and the list of secrets to
+ * mask, and what it doesn't have it can't leak. */
+
 #include <inttypes.h>
 #include <stdio.h>
 

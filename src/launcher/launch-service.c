@@ -88,6 +88,7 @@ static int add_bind(JsonObject *list, const SandboxMount *m) {
         return json_object_array_add(list, bind) < 0 ? -ENOMEM : 0;
 }
 
+/* systemd sorts all mounts by path, so that two properties keep the plan's order. */
 static int add_binds(UnitPlan *u, const char *property, bool writable) {
         JsonObject *list = json_object_new_array();
         int r = list ? 0 : -ENOMEM;

@@ -1,5 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* Properties that all have stand in tables with their reasons; what depends on the workload is added in
+ * code behind them, replacing what a table said. Units are never loaded from files: all of a unit is in
+ * the one call that starts it, and nothing of it outlives a boot.
+ *
+ * The kinds differ in who puts the fence up. `lite`: the shim, as root with a few capabilities, for
+ * native connectors. `service`: systemd, before the shim starts, for what strangers wrote. `podman`:
+ * podman, for images. In all three the control group's limits are systemd's, and the main process is the
+ * shim.
+ *
+ * Times to stop are nested. A connector has its grace, then the shim kills it; systemd's own kill comes
+ * STOP_MARGIN_USEC later and only meets a shim that hangs. The worker's is longer than the destination's,
+ * for which it waits. */
+
 #include <inttypes.h>
 #include <linux/capability.h>
 #include <stdio.h>
@@ -162,7 +175,8 @@ static int add_limits(UnitPlan *u, const LaunchActor *a, usec_t grace) {
         return r;
 }
 
-/* Its own user; connectors with files are all one, whose the files are. */
+/* Its own user; connectors with files are all one, whose the files are. For an image only the check
+ * counts: podman_unit_add() arranges users by itself. */
 static int choose_user(const UnitPlan *u, const LaunchRequest *q, ConnectorStart *start,
                        Error **reterr_error) {
         bool files = start->read_paths || start->write_paths;

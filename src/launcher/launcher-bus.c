@@ -1,5 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* Cancel answers at once, RemoveConnector when the tool has ended, SetTimer when the timer stands: its
+ * caller leaves on the strength of that answer, so that a yes before the timer is there could lose a
+ * schedule.
+ *
+ * A timer is replaced by stopping the old one and making a new one, as transient units can't be changed.
+ * Between the two there is no timer; the caller still waits for its answer then, and a launcher that dies
+ * in this moment answers nothing, which makes the caller ask again. */
+
 #include <stdio.h>
 
 #include "launcher/executor-systemd.h"

@@ -1,5 +1,21 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* The start, in this order, each step when the one before has been answered: register with the API (a new
+ * token ends the old launcher's), list the workloads that this host has claimed, list the units that run,
+ * match the two, stop units that belong to nobody, clear places of installations that nobody is at, try
+ * whether the host isolates, and only then poll. Until that is over the queue waits; what runs goes on
+ * all the while, since workers talk to the API by themselves.
+ *
+ * If the API can't list our workloads, no unit is stopped: each has a lease of its own, and would lose it
+ * by itself were it a stray.
+ *
+ * A poll may bring more of one kind than there is room for, because the queue doesn't tell syncs from the
+ * rest and one must not starve the other: what finds no room waits here unclaimed, and is polled again by
+ * somebody if we die. Claims are made oldest first. Another poll follows when an answer was full, when a
+ * Wake came in between, and each time a run has gone.
+ *
+ * Runs are a list of some forty at most. */
+
 #include <grp.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -19,6 +35,7 @@ static bool is_sync(const Run *r) {
         return streq(r->type, "sync");
 }
 
+/* From the claim to the end of its units a run takes up room, also while it only stops. */
 static unsigned room_for(const Launcher *l, bool sync) {
         unsigned max = sync ? LAUNCHER_SYNCS_MAX : LAUNCHER_OTHERS_MAX, n = 0;
 
@@ -196,6 +213,7 @@ static void on_found(const ExecutorHandle *h, int r, void *userdata) {
         set_up_step_done(l);
 }
 
+/* They count as launching until the list of units has shown that they run. */
 static void add_claimed(Launcher *l, JsonObject *w) {
         const char *dataplane = NULL, *id = NULL;
         int64_t epoch = 0;

@@ -1,5 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* One run from its claim to its end. Whatever happens, three things are done in this order: the API hears
+ * how it ended (or has heard it from the worker), its units are stopped, it is forgotten. The API first,
+ * since its word is the durable one: a launcher that dies behind it finds units of an ended workload and
+ * stops them; the other way round, a workload would be live with nothing that runs.
+ *
+ * A worker that has gone is judged by asking the API, not by its exit code: it tells its result before it
+ * exits, and only if the workload is still live under our epoch has nobody told. Then we fail it. An old
+ * epoch means that somebody else has the workload, which is not ours to end then. (An installation's
+ * units are stopped before its success is told, see launcher-install.c.)
+ *
+ * Callbacks have the Run as their userdata, so it may only be freed when no answer is under way: a cancel
+ * that comes while one is (claiming, launching) is only noted. A poll of the executor's that is under way
+ * when the units are stopped does no harm, since systemd answers in order. */
+
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -105,6 +119,7 @@ void run_end(Run *r) {
                 run_gone(r);
 }
 
+/* Whatever the API said, the units go: a runner without a lease has nothing to do. */
 static void on_told(int r, JsonObject *reply, const Error *error, void *userdata) {
         Run *run = userdata;
 
@@ -189,6 +204,7 @@ static void on_polled(const ExecutorStatus *s, void *userdata) {
         run_judge(r);
 }
 
+/* Called for each change of the worker's unit, which says no more than that it may have ended. */
 void run_check(Run *r) {
         ExecutorHandle h = run_handle(r);
 
@@ -310,6 +326,7 @@ static int check_isolation(const Run *run, JsonObject *input, Error **reterr_err
                          " [Launcher] AllowUnisolated=yes in gantry.conf changes that", missing);
 }
 
+/* Errors here are the workload's, told to people as the reason of its failure. */
 static int launch(Run *run, JsonObject *claim, Error **reterr_error) {
         _cleanup_(launch_plan_freep) LaunchPlan *plan = NULL;
         WorkerTicket t = { .workload_id = run->id, .type = run->type, .epoch = run->epoch,

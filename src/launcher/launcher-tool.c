@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* The end of the program's standard output is not waited for, only its exit: the last line is read from
+ * what the pipe holds then. A tool that printed more than the pipe takes would hang; these print one
+ * line. */
+
 #include <unistd.h>
 
 #include "basic/buffer.h"

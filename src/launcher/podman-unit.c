@@ -1,5 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* A container of podman's inside of a unit of systemd's. Shim, podman, conmon, container-init and
+ * connector are all below the unit (--cgroups=split), so that what bounds and ends the unit bounds and
+ * ends the container, also if podman itself is killed.
+ *
+ * Images are never pulled here: that is an administrator's act, and a workload must not wait for a
+ * registry or run what appeared there since. What podman gets is an argument vector of fixed words and of
+ * what the plan says.
+ *
+ * Much here is due to podman 4.3, which Debian 12 has: what it can't do, does wrongly or waits for is
+ * said at the place. */
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <unistd.h>

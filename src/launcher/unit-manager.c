@@ -1,5 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* systemd answers a call that starts or stops a unit with the path of a job; how the job ended comes
+ * later as the signal JobRemoved. The match is made before the first call, and systemd sends the reply
+ * with the path before the job can end: so the signal always names a job that is known here, and no end
+ * is missed. A UnitJob is in the list from its call to its end.
+ *
+ * Subscribe is needed: without it systemd sends no signals of units. The match for PropertiesChanged
+ * takes those of all units, since a path_namespace can't end in the middle of a name; the prefix is
+ * compared here.
+ *
+ * Stopping a unit that isn't there is done at once (NoSuchUnit), which makes stops repeatable. A
+ * transient unit can't be started over one of its name that is still loaded; names hold the lease's
+ * epoch, so that no two starts want the same. */
+
 #include <stdio.h>
 #include <systemd/sd-bus.h>
 

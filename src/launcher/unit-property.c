@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* sd-bus wants each value with its type spelled out. Signature and value walk along together here: an
+ * array's content type is repeated for each entry, a struct's types are used up one by one. Only the
+ * basic types that the properties used here have are known. */
+
 #include "launcher/unit-property.h"
 
 /* Longer than any signature that systemd takes here. */

@@ -1,5 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* What a workload is told of a source or destination, made anew from the rows each time: nothing of it is
+ * cached, so that a changed definition or configuration counts from the next workload on.
+ *
+ * Secrets stay markers here. A stored configuration names them by id; one that somebody only wants to try
+ * has them sealed for the one workload, so that neither the bus, nor the workflow's history, nor the
+ * workload's row ever hold clear text, and a copied row opens nothing. Which values are secret is the
+ * specification's to say; where there is none, every string is taken for one, since a string too many
+ * that is sealed costs nothing and one too few is a leak.
+ *
+ * The hash covers the exact reference and the configuration with its markers. A secret that gets another
+ * value gets another id, so that the hash tells the two apart without knowing either; a check or discover
+ * is good for exactly what its hash was made of. */
+
 #include "basic/strv.h"
 #include "db/actor-store.h"
 #include "db/definition-store.h"
@@ -84,6 +97,8 @@ static int on_secret(const char *pointer, JsonObject *value, void *userdata) {
         return json_object_array_add(s->secrets, json_object_get(value)) < 0 ? -ENOMEM : 0;
 }
 
+/* By identity, since the specification's walk hands out the very nodes. A configuration has a handful of
+ * secrets. */
 static bool is_secret(const Sealing *s, JsonObject *value) {
         if (s->all && json_object_is_type(value, json_type_string))
                 return true;

@@ -1,6 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* An event's name, key and payload are one JSON object in the database: {"name","key","value"}. */
+/* An event's name, key and payload are one JSON object in the database: {"name","key","value"}.
+ *
+ * The row that was loaded last is kept beside the open transaction: its last_event is the number that an
+ * append must find unchanged. Somebody else who has written meanwhile makes the append -ESTALE, which
+ * becomes -EAGAIN: the run is undone and begins anew from what is stored. Each load reads the row afresh,
+ * so that one left over from a transaction that was rolled back is never used.
+ *
+ * No table leads from an activity to its workflow; the activity's name does. That is why its form is
+ * fixed (docs/WORKFLOWS.md), and why nothing else may be put into its last three parts. */
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -217,6 +225,8 @@ static int db_store_close(void *userdata, const char *id, bool failed, const cha
                                          reterr_error), 0);
 }
 
+/* Also of ended workflows, as long as their history is kept: whoever tells of an old workload's end is
+ * then answered "known" and stops telling. */
 static int db_store_knows_activity(void *userdata, const char *activity_id, Error **reterr_error) {
         _cleanup_free_ char *id = workflow_id_of_activity(activity_id);
         _cleanup_history_ History history = {};

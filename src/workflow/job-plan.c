@@ -1,5 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* Four steps in an order that matters. First the streams are selected, with the source's names, and each
+ * gets its modes. Then the kind of job says which of them it is about; a clear exchanges the catalog for
+ * one that empties. Then generations are given out, since they are kept by the source's names and depend
+ * on the mode. Only then are names and namespaces mapped, which makes the destination's catalog a copy
+ * that has all of the above.
+ *
+ * The plan is a pure function of what the step has read in one transaction, and is made anew for each
+ * attempt: what a person changed between two attempts counts. Where a stream can go on, a retry stays in
+ * the generation that the first attempt was given (`first_attempt`).
+ *
+ * An array of the draft has an entry for each stream of the catalog, in its order; `streams` of the plan
+ * follows it, and the worker relies on that. */
+
 #include "workflow/job-plan.h"
 #include "worker/sync-catalog.h"
 

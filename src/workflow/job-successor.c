@@ -1,5 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* What waits here lives in memory only, on purpose: its caller has had no answer, so nothing has been
+ * promised. A daemon that dies takes the wish along, the caller's call fails, and it asks again.
+ *
+ * The running job is told to end once. It may take a minute to do so (a destination finishes its commit),
+ * and each round of the manager's timer tries to start: the database refuses a second live job of a
+ * connection, so that the try is the test. Should another job slip in between the two, it is told to end
+ * as well, because `cancelled` names the job and not the fact. */
+
 #include "db/job-store.h"
 #include "workflow/job-successor.h"
 

@@ -1,5 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* A next run is always computed from what is stored, the schedule and the newest job, and never from the
+ * run before: so it makes no difference how often it is computed, or how long the machine was off.
+ *
+ * An interval counts from the beginning of the newest job. It may give a time that has passed, which
+ * means at once; the job that is made then is the newest, so that one job makes up for however much was
+ * missed. Airbyte counts months as 30 days and cron expressions in Quartz's syntax, by their own time
+ * zone. */
+
 #include "shared/json-util.h"
 #include "shared/quartz-cron.h"
 #include "workflow/schedule.h"

@@ -1,5 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* What an attempt reads of the database, all of it in steps. The first step records what is due as plain
+ * facts (which check, whether to discover), and the script decides by these alone; were it to look at the
+ * rows itself, a replay after a finished check would find the check no longer due and take another way.
+ *
+ * Two numbers count attempts. `run->attempt` is the script's, from 0 on in each run; the database's is
+ * what everybody sees, and names the workloads. They are the same unless an attempt was left behind by
+ * something that no workflow drove.
+ *
+ * The plan is not recorded: it holds two catalogs and would be most of a history. It lives from the step
+ * "plan" to the request of the sync, which are always of the same run and so of one transaction. A replay
+ * has the workload's request in its history and needs no plan. */
+
 #include "basic/strv.h"
 #include "db/actor-store.h"
 #include "db/attempt-store.h"
@@ -232,6 +244,7 @@ static int load_catalog(Db *db, const ActorInput *source, JsonObject **ret, Erro
         return r >= 0 ? json_parse(text, n, ret, reterr_error) : r;
 }
 
+/* One transaction, so what it reads fits together. */
 static int plan_sources_load(Db *db, const SyncRun *run, PlanSources *s, Error **reterr_error) {
         int r;
 
@@ -368,6 +381,8 @@ static int add_actor(JsonObject *input, const char *key, const ActorInput *a, Er
         return r < 0 ? r : json_add(input, key, o);
 }
 
+/* Catalogs and streams are the plan's; the actors are read again here, in the transaction that made the
+ * plan. */
 static int sync_input(const SyncRun *run, const PlanSources *s, JsonObject *input, Error **reterr_error) {
         bool clear = plan_kind(s) == JOB_PLAN_CLEAR;
         JsonObject *options = json_object_new_object();
@@ -394,6 +409,9 @@ static int sync_input(const SyncRun *run, const PlanSources *s, JsonObject *inpu
         return r;
 }
 
+/* The mutex key is the connection: should a workload of an earlier attempt live on somewhere,
+ * gantry-workload ends it in the transaction that creates this one, and in the same transaction drops the
+ * states. No worker can then write a state behind that. */
 int sync_request_sync(WorkflowContext *c, void *userdata, JsonObject **ret, Error **reterr_error) {
         SyncRun *run = userdata;
         _cleanup_(plan_sources_done) PlanSources s = {};

@@ -1,5 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* One step, one transaction, for everything that the end of an attempt changes: the attempt's row, its
+ * statistics, the generations, the job with its retry counters, the timeline and the connection's next
+ * run. A crash leaves the attempt running, and the replay comes here again with the same recorded result.
+ *
+ * Three may say why an attempt failed: the script, when it never came to the sync (`run->failure`), the
+ * runner in its output, and the workload's own end (a lease that ran out, a launcher that refused). They
+ * are put into one list, the first of which decides what becomes of the job: a cancel ends it as
+ * cancelled, a configuration error ends it without retries, all else goes by retry-rules.h. For success
+ * both runner and workload must say so, and a word that is missing is a failure.
+ *
+ * Statistics are the runner's last; where it could not send an output, those that it reported on the way,
+ * at most some seconds old. */
+
 #include <stdio.h>
 
 #include "db/attempt-store.h"
@@ -118,6 +131,7 @@ static int failure_to_text(Outcome *o) {
 
 /* --- the attempt's rows --- */
 
+/* A stream that has completed is complete also in an attempt that failed in another one. */
 static StreamRunStatus stream_status(JsonObject *s, const Outcome *o) {
         if (json_object_get_boolean(json_member(s, "complete")))
                 return STREAM_COMPLETE;
@@ -174,6 +188,8 @@ static int store_attempt(Db *db, const SyncRun *run, Outcome *o, usec_t now, Err
         return r < 0 ? r : store_streams(db, run, o, now, reterr_error);
 }
 
+/* Only with the whole attempt's success is a refresh over; else the next attempt goes on in the same
+ * generation. */
 static int complete_generations(Db *db, const SyncRun *run, const Outcome *o, usec_t now,
                                 Error **reterr_error) {
         _cleanup_json_ JsonObject *before = NULL, *after = NULL;
@@ -292,7 +308,9 @@ int job_end_as_failed(WorkflowWorld *w, int64_t job_id, const char *reason, usec
         return r < 0 ? r : end_job(w, job_id, JOB_FAILED, o.failure_text, now, reterr_error);
 }
 
-/* Counts the failure and stores the counts. Whether to try again. */
+/* Counts the failure and stores the counts. Whether to try again. The counters are columns of the job, so
+ * that they outlive workflows and are counted in the transaction that ends the attempt. A configuration
+ * error is counted too, but not tried again. */
 static int count_failure(Db *db, int64_t job_id, const Outcome *o, usec_t now, usec_t *ret_delay,
                          Error **reterr_error) {
         _cleanup_(job_freep) Job *job = NULL;

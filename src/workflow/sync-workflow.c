@@ -1,7 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The script of a job. Each attempt: begin it, check what has changed, discover what is old, plan, move, write
- * down how it went; then again, later, or the end. */
+/* The script of a job. Each attempt: begin it, check what has changed, discover what is old, plan, move,
+ * write down how it went; then again, later, or the end.
+ *
+ * The function is run anew from here for each thing that happens, and must ask for the same commands each
+ * time: whatever decides its way is an input, a recorded step or a signal's place in the history. Hence
+ * no clock and no row is read here, and `run` is filled from recorded values in each run.
+ *
+ * A cancel is looked for at each place where the attempt could go on, never in between: at these places
+ * it is seen by a replay exactly where the first run saw it. A workload that is under way is asked to end
+ * and its result waited for: what it has reported until then counts. A cancel between two attempts has no
+ * attempt to end and closes the job by itself. */
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* org.gantry.Workflow1.Workflows: looking at workflows and cancelling them, for people. polkit decides, as for
- * org.gantry.Server1; what the daemons say to each other is the Manager's. */
+/* org.gantry.Workflow1.Workflows: looking at workflows and cancelling them, for people. polkit decides,
+ * as for org.gantry.Server1; what the daemons say to each other is the Manager's.
+ *
+ * The view is read straight from the database, not from the engine, so that ended workflows are seen as
+ * well. A history goes out as a memfd; bus messages are bounded, histories of long jobs are not. */
 
 #include "basic/fd-util.h"
 #include "shared/bus-error.h"

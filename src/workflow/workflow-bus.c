@@ -1,5 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* Answers that come later are Pendings: the message is kept with a reference until there is something to
+ * say. A Pending is unlinked before it is answered, and by one way only: the manager's callback for Run…
+ * and StartJob, workflow_bus_settled() for WorkloadFinished. A caller that has gone meanwhile costs
+ * nothing, since the answer to a name that is gone is dropped by the bus.
+ *
+ * WorkloadFinished is answered when the end is durable and no earlier, for gantry-workload forgets what
+ * has been answered. Between the two lies a call of ours to gantry-workload (Get), and a crash there
+ * leaves the workload untold: it is told again.
+ *
+ * The daemon leaves when idle, and a timer of the launcher's wakes it. `wake_at` is what we want,
+ * `wake_promised` what the launcher has said yes to; as long as they differ we stay, since otherwise a
+ * schedule would depend on somebody else's coming by. */
+
 #include "basic/fd-util.h"
 #include "basic/log.h"
 #include "shared/bus-error.h"

@@ -4,7 +4,11 @@
  * history, or else the code has changed under the workflow. What came from outside is visible exactly
  * where it was visible when the code first passed: in front of the next recorded command. When a command
  * was recorded, all of the history up to then was in sight; so a later run that sees less or more than
- * that could take another way. */
+ * that could take another way.
+ *
+ * The cursor begins behind "started" and stands behind the command that was matched last; it never moves
+ * back. An error is latched in the context, so that code which ignores what one call returned gets it
+ * from the next one, and a run can't be committed as if nothing had been. */
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -121,7 +125,9 @@ int workflow_step(WorkflowContext *c, const char *name, WorkflowStep step, void 
         return 0;
 }
 
-/* Whether this run has come past the scheduling of the activity (or the start of the timer). */
+/* Whether this run has come past the scheduling of the activity (or the start of the timer). Before the
+ * cursor alone: the same activity further on in the history is another call of the code, or a mistake
+ * that next_command() will name. */
 static bool has_passed(const WorkflowContext *c, HistoryEventType type, const char *key) {
         return history_find(c->history, type, key, 0, c->cursor) >= 0;
 }
@@ -141,6 +147,8 @@ static int schedule(WorkflowContext *c, const char *name, const char *id, Workfl
         return record_json(c, HISTORY_ACTIVITY_SCHEDULED, name, id, input);
 }
 
+/* Results are looked for up to the horizon, not to the history's end: one that came after the next
+ * recorded command was not known when the code decided upon that command. */
 int workflow_activity(WorkflowContext *c, const char *name, const char *id, WorkflowStep make_input,
                       void *userdata, JsonObject **ret_result) {
         int r, i;

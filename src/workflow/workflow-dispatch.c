@@ -1,8 +1,21 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The way of an activity to gantry-workload and back. Create until it is acknowledged; then wait to be told
- * that it has ended, or find that it had ended already; get the result; hand it to the engine until that is
- * stored. Each step may be repeated. */
+/* The way of an activity to gantry-workload and back. Create until it is acknowledged; then wait to be
+ * told that it has ended, or find that it had ended already; get the result; hand it to the engine until
+ * that is stored. Each step may be repeated.
+ *
+ *     to be made ──▶ exists ──▶ ended ──▶ stored by the engine ──▶ forgotten
+ *        ▲              │          │
+ *        └──────────────┴──────────┘ gantry-workload doesn't know it (any more)
+ *
+ * All of this is memory: at each start the engine hands over every activity that is open, and it begins
+ * at the first arrow again. Create is idempotent by id and answers whether the workload was there before;
+ * if it was, its end may have been missed, and it is got at once. So no end is ever waited for that has
+ * come already.
+ *
+ * Pauses double from half a second to half a minute, for each workload by itself: one that
+ * gantry-workload refuses to take must not slow down the others. What can't pass by waiting (a malformed
+ * request) completes the activity as a failed workload, so that the job ends with the sentence. */
 
 #include "basic/log.h"
 #include "workflow/workflow-dispatch.h"
@@ -202,6 +215,7 @@ void workflow_manager_cancelled(WorkflowManager *m, const char *id, int r) {
         workflow_manager_arm(m);
 }
 
+/* It may be called before our Create was answered: that it has ended also says that it exists. */
 int workflow_manager_finished(WorkflowManager *m, const char *id, Error **reterr_error) {
         Dispatch *d = find(m, id);
 

@@ -4,7 +4,19 @@
  * workflow is kept in memory but what is needed to wake it, and that is read from the history each time.
  * So a run that fails at any point leaves nothing behind, and neither does a process that dies. What the
  * world outside is asked for is asked for after the commit, and again at each start as long as it has not
- * completed. */
+ * completed.
+ *
+ * A commit that seemed to fail may have been stored all the same (-EIO). No case is made of it: the next
+ * try loads the history and finds it there, or not.
+ *
+ * A run costs the length of its history, and the search for open activities and timers its square.
+ * Histories are short: an attempt takes about twenty events, and retry-rules.h bounds the attempts of a
+ * job to some thirty. The list of open workflows is walked for each event; there are as many as jobs that
+ * run.
+ *
+ * Timers are of the wall clock, because they outlive the machine's boot; the engine looks at them at
+ * least once a minute, since the wall clock may be set while the Env's timers run on. A timer fires by an
+ * event in the history, which gives it a certain place among the others. */
 
 #include "basic/hashmap.h"
 #include "basic/log.h"
@@ -88,6 +100,8 @@ static int begin(WorkflowEngine *e, Error **reterr_error) {
         return e->store->begin(e->store->userdata, reterr_error);
 }
 
+/* The host hears of it before anything is dispatched: what it tells of (signals, the journal) precedes
+ * what follows from it. */
 static int commit(WorkflowEngine *e, Error **reterr_error) {
         int r = e->store->commit(e->store->userdata, reterr_error);
 
@@ -605,6 +619,8 @@ static int complete(WorkflowEngine *e, OpenWorkflow *w, const char *activity_id,
                                  digest ?: result, reterr_error);
 }
 
+/* Where no open workflow has it, the store is asked for closed ones: to tell of an end that is known
+ * already must be answered with success, or it would be told for ever. */
 int workflow_engine_complete(WorkflowEngine *e, const char *activity_id, JsonObject *result,
                              Error **reterr_error) {
         OpenWorkflow *w = find_by_activity(e, activity_id);

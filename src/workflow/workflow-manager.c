@@ -1,5 +1,23 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* Everything that isn't an answer to a call is done by one timer, which any event may arm for now: start
+ * what waits for a connection, start what is due, run the workflows, close jobs that have lost theirs,
+ * send what the workflows ask for. The order is that of who feeds whom, so that one round carries an
+ * event as far as it goes; what a later part makes possible for an earlier one arms the timer again
+ * (`armed`).
+ *
+ * The truth is in the database. `dispatches`, `shared`, `waiters` and `successors` are of this process:
+ * what is lost with them is made anew from open workflows, or belongs to callers whose calls fail with
+ * the process.
+ *
+ * A job and its workflow are made in one transaction and end in one, so that a live job without an open
+ * workflow is a sign of damage (or of a database that was restored) and is closed as failed, at each
+ * start and after a workflow has failed. The other way round there is nothing to look for.
+ *
+ * Schedules have no state but connection.next_run, which moves on in the transaction that creates the
+ * job. A crash before it leaves the schedule due, a crash behind it leaves a job; never both, never
+ * neither. */
+
 #include "basic/log.h"
 #include "basic/uuid.h"
 #include "db/catalog-store.h"
@@ -398,7 +416,10 @@ static int wait_for(WorkflowManager *m, const char *workflow_id, WorkflowDone do
         return 0;
 }
 
-/* `key` non-NULL: whoever asks for the same while it runs gets the same answer. */
+/* `key` non-NULL: whoever asks for the same while it runs gets the same answer. Of callers who ask for
+ * the same, the first starts a workflow and all wait for it; the key has the configuration's hash, so
+ * that a changed source is asked anew. Checks are never shared: each may carry a configuration of its
+ * own. */
 static int run_oneshot(OneshotStart *s, const char *key, WorkflowDone done, void *userdata, Error **reterr_error) {
         WorkflowManager *m = s->m;
         const char *running = key ? hashmap_get_string(m->shared, key) : NULL;
@@ -581,6 +602,7 @@ int workflow_manager_start(WorkflowManager *m, Error **reterr_error) {
         return MIN(r, 0);
 }
 
+/* A workload that exists and runs is not a reason to stay: gantry-workload will call, which starts us. */
 bool workflow_manager_is_busy(WorkflowManager *m) {
         void *value;
         size_t i = 0;

@@ -11,8 +11,8 @@
 
 typedef struct WorkflowManager WorkflowManager;
 
-/* What the manager wants of the world. None may block; answers come later through the functions below,
- * never from inside the call. */
+/* What the manager wants of the world. None may block; answers come later through the functions below. From
+ * inside the call comes -EAGAIN at most, for what could not be sent. */
 typedef struct WorkflowPort {
         void (*create)(const char *id, JsonObject *request, void *userdata);
         void (*get)(const char *id, void *userdata);

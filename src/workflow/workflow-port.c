@@ -1,5 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* A reply is either one of ours, whose meaning docs/INTERFACES.md fixes, or something that the bus says
+ * in its place: the name can't be activated, the peer has gone, time is up. The latter all mean that
+ * nobody has decided anything, and become -EAGAIN. Since every call here is idempotent by id, a call
+ * whose answer was lost is sent again without asking whether it was carried out.
+ *
+ * A Call belongs to its slot, the slot to the bus (floating): both go with the reply or with the
+ * connection, and the workload's state is looked up by id when the reply comes. Nothing dangles when a
+ * dispatch has been forgotten meanwhile. */
+
 #include "basic/fd-util.h"
 #include "basic/log.h"
 #include "shared/bus-error.h"

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* Histories hold what workloads were asked for, and thus configurations with markers. No marker is clear
+ * text, but a sealed value is ciphertext that nobody has to see: a mask takes the place of each, wherever
+ * in the tree it stands. The walk is over all of the tree and not by the specification, which may have
+ * changed since. */
+
 #include "workflow/workflow-view.h"
 
 #define MASK "**********"

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* The code of the small workflows, and what all of them share. A check, a discover or a spec is one
+ * workload with a bound on its time; it is a workflow nevertheless, so that a restart of the daemon
+ * neither loses nor repeats it, and its result is stored in the transaction that completes it. */
+
 #include "basic/log.h"
 #include "db/connection-store.h"
 #include "db/job-store.h"
@@ -61,8 +65,9 @@ static int why_cancel(WorkflowContext *c, int timer, bool cancellable, const cha
         return MIN(r, 0);
 }
 
-/* The activity is looked at before and behind everything else that may happen: which of several came first
- * is decided by the history alone. */
+/* The activity is looked at before and behind everything else that may happen: which of several came
+ * first is decided by the history alone. A limit is a timer that starts with the workload's request, thus
+ * queueing counts. */
 int workflow_await(WorkflowContext *c, const char *name, const char *id, usec_t limit, bool cancellable,
                    WorkflowStep make_input, void *userdata, JsonObject **ret_result) {
         const char *why = NULL;

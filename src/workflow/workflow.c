@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* gantry-workflow: jobs and their attempts, retries and schedules; checks, discovers and specs that somebody
- * waits for. */
+/* gantry-workflow: jobs and their attempts, retries and schedules; checks, discovers and specs that
+ * somebody waits for.
+ *
+ * The object is on the bus before the workflows are taken up, and the name is taken last: a call that
+ * activated the daemon waits in the bus until all of this stands. The manager goes before the bus, which
+ * its port points to. */
 
 #include "basic/log.h"
 #include "shared/daemon.h"

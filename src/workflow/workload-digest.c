@@ -1,5 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* Runs in the transaction that completes an activity, so that a history that says "checked" and an
+ * actor's row that says it can't come apart. What is large (a catalog) goes into its own table by its
+ * hash and leaves its name in the history, which is read at each run.
+ *
+ * An error here undoes the completion, and the workload is got again later. What a source can cause is
+ * therefore made a result instead: a catalog that isn't one is the source's failure, told to whoever
+ * asked. */
+
 #include "basic/uuid.h"
 #include "db/actor-store.h"
 #include "db/catalog-store.h"

@@ -1,5 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* A request is made once, in the transaction that schedules its activity, and read from the history ever
+ * after: its random autoId, which names units and log files, is therefore the same in each repetition of
+ * Create. So gantry-workload must go on taking the forms that histories hold.
+ *
+ * What comes back is narrowed to what a workflow needs. Airbyte's failure types decide about retries:
+ * configuration errors and cancels are final, all others, the platform's own among them, may go well the
+ * next time. */
+
 #include <stdio.h>
 
 #include "basic/uuid.h"
