@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What ./run-tests does once its packages are there: builds, runs the suites of a tier, adds up what they say.
 
-Tiers: ci (the default: everything that a quiet machine can prove in 20 minutes), compat (real connectors from PyPI and npm),
-soak (syncs with kills and full disks for --soak-seconds, slow scenarios), full (all of them). A suite is a function below that returns (passed, failed, skipped)."""
+Tiers: ci (the default: every test, within 20 minutes on a quiet machine), compat (real connectors from PyPI and npm), soak
+(syncs with kills and full disks for --soak-seconds, slow scenarios), full (all of them, and what ci has proved in another
+way once more). A suite is a function below that returns (passed, failed, skipped)."""
 
 import argparse
 import os
@@ -20,7 +21,9 @@ LOGS = ROOT / "build" / "test-logs"
 OPTIONS = argparse.Namespace(soak_seconds=180, soak_seed=None)
 JOBS = f"-j{os.cpu_count() or 1}"
 STRICT = ["--enable-strict", "-q"]
-# What a suite has to say comes in one piece at its end: two may run at a time.
+UNDER_SANITIZERS = "not slow and not sandbox and not memory"
+# What a suite has to say comes in one piece at its end, with the processor time of the programs that it ran (`lines`, `cpu`):
+# several run at a time.
 TEXT = threading.local()
 
 
@@ -37,8 +40,11 @@ def call(name, argv, cwd=ROOT, env=None, quiet=False):
     LOGS.mkdir(parents=True, exist_ok=True)
     path = LOGS / f"{name}.log"
     with path.open("wb") as out:
-        code = subprocess.run([str(a) for a in argv], cwd=cwd, env=dict(os.environ, **(env or {})), stdout=out,
-                              stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, check=False).returncode
+        process = subprocess.Popen([str(a) for a in argv], cwd=cwd, env=dict(os.environ, **(env or {})), stdout=out,
+                                   stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = code = os.waitstatus_to_exitcode(status)
+    TEXT.cpu.append(used.ru_utime + used.ru_stime)
     if code != 0 and not quiet:
         say(log_tail(path))
         say(f"(exit {code}; whole log: {path.relative_to(ROOT)})")
@@ -116,6 +122,11 @@ def scenario():
     return pytest("scenario", "tests/scenario")
 
 
+def confined():
+    """those scenarios that sanitizers disturb: sandboxes, real limits, memory"""
+    return pytest("confined", "tests/scenario", "-m", f"not ({UNDER_SANITIZERS})")
+
+
 def suite():
     """daemons as processes, each on a bus, a database and sockets of its own"""
     return pytest("suite", "tests/suite")
@@ -128,7 +139,7 @@ def asan():
     first = make_check("build", target="check-asan")
     env = {"ASAN_OPTIONS": "detect_leaks=1:halt_on_error=1", "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
            "GANTRY_BUILD": str(ROOT / "build/asan")}
-    second = pytest("asan-scenario", "tests/scenario", "-m", "not slow and not sandbox and not memory", env=env)
+    second = pytest("asan-scenario", "tests/scenario", "-m", UNDER_SANITIZERS, env=env)
     return tuple(a + b for a, b in zip(first, second))
 
 
@@ -170,8 +181,8 @@ def host_tests(name, *arguments):
 LONG_HOST_TESTS = ("suite-units", "suite-kills", "packaging", "suite-secrets", "suite-idle", "activation", "suite-platform")
 
 
-def host_lane(queue, results, lines):
-    TEXT.lines = lines
+def host_lane(queue, results, lines, cpu):
+    TEXT.lines, TEXT.cpu = lines, cpu
     while True:
         try:
             names = queue.pop(0)
@@ -192,8 +203,8 @@ def host():
     queue = [[n] for n in LONG_HOST_TESTS if n in names] + [shared] * bool(shared)
     queue += [[n] for n in names if n not in shared and n not in LONG_HOST_TESTS]
     # Packages and root are made once, by the first that needs them: a lock holds the other up.
-    results, lines = [], TEXT.lines
-    lanes = [threading.Thread(target=host_lane, args=(queue, results, lines)) for _ in range(2)]
+    results = []
+    lanes = [threading.Thread(target=host_lane, args=(queue, results, TEXT.lines, TEXT.cpu)) for _ in range(2)]
     for lane in lanes:
         lane.start()
     for lane in lanes:
@@ -232,17 +243,20 @@ def soak():
 # rest, two lanes compute and one mostly waits, so that they run side by side.
 FIRST = [(build, 60), (unit, 60)]
 LANES = [[(clang, 60), (analysis, 20), (asan, 600), (distcheck, 180)],
-         [(scenario, 300), (valgrind, 250), (suite, 180)],
-         [(host, 600), (vm, 200)]]
+         [(vm, 300), (confined, 60), (suite, 180)],
+         [(host, 600)]]
 CI = [*FIRST, *(s for lane in LANES for s in lane)]
+# The same tests again, as they are built for users and under valgrind.
+AGAIN = [(scenario, 300), (valgrind, 400)]
 TIERS = {"ci": CI, "compat": [(build, 60), (compat, 1800)], "soak": [(build, 60), (soak, 3600)],
-         "full": CI + [(compat, 1800), (soak, 3600)]}
+         "full": [s for s in CI if s[0] is not confined] + AGAIN + [(compat, 1800), (soak, 3600)]}
+SUITES = [*TIERS["full"], (confined, 60)]
 
 
 def run_suite(suite, budget, total):
     """Runs one, says how it went, adds it up. Whether all went well."""
     print(f"-- {suite.__name__} begins", flush=True)
-    TEXT.lines = []
+    TEXT.lines, TEXT.cpu = [], []
     start = time.monotonic()
     try:
         counts = suite()
@@ -251,7 +265,7 @@ def run_suite(suite, budget, total):
         counts = one(False)
     lines = [f"== {suite.__name__}: {suite.__doc__}", *TEXT.lines,
              f"   {counts[0]} passed, {counts[1]} failed, {counts[2]} skipped; "
-             f"{time.monotonic() - start:.0f} s (budget {budget} s)"]
+             f"{time.monotonic() - start:.0f} s (budget {budget} s), {sum(TEXT.cpu):.0f} s of a processor"]
     print("\n".join(line for line in lines if line), flush=True)
     total.append(counts)
     return counts[1] == 0
@@ -283,18 +297,16 @@ def run_all(suites):
 def main():
     parser = argparse.ArgumentParser(prog="run-tests", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--tier", choices=TIERS, default="ci")
-    parser.add_argument("suite", nargs="*", help="only these: " + ", ".join(s.__name__ for s, _ in TIERS["full"]))
+    parser.add_argument("suite", nargs="*", help="only these: " + ", ".join(s.__name__ for s, _ in SUITES))
     parser.add_argument("--soak-seconds", type=float, default=180, help="how long the soak loops (180)")
     parser.add_argument("--soak-seed", type=int, help="the seed of a soak that is to be repeated")
     arguments = parser.parse_args(namespace=OPTIONS)
-    suites = [(s, b) for s, b in TIERS["full" if arguments.suite else arguments.tier]
-              if not arguments.suite or s.__name__ in arguments.suite]
+    suites = [(s, b) for s, b in SUITES if s.__name__ in arguments.suite] or ([] if arguments.suite else TIERS[arguments.tier])
     if not suites:
         parser.error(f"no suite is called {' '.join(arguments.suite)}")
     total = [sum(column) for column in zip(*run_all(suites))]
-    others = [t for t in TIERS if t not in (arguments.tier, "full")]
     if not arguments.suite and arguments.tier != "full":
-        print(f"Not run: --tier={', --tier='.join(others)} (by hand; see HACKING.md)")
+        print(f"Not run: --tier={', --tier='.join(t for t in TIERS if t != arguments.tier)} (by hand; see HACKING.md)")
     print(f"{total[0]} passed, {total[1]} failed, {total[2]} skipped")
     return 1 if total[1] else 0
 
