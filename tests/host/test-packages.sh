@@ -24,7 +24,7 @@ gantry --version
 
 note "users, directories, key"
 id -nG gantry | grep -qw gantry-workload || fail "gantry isn't in gantry-workload"
-for entry in "/run/gantry 755 root" "/run/gantry/jobs 700 root" "/var/lib/gantry 750 gantry" \
+for entry in "/run/gantry 755 root" "/var/lib/gantry 750 gantry" \
         "/var/lib/gantry-connectors 755 root" "/srv/gantry 755 gantry-files" "/etc/credstore.encrypted/gantry.key 600 root"; do
         path=${entry%% *}
         [ "$path $(stat -c '%a %U' "$path")" = "$entry" ] || fail "$path: $(stat -c '%a %U' "$path"), not ${entry#* }"

@@ -40,7 +40,7 @@ static long number(const char *name) {
 static void try_files(void) {
         static const char *const paths[] = {
                 "/etc/passwd", "/etc/gantry", "/usr/bin", "/home", "/root", "/srv/gantry", "/var/lib/gantry", "/var/log", "/proc/1/status",
-                "/proc/self/status", "/sys/kernel", "/dev/null", "/tmp", "/run/systemd", "/run/dbus", "/run/credentials", "/run/gantry/jobs",
+                "/proc/self/status", "/sys/kernel", "/dev/null", "/tmp", "/run/systemd", "/run/dbus", "/run/credentials",
         };
 
         for (size_t i = 0; i < ELEMENTSOF(paths); i++) {
