@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 #include <syslog.h>
+#include <systemd/sd-daemon.h>
 #include <systemd/sd-journal.h>
 #include <unistd.h>
 
@@ -99,4 +100,6 @@ void journal_start_failure(int r, const char *sentence) {
                 journal_message(LOG_LEVEL_ERROR, MESSAGE_SCHEMA_REFUSED, JOURNAL_FIELDS({}), "%s", sentence);
         else
                 log_error("%s", sentence);
+        /* While a unit waits for its next try, "systemctl status" shows no line of the journal. */
+        (void) sd_notifyf(/* unset_environment= */ false, "STATUS=%s", sentence);
 }

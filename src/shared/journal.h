@@ -17,7 +17,8 @@ typedef struct JournalField {
 
 /* Fields end with one without a name. What can't be sent is written to standard error. */
 #define JOURNAL_FIELDS(...) ((const JournalField[]) { __VA_ARGS__, {} })
-/* Why a program did not start: `r` and the sentence of what failed, -EPROTO being the database's schema. */
+/* Why a program did not start, for the journal and the unit's status: `r` and the sentence of what failed,
+ * -EPROTO being the database's schema. */
 void journal_start_failure(int r, const char *sentence);
 
 void journal_message(LogLevel level, const char *message_id, const JournalField *fields, const char *format, ...)
