@@ -1,5 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* Calls are made one after the other and waited for: a command has nothing else to do. The connection
+ * allows interactive authorization unless --no-ask-password was given, so that polkit may ask the person
+ * at the terminal through an agent; the daemon's answer then takes as long as the person.
+ *
+ * Errors are sorted by who speaks: the bus (nobody is there: 69), polkit and the bus policy (denied: 5),
+ * or one of ours, whose sentence is shown as it is. With -H the same calls go through ssh to the other
+ * host's bus, and nothing else here knows of it. */
+
 #include "basic/path-util.h"
 #include "basic/time-util.h"
 #include "ctl/ctl-bus.h"

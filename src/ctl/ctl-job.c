@@ -1,5 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* A job is followed by the signal Changed, which says only that something has changed: the job is read
+ * anew for each, at least once a second where logs are wanted, since logs announce nothing. The match is
+ * made before the job is looked at first; whatever changes after that look wakes us.
+ *
+ * Order within a step: the job, then its logs. Logs that are read after the job was seen to have ended
+ * are all that there will be. An attempt that has others behind it is read to its end before the next is
+ * begun.
+ *
+ * Reads go on from a cursor of gantry-workload's, so that a line is printed once, however often is asked.
+ * Only with --lines the beginning is read and thrown away, as cursors count from the front. */
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <time.h>
@@ -203,7 +214,8 @@ static int on_changed(sd_bus_message *m, void *userdata, sd_bus_error *reterr_bu
         return 0;
 }
 
-/* Until something has changed, or logs may be there. */
+/* Until something has changed, or logs may be there. sd_bus_wait() returns for any message; only ours
+ * count, all others are processed and waited on. */
 static int wait_for_change(Follower *f, bool *changed) {
         sd_bus *bus = f->c->bus;
         int r;

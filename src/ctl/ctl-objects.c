@@ -1,5 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* People say names, the API says ids. A name is looked up in the list of its kind, so that a wrong one
+ * can be answered with the nearest that exists, and one that two objects share is refused rather than
+ * guessed. A list is read whole for that, in pages of a thousand; who has more than that gives ids, which
+ * are found in the same list.
+ *
+ * Bodies are the HTTP API's, sent as memfds: secrets come from a file or standard input and are never an
+ * argument, which every process of the host could read. */
+
 #include <unistd.h>
 
 #include "basic/fd-util.h"
@@ -334,6 +342,8 @@ static int read_revision(Ctl *c, const CtlKind *kind, const char *id, int64_t *r
         return r < 0 ? r : sd_bus_message_read(reply, "hx", &fd, ret);
 }
 
+/* The revision is read just before: what a person has seen on the screen longer ago is not protected,
+ * what somebody else writes meanwhile is. */
 int ctl_update(Ctl *c, const CtlKind *kind, const char *name, JsonObject *body) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
         _cleanup_error_ Error *error = NULL;

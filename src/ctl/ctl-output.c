@@ -1,5 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* One description of columns serves tables, single objects and their order; JSON is printed as the daemon
+ * gave it. A table is laid out when all of its cells are known, by the width of characters on a terminal
+ * and not by their bytes. Nothing of it depends on the terminal's width: what is piped looks as what is
+ * seen.
+ *
+ * Whatever comes from outside passes ctl_append_safe() or append_json_safe(): a connector's message must
+ * not move the cursor, change the title or turn text around.
+ *
+ * The pager is a child that reads what we print; standard output is put back before we wait for it. less
+ * runs in its secure mode, without shell, editor or log file, since administrators read other people's
+ * text with it. */
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <sys/wait.h>
@@ -185,7 +197,8 @@ static void table_done(Table *t) {
         free(t->cells);
 }
 
-/* Cuts a cell at CELL_WIDTH_MAX columns. The text is printable UTF-8. */
+/* Cuts a cell at CELL_WIDTH_MAX columns. The text is printable UTF-8. Between two characters: half of one
+ * would be no UTF-8. */
 static int cut_cell(Buffer *b) {
         const char *p = buffer_bytes(b), *end = p + b->len;
         size_t width = 0;

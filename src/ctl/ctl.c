@@ -1,5 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* A command is noun and verb, each a row of a table; help, the check of options and of the number of
+ * arguments are made of the rows. So all options are parsed by one getopt_long(), in any place of the
+ * line, before it is known which verb it is, and refused afterwards if this one does not take them. A
+ * noun whose first verb has no name takes its words itself (`gantryctl logs 7`).
+ *
+ * Nothing is said on standard output but what was asked for, and nothing is asked: scripts get JSON and
+ * exit codes (shared/exit-codes.h). */
+
 #include <getopt.h>
 #include <locale.h>
 #include <signal.h>
@@ -163,6 +171,7 @@ static const CtlNoun *find_noun(const char *name) {
         return NULL;
 }
 
+/* A verb without a name matches whatever comes. */
 static const CtlVerb *find_verb(const CtlNoun *noun, const char *name) {
         for (size_t i = 0; i < noun->n_verbs; i++)
                 if (!noun->verbs[i].name || (name && streq(noun->verbs[i].name, name)))

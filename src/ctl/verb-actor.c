@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* gantryctl source and destination: the same verbs, but for discover. */
+/* gantryctl source and destination: the same verbs, but for discover.
+ *
+ * Which of the two it is stands at the beginning of the verb's whole name (`c->verb`). A check that fails
+ * is an exit code of its own and not an error of the call; the sentence is the connector's. */
 
 #include "ctl/ctl-objects.h"
 #include "ctl/ctl-output.h"

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* gantryctl connection: a source, a destination, and what moves between them. */
+/* gantryctl connection: a source, a destination, and what moves between them.
+ *
+ * --config carries what has no option of its own, in the words of the HTTP API; options win over members
+ * of the same meaning. Ids in it are ids: only --source and --destination take names. */
 
 #include "ctl/ctl-objects.h"
 #include "ctl/ctl-output.h"

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* gantryctl connector: what sources and destinations can be made of. */
+/* gantryctl connector: what sources and destinations can be made of.
+ *
+ * What can be made of a definition is told by its specification, which may have to be asked for: `show`
+ * then takes as long as the connector takes to start, and for a package as long as its installation. */
 
 #include "ctl/ctl-objects.h"
 #include "ctl/ctl-output.h"

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* gantryctl job and logs, and sync: starting and following runs. */
+/* gantryctl job and logs, and sync: starting and following runs.
+ *
+ * Starting returns with the job's number as soon as it is stored; --wait and --follow stay until its end
+ * and exit with what it means (0, 1, 3 for a part, 6 cancelled). The job does not depend on who waits:
+ * Ctrl-C leaves it running. */
 
 #include <inttypes.h>
 

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* gantryctl status and web: the whole at a glance, and the way into the web UI and the API. */
+/* gantryctl status and web: the whole at a glance, and the way into the web UI and the API.
+ *
+ * Asking starts the server if it sleeps, which is part of the answer: a status that comes shows that the
+ * suite can be reached. Counts are of what this user may see; credentials are polkit's most guarded
+ * action (org.gantry.secrets). */
 
 #include <inttypes.h>
 

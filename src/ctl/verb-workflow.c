@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* gantryctl workflow: the durable procedures behind jobs, checks and discovers, as gantry-workflow has them. */
+/* gantryctl workflow: the durable procedures behind jobs, checks and discovers, as gantry-workflow has
+ * them.
+ *
+ * This is the one noun that asks gantry-workflow itself, since the server knows jobs and no workflows.
+ * Cancelling says that the wish is stored; the end comes when the workload has ended. */
 
 #include "basic/parse-util.h"
 #include "ctl/ctl-objects.h"

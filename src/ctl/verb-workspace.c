@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* gantryctl workspace. Workspaces are rows and no objects of the bus, so that show is answered from the
+ * list and remove is a method of the manager. */
+
 #include "ctl/ctl-objects.h"
 #include "ctl/ctl-output.h"
 #include "ctl/verb-workspace.h"

@@ -1,5 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* The lease is what allows this worker to write. Any answer of the API proves it, an old epoch (410) ends
+ * it. An API that is silent proves nothing: after WORKER_SILENCE_USEC, which is less than the lease, we
+ * stop by ourselves, so that whoever gets the workload next never meets us. While the last word is being
+ * told we wait without that bound, since what the attempt has come to is known and only its telling is
+ * late; being told that we are to stop brings the bound back, much shorter.
+ *
+ * States are told synchronously: the replication waits in worker_link_state() until they are durable, for
+ * a state counts only then. All else is sent and answered from the loop. The order at the end is logs,
+ * numbers, then the last word, because after it the API takes nothing of us any more.
+ *
+ * One upload of logs is under way at a time. It keeps its bytes at the head of the buffer until it is
+ * answered, so that the client can send the same upload again. */
+
 #include "basic/json-write.h"
 #include "basic/log.h"
 #include "orchestrator/worker-link.h"
@@ -134,6 +147,8 @@ static int on_log_timer(EnvSource *s, usec_t now, void *userdata) {
         return 0;
 }
 
+/* Text of connectors is cut at LOG_LINE_MAX, and json_write_string() escapes whatever it holds: a
+ * connector can't write a line in somebody else's name. */
 static int append_line(WorkerLink *l, const char *origin, const char *level, const char *message) {
         Buffer *b = &l->log;
         int r = buffer_append_char(b, '{');
@@ -210,6 +225,7 @@ void worker_link_control(WorkerLink *l, const char *role, JsonObject *configurat
                 on_control_stored(-ENOMEM, NULL, NULL, l);
 }
 
+/* The numbers go first: a state that is durable must not be ahead of the counts that people see. */
 int worker_link_state(WorkerLink *l, const char *states, const char *streams, usec_t patience,
                       Error **reterr_error) {
         WorkloadLease lease = lease_of(l);

@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* The connector's answer is read by the runtime (connector-oneshot.h), as `gantry check` has it read;
+ * here it becomes the workload's output. A failed check is an answer, thus a success of the workload; a
+ * failure is when no answer came. Whatever a connector says reaches people only through the masker.
+ *
+ * An installation has no connector and no answer that counts: when the installer has ended well the
+ * worker leaves without a last word, which is the launcher's. */
+
 #include <stdio.h>
 
 #include "basic/log.h"

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* Written as bytes and not as a tree, because statistics are made every ten seconds for up to thousands
+ * of streams. What isn't known is left out (an estimate that no source gave, the exit of a connector that
+ * wasn't heard), so that zero always means zero. Member names are those of docs/INTERFACES.md, failures
+ * those of Airbyte's FailureReason. */
+
 #include <inttypes.h>
 
 #include "basic/json-write.h"

@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* The one packet is there before the program starts, so there is nothing to wait for and no time-out. Its
+ * descriptors have no names: which they are follows from the workload's type and from whether it has a
+ * source, by the order in docs/INTERFACES.md. All that came and isn't taken is closed.
+ *
+ * What is read here comes from the launcher, but consists of what people and connectors have written
+ * (catalogs, states); the worker has confined itself before. */
+
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>

@@ -1,5 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* Joins the replication (worker/replication.h), which knows pipes and rules, to the connectors that run
+ * already and to the API. The replication decides when an attempt is over and how it ended; here exits
+ * are told to it, with their cause when the kernel ended a connector for want of memory, and its wishes
+ * carried out.
+ *
+ * A clear has no source. A pipe whose writing end is closed stands for one, and a source that has exited
+ * with 0 is told at once, so that the destination sees exactly what a source without records would have
+ * sent.
+ *
+ * Stopping is nested: the destination's shim holds SIGTERM back for its grace time, the replication waits
+ * a little longer (STOP_GRACE_USEC), and systemd longest (launcher/launch-units.c). A connector that the
+ * worker gives up is killed by its shim when the control socket closes. */
+
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -81,6 +94,7 @@ static int collect_strings(JsonObject *o, char ***to) {
         return r;
 }
 
+/* The new strings are masked before the configuration is sent: it may be in the very next log line. */
 static int on_control(FailureOrigin from, JsonObject *config, void *userdata, Error **reterr_error) {
         _cleanup_strv_ char **secrets = NULL;
         WorkerSync *s = userdata;
@@ -197,6 +211,7 @@ static int kill_process(void *userdata) {
         return *p ? connector_process_kill(*p) : 0;
 }
 
+/* Before the replication hears of the exit: the cause belongs into the failure that it makes of it. */
 static int note_exit(WorkerSync *s, FailureOrigin who, WorkerExit *e, const ConnectorUsage *usage) {
         _cleanup_free_ char *cause = NULL;
 

@@ -2,7 +2,16 @@
 
 /* gantry-worker: what runs a workload once its connectors are started. It gets everything that it needs
  * over fd 0, and tells the workload API how it goes and how it ended. It sees nothing else of the
- * machine. */
+ * machine.
+ *
+ * It confines itself before it reads anything. NOTIFY_SOCKET is opened before that, while its path can
+ * still be seen; the API's socket is the one file that stays visible.
+ *
+ * SIGTERM means that somebody stops the units. The source is ended, the destination may finish its
+ * commit, what was committed counts, and the end is told as cancelled; gantry-workload refuses that word
+ * while the machine is going down. Losing the lease is the other way to stop: at once, for nothing that
+ * happens now may be stored. Then leaving is all that has to be done, since shims kill their connectors
+ * when their sockets close. */
 
 #include <signal.h>
 #include <stdio.h>

@@ -1,5 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* A principal is an application or a user of this machine; Airbyte's API calls both "user" and tells them
+ * apart by our id alone ("uid:1000"). A permission gives one principal one role, on one workspace or on
+ * all of them; Airbyte's ten types are our four roles in these two scopes, and its organization is the
+ * instance.
+ *
+ * Nothing about rights is kept in a token or in memory: each call looks its role up (call_require()), so
+ * that a permission that is taken away counts for the very next call.
+ *
+ * What a caller may not see it is told not to exist. Only the last admin of the instance can't be taken
+ * away, neither deleted nor made less: nobody could give the role back. */
+
 #include <stdio.h>
 
 #include "basic/uuid.h"
@@ -73,6 +84,7 @@ static int store_application(Call *c, Application *a) {
         return r < 0 ? r : db_commit(&transaction, &c->error);
 }
 
+/* The secret has 256 random bits, so that a plain hash of it is as good as a slow one. */
 int application_service_create(Call *c, JsonObject *body, Application **ret, char **ret_secret) {
         _cleanup_(application_freep) Application *a = calloc(1, sizeof(*a));
         char secret[TOKEN_MAX];

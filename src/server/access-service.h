@@ -14,8 +14,8 @@ int application_service_get(Call *c, const char *id, Application **ret);
  * may: admin of the instance. */
 int application_service_create(Call *c, JsonObject *body, Application **ret, char **ret_secret);
 int application_service_delete(Call *c, const char *id);
-/* Client id and secret of the application that the bootloader made, sealed until they have been asked for.
- * -ENOENT: its secret is no longer here. Who may ask is for the caller to judge. */
+/* Client id and secret of the application that the bootloader made, the only one whose secret is kept
+ * (sealed). -ENOENT: it was deleted. Who may ask is for the caller to judge. */
 int application_service_credentials(Call *c, char **ret_client_id, char **ret_secret);
 /* The ETag of an answer that shows it. */
 int application_show_edition(Call *c, const Application *a);

@@ -1,5 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* The server runs no connector. A check or discover is a workflow's; here the configuration to try is
+ * made, and its answer translated. What isn't stored goes to gantry-workflow in clear, in a memfd between
+ * two processes of one user, and is sealed there for its one workload.
+ *
+ * A configuration to try is judged exactly as one that is to be stored, masks and all. It takes an
+ * editor, as changing the configuration does, and secrets that stay can't be sent to another place, as
+ * there (configuration.c).
+ *
+ * A discover's answer names a catalog by its id; the catalog itself is read from the database, where the
+ * workflow put it before it answered. */
+
 #include "server/actor-run.h"
 #include "server/configuration.h"
 #include "server/workflow-client.h"

@@ -1,5 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* A change is read, made in memory and stored with the revision that was read: if somebody else has
+ * changed it in between, the store says -ESTALE rather than undo that. The actor and its secrets are
+ * stored in one transaction; a secret that nothing refers to any more is deleted in the same one.
+ *
+ * Creating and updating may be CALL_LATER, for the specification of a package that has yet to be
+ * installed. Everything before that point only reads, since the call will run again from its top.
+ *
+ * `version_pin` is the version of a package that the actor was made with. The definition may move on; the
+ * actor does when it is asked to (actor_service_upgrade()), since a new version may want other settings. */
+
 #include "basic/uuid.h"
 #include "server/actor-service.h"
 #include "server/body.h"
@@ -224,6 +234,9 @@ int actor_service_update(Call *c, ActorRole role, const char *id, JsonObject *bo
         return actor_service_get(c, role, id, ROLE_READER, ret);
 }
 
+/* Comes from a connector, which is hostile until proven otherwise: masks and settings stay those that are
+ * stored, and only values that the specification marks as secret are taken. The comparison with what is
+ * stored, in clear, keeps a connector that reports the same token after each run from making new secrets. */
 int actor_service_rotate(Call *c, const char *id, JsonObject *config) {
         _cleanup_configuration_ Configuration configuration = {};
         _cleanup_(definition_freep) Definition *d = NULL;

@@ -1,5 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* The life of a request: the HTTP server finds the route, api_prepare() finds out who calls before the
+ * body is read, handle() reads the body, the row's handler calls a service, on_complete() answers. A
+ * handler knows nothing of status codes or error documents: it returns an errno with a sentence, and what
+ * that means is said once, by http_problem_from_errno(). What is our own mistake is logged and told
+ * without its reason.
+ *
+ * The request owns the Call and, while an answer is to come, the Call holds the request: call_later() and
+ * its counterpart keep the two balanced. If the client goes meanwhile the answer has no taker, which is
+ * fine.
+ *
+ * Rows are data on purpose: the OpenAPI document is made of the same tables, so that what is served and
+ * what is documented can't come apart. */
+
 #include <stdio.h>
 
 #include "basic/log.h"
@@ -219,7 +232,8 @@ static int append_encoded(Buffer *b, const char *s) {
         return r;
 }
 
-/* The same list from another offset on, or behind a row. */
+/* The same list from another offset on, or behind a row. The proxy in front says how it was reached.
+ * Without it these headers are the client's own, and so is the link. */
 static int append_url(Buffer *b, HttpRequest *q, size_t limit, uint64_t offset, const char *after) {
         const HttpTarget *t = http_request_parameters(q);
         const char *scheme = http_request_header(q, "X-Forwarded-Proto"), *target = http_request_target(q);

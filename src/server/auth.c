@@ -1,5 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* Three kinds of credentials lead to a principal. A bearer token with dots is a JWT of ours, good for 15
+ * minutes and checked against the application's row, so that deleting the application ends it at once.
+ * One without is a session's; sessions are stored by hash. Basic carries client id and secret for clients
+ * that know nothing else.
+ *
+ * Only wrong ids and secrets are counted, not wrong tokens: a signature isn't found by trying. The count
+ * is one for all, because every peer is the proxy on a unix socket and an address is only what a header
+ * says. Nothing that is right is ever refused for it, hence there is nothing to lock out.
+ *
+ * All refusals have the same words and, where a secret is compared, take the same time. */
+
 #include <strings.h>
 
 #include "basic/log.h"

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* org.gantry.Server1.Manager: lists, making things, and the short ways to start and cancel. */
+/* org.gantry.Server1.Manager: lists, making things, and the short ways to start and cancel.
+ *
+ * Each row reads arguments, calls the service that HTTP calls too, and leaves the answer to a writer.
+ * Lists go out as arrays of JSON texts, objects of unknown size as memfds. The first workspace is the
+ * default here, unlike in the API: people at a command line have one. */
 
 #include "db/change-store.h"
 #include "db/workspace-store.h"

@@ -2,7 +2,14 @@
 
 /* The objects below /org/gantry/Server1: none is registered, each is looked up when it is asked for.
  * Properties are open to everybody on the bus, so they hold nothing of a configuration; Get() does, under
- * polkit. */
+ * polkit.
+ *
+ * A fallback vtable serves a whole prefix; sd-bus asks `find` for each path whether there is such an
+ * object. So a hundred thousand connections cost nothing until one of them is asked for, and none can be
+ * shown that is no longer in the database. There is no ObjectManager and there are no PropertiesChanged
+ * signals: whoever wants to follow listens to Changed and reads what the seq names.
+ *
+ * Properties are fields of the model by another name (`fields`), read from the row at each access. */
 
 #include <stdio.h>
 

@@ -1,5 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* polkit is asked first, and asynchronously: bus_method_handler() returns without an answer, and sd-bus
+ * dispatches the same message again when polkit has spoken (shared/bus-polkit.h). Only then is a Call
+ * made. A caller over the bus acts on the whole instance, with the role of the method's row; who of the
+ * instance's users may call is polkit's and the administrator's to say.
+ *
+ * A call that runs anew (call_retry()) rewinds its message and reads the arguments again: nothing of them
+ * is kept but the message. */
+
 #include <stdio.h>
 #include <unistd.h>
 
@@ -91,7 +99,7 @@ static int set_sender(Call *c, sd_bus_message *m) {
         return asprintf(&c->principal_id, "%u", (unsigned) uid) < 0 ? -ENOMEM : 0;
 }
 
-/* As polkit_check(). */
+/* As polkit_check(). Without an action it is for the suite's own daemons: the same user, or root. */
 static int authorize(Server *s, const BusMethod *k, sd_bus_message *m, sd_bus_error *reterr) {
         char action[64];
         uid_t uid = 0;

@@ -25,7 +25,7 @@ typedef struct BusMethod {
 int bus_method_handler(sd_bus_message *m, void *userdata, sd_bus_error *reterr);
 
 /* Writers: one JSON text; an array's elements as texts; {"jobId"} as x; {"path","id"} as os; a JSON text
- * in a memfd; {"count"} … */
+ * in a memfd. */
 int bus_write_json(Call *c, JsonObject *result, sd_bus_message *reply);
 int bus_write_list(Call *c, JsonObject *result, sd_bus_message *reply);
 int bus_write_job(Call *c, JsonObject *result, sd_bus_message *reply);

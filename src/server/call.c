@@ -1,5 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* A call that must wait takes one of two ways back. With call_complete() the answer has come. With
+ * call_retry() something that was missing (a specification, a catalog) has been stored meanwhile, and the
+ * handler runs again from its top; it then finds the thing and goes further. So a handler must not have
+ * changed anything before it returns CALL_LATER, and it needs no state of its own across the wait.
+ * RETRIES_MAX ends what would go round for ever.
+ *
+ * call_later() takes a reference of the call, one of the HTTP request, and counts the call as work of the
+ * daemon; exactly one of call_complete() and call_retry() gives them back. Where a retry waits again,
+ * call_later() has been called again, too.
+ *
+ * What exists and may not be seen is -ENOENT, what may be seen and not be done -EACCES: no answer tells
+ * of a workspace that the caller has no role on. */
+
 #include <stdio.h>
 
 #include "db/permission-store.h"
@@ -89,6 +102,7 @@ static void finish(Call *c) {
                 http_request_unref(q);
 }
 
+/* `then` belongs to the form of the API that asked: the services answer in the public API's. */
 void call_complete(Call *c, int r, JsonObject *result) {
         _cleanup_json_ JsonObject *changed = NULL;
 

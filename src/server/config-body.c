@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Bodies of the config API as the public API has them. */
+/* Bodies of the config API as the public API has them. The services speak one language, the public API's,
+ * and this is the only place that knows how the older one says the same: connectionConfiguration for
+ * configuration, syncCatalog with selected streams for configurations, "customformat" for
+ * "custom_format".
+ *
+ * Only members that are known are taken over. A stream that isn't selected is left out, which in the
+ * public API's words means the same. */
 
 #include "server/body.h"
 #include "server/config-body.h"

@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* States between AirbyteStateMessage (the protocol's form) and ConnectionState (the config API's). */
+/* States between AirbyteStateMessage (the protocol's form) and ConnectionState (the config API's).
+ *
+ * The two differ in names alone, but the config API says the type once for all (stateType) where the
+ * protocol says it in each message. Both directions have states as trees, so that numbers of a state that
+ * is set here are as json-c prints them. States that workers report keep their bytes and never come
+ * through here. */
 
 #include "server/body.h"
 #include "server/config-state.h"

@@ -1,5 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* Members that Airbyte's clients require are always there, with the value that is true of a single
+ * organization on one machine where Gantry has no such thing ("auto", an empty list, the workspace's id
+ * as customerId).
+ *
+ * A stream is shown with what the source offered when the connection was made and with what the
+ * connection has chosen, side by side; those that weren't chosen are shown as unselected. Keys of mappers
+ * and secrets of configurations leave as masks, here as everywhere. */
+
 #include "db/attempt-store.h"
 #include "db/catalog-store.h"
 #include "server/config-view.h"

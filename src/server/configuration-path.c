@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* By the text alone: whether a path exists, and where links lead, is not the server's to find out, since
+ * a link may change after it was looked at. That nothing but the allowed directories is reached is the
+ * sandbox's doing, which binds the directory; this check is for the sentence that a person gets.
+ *
+ * Whether a place differs is judged by names of settings and by what looks like a URL. It errs on the
+ * side of asking for secrets once more: a port or a region counts as a place too. */
+
 #include <stdio.h>
 #include <strings.h>
 

@@ -1,5 +1,22 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* The way in, in the order of judge() and configuration_prepare(). Markers that come from outside are
+ * refused: they would name somebody else's secret. The specification says which values are secret. Masks
+ * in their places become the markers of what is stored; a mask where nothing is stored is an error of the
+ * field. Then, on a copy with all secrets in clear, the whole is held against the schema, paths against
+ * gantry.conf, and a secret that stays against a place that changes: who may edit but not read must not
+ * have a password sent to a host of his own. Only what has passed is sealed, each secret under an id of
+ * its own.
+ *
+ * Invariants: what is stored has a marker at each place that the specification marks; a marker's secret
+ * belongs to this actor (the seal is bound to its owner, so that another's doesn't open); a value that
+ * comes in clear gets a new id, one that stays keeps its id. Clear text leaves this file by
+ * configuration_try() and configuration_unseal() only.
+ *
+ * All that is wrong is collected field by field before anything is refused, so that a form can show it at
+ * once. Trees are walked by replace(), which carries the JSON pointer along; pointers are the names under
+ * which specification, masks and errors meet. */
+
 #include <stdio.h>
 
 #include "basic/strv.h"
@@ -438,6 +455,8 @@ static int take_secret(const char *pointer, JsonObject *value, void *userdata) {
         return 0;
 }
 
+/* `config` is whole, but may be of another branch of a oneOf than what is stored: pointers that lead
+ * nowhere are left alone. */
 int configuration_take_secrets(Call *c, const Definition *d, const char *actor_id, const char *stored,
                                JsonObject *config, JsonObject **ret) {
         _cleanup_(connector_spec_freep) ConnectorSpec *spec = NULL;

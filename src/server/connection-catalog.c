@@ -1,5 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* A wish is held against the catalog that the source offered last, and the modes that are possible for
+ * stream and destination decide; the same sync_modes_choose() is used again when a job is planned
+ * (workflow/job-plan.c), so that a connection that could be stored can be run as long as the source
+ * doesn't change. What is stored says the chosen modes outright, not the defaults they came from: a later
+ * version of the source must not change the mode of a connection silently.
+ *
+ * Airbyte's problem types for connections are given here, by which part of the wish failed, since clients
+ * show them. */
+
 #include "server/body.h"
 #include "server/connection-catalog.h"
 #include "server/field-path.h"

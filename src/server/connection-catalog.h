@@ -13,8 +13,8 @@
 int connection_catalog_source(Call *c, const Actor *source, CatalogFetch **ret_fetch, Catalog **ret);
 
 /* `streams`: the public API's stream configurations, or NULL for all streams in their best mode. What
- * comes out names modes, cursors and keys of each stream; `connection_id` owns the secrets that are taken
- * out of it (mapper keys). -EINVAL with a problem type of connection-validation or mapper-validation, and
- * the stream's name. */
+ * comes out names modes, cursors and keys of each stream, and has the mappers as given
+ * (mapper_secrets_seal() takes keys out of it). -EINVAL with a problem type of connection-validation or
+ * mapper-validation, and the stream's name. */
 int connection_catalog_choose(Call *c, const Catalog *catalog, const Definition *destination, JsonObject *streams,
                               JsonObject **ret);

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* Two APIs and their older forms write the same two columns, schedule_type and schedule_data; the latter
+ * is {"units","timeUnit"} or {"cronExpression","cronTimeZone"}. The public API knows no intervals: it
+ * shows one as text (basicTiming) and takes it back unchanged, so that a client which sends what it has
+ * read changes nothing. */
+
 #include <stdio.h>
 
 #include "server/body.h"

@@ -1,5 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* As with actors, a change is read, made and stored under the revision that was read, and whatever may
+ * wait (the source's catalog, the destination's specification) is got before anything is stored.
+ * Connection, mapper keys and tags are one transaction.
+ *
+ * gantry-workflow writes connections as well (next_run, a status that it sets itself), and is told after
+ * the commit that one has changed, without waiting: its schedule is computed from what is stored, at the
+ * latest at its next start.
+ *
+ * Deleting leaves the row, as "deprecated", because jobs and statistics refer to it; its secrets go at
+ * once. Deleting again changes nothing and is no error. */
+
 #include <stdio.h>
 
 #include "basic/uuid.h"
@@ -79,6 +90,7 @@ static int apply_behavior(Call *c, JsonObject *body, Connection *connection) {
         return 0;
 }
 
+/* Turning a connection on or off by hand clears the reason that the suite gave for turning it off. */
 static int apply_status(Call *c, JsonObject *body, Connection *connection) {
         const char *s = NULL;
         int r = body_string(c, body, "status", &s);

@@ -1,5 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* A package becomes a connector in two steps that can't be one transaction: it is installed by the
+ * launcher, then its definition is stored here. The order is this one, so that a definition never names
+ * what isn't there; a crash between the two leaves an installed package without a definition, and
+ * installing it again finds it and goes on.
+ *
+ * Removing is the reverse: refused while a source or destination uses that version, then the launcher
+ * removes, then own definitions go that have nothing else. One that came along stays; it would install
+ * the package again when asked for.
+ *
+ * The call that waits for an installation runs anew when it is there; what was installed is kept in the
+ * call (`Installed`), since without a version only the answer says which one it was. */
+
 #include "basic/uuid.h"
 #include "db/actor-store.h"
 #include "runtime/connector-store.h"

@@ -1,5 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* A definition is a program that will run here, so making or changing one takes an admin of its
+ * workspace. Built-in ones change with the package alone. One without a workspace is everybody's; a
+ * custom one is used and seen within its own.
+ *
+ * The specification is got lazily, at the first source or destination that is made of it: asking takes a
+ * run of the connector, which a list of definitions must not cost. Of a package it is stored by exact
+ * reference (connector_spec), as each version says it once; of an image it is stored in the definition
+ * and dropped with each change of it.
+ *
+ * An update may be CALL_LATER before anything is stored, as create is: a package is installed first. */
+
 #include <stdio.h>
 
 #include "basic/uuid.h"

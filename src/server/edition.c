@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* Optimistic locking, as HTTP has it (RFC 9110, 13.1.1): the ETag that a reader got comes back as
+ * If-Match. Objects that count their changes use the count. The others use a hash of all that can be
+ * changed of them, which two equal contents share: rightly, since who read one has seen the other.
+ *
+ * The check is made in the same event as the change, and no other event comes in between; other daemons'
+ * writes are caught by the store's own look at the revision. */
+
 #include <inttypes.h>
 #include <stdio.h>
 

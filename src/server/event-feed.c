@@ -1,5 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* There is no queue of events: the table `change` is the queue, a listener is a position in it. To notify
+ * is to have each listener read on from where it is, so that a slow or late one needs no memory, and one
+ * that reconnects with Last-Event-ID is a listener like any other. Each row is judged by the listener's
+ * rights at the moment it is sent.
+ *
+ * A stream that can't keep up is broken off by http_stream_write(); its client comes back and catches up.
+ * If rows were pruned meanwhile it is told "reset": read everything anew.
+ *
+ * on_close() may come while the list is being walked, so it only lets go of the stream; listeners are
+ * freed by sweep(), which runs where nobody walks. */
+
 #include "db/actor-store.h"
 #include "db/attempt-store.h"
 #include "db/change-store.h"
@@ -56,7 +67,8 @@ static void on_close(void *userdata) {
         l->stream = http_stream_free(l->stream);
 }
 
-/* The workspace that a row belongs to; NULL: the instance's (or it is no longer there). */
+/* The workspace that a row belongs to; NULL: the instance's (or it is no longer there). Ids of changes
+ * begin with the object's, and go on behind a slash for parts of it. */
 static int workspace_of(Server *s, const Change *change, char **ret) {
         _cleanup_(connection_freep) Connection *connection = NULL;
         _cleanup_(definition_freep) Definition *d = NULL;

@@ -1,7 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* gantry-server: the control plane. HTTP on an activated socket (or --listen), D-Bus as
- * org.gantry.Server1. */
+ * org.gantry.Server1.
+ *
+ *     api.c, routes-NAME.c   bus.c, bus-NAME.c     what a face knows: forms, statuses, polkit
+ *               └───── call.c ──────┘              who asks, and the way back of an answer
+ *                         │
+ *                  NAME-service.c                  rights, rules, transactions: the same for both
+ *                         │
+ *            db/NAME-store.c, workflow-client.c    what is stored here; what others do
+ *
+ * One thread, one event loop. A handler runs to its end, so that what it has read stays true until it has
+ * written, except for what other daemons write: for that there are revisions. Nothing blocks: what takes
+ * long is a call to another daemon, answered later, and the server stays until it is. It keeps no state
+ * that a crash could lose; a request that was not answered may be sent again. */
 
 #include <signal.h>
 

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* Log files are gantry-workload's, so lines are asked of it over the bus, as bytes in a memfd, and taken
+ * apart here for the API. Whoever may read the job may read its logs: the worker has masked secrets
+ * before it sent them. A cursor is gantry-workload's, too, and only passed through. */
+
 #include "basic/fd-util.h"
 #include "db/attempt-store.h"
 #include "server/job-log.h"

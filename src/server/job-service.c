@@ -1,5 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* The server stores no job. Starting and cancelling are calls to gantry-workflow, which has stored the
+ * wish when it answers; the job is then read from the database and shown as it is at that moment. A clear
+ * or refresh on a connection whose job runs is answered when that job has ended, thus possibly minutes
+ * later.
+ *
+ * Roles: to run a sync is a runner's, but what empties or rereads a destination changes data and takes an
+ * editor. */
+
 #include <stdio.h>
 
 #include "server/job-service.h"

@@ -1,5 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* An encryption mapper's key sits deep within a stream's configuration and has no specification that
+ * marks it; so its place is known here by name, in both of the spellings that clients use. Otherwise the
+ * rules are those of configuration.c: markers from outside are refused, a mask stands for the key that is
+ * stored, keys in clear are sealed under new ids, and what is no longer referred to is deleted with the
+ * change.
+ *
+ * Which stored key a mask stands for is found by stream and mapper id. Where there is no id the field
+ * that is encrypted has to do. */
+
 #include "basic/strv.h"
 #include "basic/uuid.h"
 #include "db/secret-store.h"

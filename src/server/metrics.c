@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* Everything is counted in the database when somebody asks: no counter lives in a daemon that leaves when
+ * idle. Hence only gauges of what is stored, and nothing per request. The cost is one pass over live jobs
+ * and a look per connection, for the first thousand of them. */
+
 #include "db/connection-store.h"
 #include "db/job-store.h"
 #include "db/workload-store.h"

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* Paths, parameters and answers are made of the tables of routes, schemas come from openapi-schemas.json;
+ * a row only names them. Rows that are hidden (aliases, refusals) or of the config API are left out. */
+
 #include <stdio.h>
 
 #include "server/api.h"

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* The first failure sticks in `r`, and out_take() tells of it: an answer of twenty members needs one
+ * check. A value that is handed over belongs to the object from then on, whether or not it could be
+ * added. */
+
 #include "server/out.h"
 
 Out out_object(void) {

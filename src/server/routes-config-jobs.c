@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The config API's calls for jobs and states. */
+/* The config API's calls for jobs and states.
+ *
+ * Answers here hold more than one object (a job with its attempts and log lines), and the lines are
+ * another daemon's: `then` turns the service's answer, when it comes, into the form of this API.
+ * Everything but the lines is read from the database. */
 
 #include "server/api.h"
 #include "server/config-state.h"

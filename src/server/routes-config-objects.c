@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* The config API's calls for workspaces, definitions, sources, destinations and connections, as far as
- * real clients make them. All are POST with a JSON body. */
+ * real clients make them. All are POST with a JSON body.
+ *
+ * Sources and destinations share their handlers: the path says which, and with it the names of members.
+ * Requests are translated to the public API's bodies (config-body.c), so that one set of rules judges
+ * both; answers have views of their own (config-view.c). The web_backend calls, which are Airbyte's own
+ * UI's, are answered as the plain ones. */
 
 #include "server/actor-run.h"
 #include "server/api.h"

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* Names are unique within a workspace by an index, and only there: the database says -EEXIST, nobody
+ * looks before. */
+
 #include "basic/uuid.h"
 #include "server/body.h"
 #include "server/edition.h"

@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* Each call hands its Call to the reply's handler through Waiting, which is freed before `done` runs:
+ * `done` answers, and the Call may be gone after that. sd-bus calls the handler once, with an error of
+ * its own when the peer has died or time is up.
+ *
+ * Errors in our namespace are the peer's considered answer and keep their meaning. Any other name means
+ * that nobody has answered: -EAGAIN, 503, and the client may try again. */
+
 #include "basic/fd-util.h"
 #include "server/workflow-client.h"
 #include "shared/bus-error.h"

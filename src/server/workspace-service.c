@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* Workspaces have no revision; their edition is a hash of what can be changed (edition.h). One that still
+ * holds sources, destinations or connections can't be deleted. */
+
 #include "basic/strv.h"
 #include "basic/uuid.h"
 #include "server/body.h"
