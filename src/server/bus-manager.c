@@ -11,6 +11,7 @@
 #include "server/access-service.h"
 #include "server/actor-service.h"
 #include "server/bus-manager.h"
+#include "server/bus-signals.h"
 #include "server/configuration.h"
 #include "server/connection-service.h"
 #include "server/connector-service.h"
@@ -436,6 +437,14 @@ static int write_changes(Call *c, JsonObject *result, sd_bus_message *reply) {
         return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
+static int subscribe(Call *c, sd_bus_message *m, JsonObject **ret) {
+        return bus_signals_subscribe(c->server->signals, m);
+}
+
+static int unsubscribe(Call *c, sd_bus_message *m, JsonObject **ret) {
+        return bus_signals_unsubscribe(c->server->signals, m);
+}
+
 static int get_version(sd_bus *bus, const char *path, const char *interface, const char *property,
                        sd_bus_message *reply, void *userdata, sd_bus_error *reterr) {
         return sd_bus_message_append(reply, "s", PACKAGE_VERSION);
@@ -451,6 +460,8 @@ const BusMethod bus_manager_methods[] = {
         METHOD("ListDefinitions", "read", ROLE_READER, list_definitions, bus_write_list),
         METHOD("ListJobs", "read", ROLE_READER, list_jobs, bus_write_list),
         METHOD("ListChanges", "read", ROLE_READER, list_changes, write_changes),
+        METHOD("Subscribe", "read", ROLE_READER, subscribe, NULL),
+        METHOD("Unsubscribe", "read", ROLE_READER, unsubscribe, NULL),
         METHOD("GetSpec", "read", ROLE_READER, get_spec, bus_write_memfd),
         METHOD("InstallConnector", "install-connector", ROLE_ADMIN, install_connector, bus_write_memfd),
         METHOD("RemoveConnector", "install-connector", ROLE_ADMIN, remove_connector, NULL),
@@ -493,6 +504,10 @@ static const sd_bus_vtable manager_vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("ListChanges", SD_BUS_ARGS("t", since, "u", limit),
                                 SD_BUS_RESULT("a(tsst)",
                                               changes), bus_method_handler, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Subscribe", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, bus_method_handler,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Unsubscribe", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, bus_method_handler,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("GetSpec", SD_BUS_ARGS("s", definition_id),
                                 SD_BUS_RESULT("h", spec), bus_method_handler, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("InstallConnector", SD_BUS_ARGS("s", reference, "s", workspace_id),

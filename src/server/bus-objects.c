@@ -439,7 +439,11 @@ const BusMethod bus_object_methods[] = {
         {},
 };
 
-#define PROPERTY(name, type) SD_BUS_PROPERTY(name, type, get_property, 0, 0)
+#define CONSTANT(name, type) SD_BUS_PROPERTY(name, type, get_property, 0, SD_BUS_VTABLE_PROPERTY_CONST)
+/* Told by name, see bus-signals.h. */
+#define PROPERTY(name, type) SD_BUS_PROPERTY(name, type, get_property, 0, SD_BUS_VTABLE_PROPERTY_EMITS_INVALIDATION)
+/* Changes without a row of `change`. */
+#define SILENT(name, type) SD_BUS_PROPERTY(name, type, get_property, 0, 0)
 #define JSON_OUT SD_BUS_RESULT("h", json)
 #define JSON_AND_REVISION_OUT SD_BUS_RESULT("h", json, "x", revision)
 #define UPDATE_IN SD_BUS_ARGS("h", json, "x", revision)
@@ -447,9 +451,9 @@ const BusMethod bus_object_methods[] = {
 #define OPTIONS_IN SD_BUS_ARGS("s", options)
 
 #define ENTRIES_ACTOR                                                                                     \
-        PROPERTY("Id", "s"), PROPERTY("Name", "s"), PROPERTY("WorkspaceId", "s"), PROPERTY("DefinitionId", "s"), \
+        CONSTANT("Id", "s"), PROPERTY("Name", "s"), CONSTANT("WorkspaceId", "s"), CONSTANT("DefinitionId", "s"), \
         PROPERTY("CheckStatus", "s"), PROPERTY("CheckedAt", "t"), PROPERTY("Revision", "x"),              \
-        PROPERTY("CreatedAt", "t"), PROPERTY("UpdatedAt", "t"),                                           \
+        CONSTANT("CreatedAt", "t"), PROPERTY("UpdatedAt", "t"),                                           \
         SD_BUS_METHOD_WITH_ARGS("Get", SD_BUS_NO_ARGS, JSON_AND_REVISION_OUT, bus_method_handler,         \
                                 SD_BUS_VTABLE_UNPRIVILEGED),                                               \
         SD_BUS_METHOD_WITH_ARGS("Check", SD_BUS_ARGS("h", config), SD_BUS_RESULT("s", result), bus_method_handler,\
@@ -475,18 +479,18 @@ static const sd_bus_vtable destination_vtable[] = {
 
 static const sd_bus_vtable connection_vtable[] = {
         SD_BUS_VTABLE_START(0),
-        PROPERTY("Id", "s"),
+        CONSTANT("Id", "s"),
         PROPERTY("Name", "s"),
-        PROPERTY("WorkspaceId", "s"),
-        PROPERTY("SourceId", "s"),
-        PROPERTY("DestinationId", "s"),
+        CONSTANT("WorkspaceId", "s"),
+        CONSTANT("SourceId", "s"),
+        CONSTANT("DestinationId", "s"),
         PROPERTY("Status", "s"),
         PROPERTY("StatusReason", "s"),
         PROPERTY("ScheduleType", "s"),
-        PROPERTY("NextRun", "t"),
+        SILENT("NextRun", "t"),
         PROPERTY("BreakingChange", "b"),
         PROPERTY("Revision", "x"),
-        PROPERTY("CreatedAt", "t"),
+        CONSTANT("CreatedAt", "t"),
         PROPERTY("UpdatedAt", "t"),
         SD_BUS_METHOD_WITH_ARGS("Get", SD_BUS_NO_ARGS, JSON_AND_REVISION_OUT, bus_method_handler,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
@@ -513,15 +517,15 @@ static const sd_bus_vtable connection_vtable[] = {
 
 static const sd_bus_vtable job_vtable[] = {
         SD_BUS_VTABLE_START(0),
-        PROPERTY("Id", "x"),
-        PROPERTY("ConnectionId", "s"),
-        PROPERTY("WorkspaceId", "s"),
-        PROPERTY("Type", "s"),
+        CONSTANT("Id", "x"),
+        CONSTANT("ConnectionId", "s"),
+        CONSTANT("WorkspaceId", "s"),
+        CONSTANT("Type", "s"),
         PROPERTY("Status", "s"),
         PROPERTY("Attempts", "i"),
         PROPERTY("RecordsCommitted", "x"),
         PROPERTY("BytesCommitted", "x"),
-        PROPERTY("CreatedAt", "t"),
+        CONSTANT("CreatedAt", "t"),
         PROPERTY("StartedAt", "t"),
         PROPERTY("EndedAt", "t"),
         PROPERTY("UpdatedAt", "t"),

@@ -24,6 +24,7 @@
 #include "server/api.h"
 #include "server/bus-manager.h"
 #include "server/bus-objects.h"
+#include "server/bus-signals.h"
 #include "server/event-feed.h"
 #include "server/server.h"
 #include "shared/daemon-options.h"
@@ -38,7 +39,8 @@ typedef struct Options {
 static bool is_busy(void *userdata) {
         Server *s = userdata;
 
-        return s->n_calls > 0 || polkit_is_busy(s->polkit) || (s->http && http_server_n_connections(s->http) > 0);
+        return s->n_calls > 0 || polkit_is_busy(s->polkit) || bus_signals_has_subscribers(s->signals) ||
+               (s->http && http_server_n_connections(s->http) > 0);
 }
 
 static int open_stores(Server *s, const Options *o) {
@@ -94,6 +96,7 @@ static int start_http(Server *s, const Options *o) {
 
 static void server_done(Server *s) {
         event_feed_free(s->feed);
+        bus_signals_free(s->signals);
         http_server_free(s->http);
         free(s->routes);
         polkit_free(s->polkit);
@@ -126,6 +129,8 @@ static int run(const Options *o) {
                 r = bus_objects_add(&s);
         if (r >= 0)
                 r = server_watch_others(&s);
+        if (r >= 0)
+                r = bus_signals_new(&s, &s.signals);
         if (r >= 0)
                 r = event_feed_new(&s, &s.feed);
         if (r < 0)

@@ -1,7 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include "server/bus-signals.h"
 #include "server/event-feed.h"
 #include "server/server.h"
+
+static void tell_clients(Server *s) {
+        if (s->signals)
+                bus_signals_notify(s->signals);
+        if (s->feed)
+                event_feed_notify(s->feed);
+}
 
 void server_announce(Server *s) {
         int64_t seq = db_committed_seq(s->db);
@@ -14,16 +22,12 @@ void server_announce(Server *s) {
                 (void) sd_bus_emit_signal(s->bus, "/org/gantry/Server1", "org.gantry.Server1.Manager",
                                           "Changed", "t",
                                           (uint64_t) seq);
-        if (s->feed)
-                event_feed_notify(s->feed);
+        tell_clients(s);
 }
 
 /* Jobs, workloads and states are others' to write. */
 static int on_changed(sd_bus_message *m, void *userdata, sd_bus_error *reterr) {
-        Server *s = userdata;
-
-        if (s->feed)
-                event_feed_notify(s->feed);
+        tell_clients(userdata);
         return 0;
 }
 

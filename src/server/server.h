@@ -12,6 +12,7 @@
 #include "shared/conf-file.h"
 #include "shared/daemon.h"
 
+typedef struct BusSignals BusSignals;
 typedef struct EventFeed EventFeed;
 
 /* Wrong client ids and secrets of late, see auth.c. */
@@ -33,6 +34,7 @@ typedef struct Server {
         HttpRoute *routes; /* made of the tables of routes-*.c */
         size_t n_routes;
         EventFeed *feed;
+        BusSignals *signals;
         AuthFailures failures;
         unsigned n_calls;  /* that wait for another daemon */
         int64_t announced; /* seq of the last Changed signal */

@@ -59,6 +59,23 @@ def test_a_host_where_nothing_moves_has_no_process():
     assert not left, left
 
 
+def test_who_listens_keeps_the_server():
+    """A subscriber that does nothing; the others leave meanwhile, and the server leaves after it."""
+    code = ("import sys, dbus; bus = dbus.SystemBus(); "
+            "bus.get_object('org.gantry.Server1', '/org/gantry/Server1', introspect=False).Subscribe("
+            "dbus_interface='org.gantry.Server1.Manager'); print('listens', flush=True); sys.stdin.read()")
+    with subprocess.Popen(["/usr/bin/python3", "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as listener:
+        assert listener.stdout.readline() == "listens\n"
+        server = suite.main_pid("gantry-server.service")
+        end = time.monotonic() + 2 * IDLE_GOAL
+        while time.monotonic() < end:  # twice as long as it would stay by itself
+            assert suite.main_pid("gantry-server.service") == server
+            time.sleep(1)
+        assert [p.split()[0] for p in processes()] == [str(server)], processes()
+        listener.stdin.close()
+    until_idle()
+
+
 def stop_daemons(schema=False):
     suite.out("systemctl", "stop", *(f"gantry-{name}.service" for name in suite.DAEMONS), *(["gantry-schema.service"] if schema else []))
     suite.out("systemctl", "reset-failed")

@@ -50,6 +50,7 @@ class World:
             rows.append((".Manager", manager, member, "read", page))
         rows += [(".Manager", manager, "ListDefinitions", "read", [("s", ""), *page]),
                  (".Manager", manager, "ListChanges", "read", [("t", 0), ("u", 10)]),
+                 (".Manager", manager, "Subscribe", "read", []), (".Manager", manager, "Unsubscribe", "read", []),
                  (".Manager", manager, "GetSpec", "read", [("s", self.definition)]),
                  (".Manager", manager, "GetCredentials", "secrets", []),
                  (".Manager", manager, "InstallConnector", "install-connector", [("s", "exec:/bin/true"), ("s", "")]),
