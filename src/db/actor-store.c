@@ -1,5 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* Sources and destinations. Two people may edit one at the same time, so an update names the revision
+ * that was read and changes no row when it is another by now; missed() then asks what is there, to tell
+ * "gone" from "changed". The result of a check is not part of that: it comes long after the question, and
+ * raising the revision for it would refuse the edit of whoever watches the check. `check_hash` says of
+ * which configuration it speaks.
+ *
+ * Deleting marks the row and keeps it, since jobs and timelines name it, but empties the configuration
+ * and removes the secrets in the same transaction. */
+
 #include "basic/strv.h"
 #include "db/actor-store.h"
 #include "db/db-internal.h"

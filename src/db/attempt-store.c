@@ -1,5 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* An attempt's number is the job's count of attempts before it, so numbers have no holes and need no
+ * counter. That one job never has two running ones is the database's to say (a unique index over the
+ * running rows), not ours: whoever loses the race gets -EBUSY.
+ *
+ * Ending an attempt and adding what it has committed to its job is one transaction, and the end happens
+ * once: a workflow that runs its step again after a crash changes nothing and counts nothing twice.
+ *
+ * Statistics are replaced as a whole for each stream, and `stream_latest` beside them says which attempt
+ * is a stream's newest. It only moves forward: a report that comes late doesn't take the place of a newer
+ * one. */
+
 #include <inttypes.h>
 #include <stdio.h>
 

@@ -1,5 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* A catalog may have megabytes, and the next discover, or another connection, often brings the same. So
+ * the text is kept once, under its hash, and rows elsewhere name the hash. Nothing is ever changed, only
+ * added, which is why any daemon may do it without asking the one that owns the tables around; two that
+ * add the same at once store one row. Retention removes what nothing names any more
+ * (sql/queries/retention.sql).
+ *
+ * What is stored is compressed and checked against its hash when it is read. The size stands in a column
+ * of its own, so that a damaged blob can't ask for more memory than a catalog may have. */
+
 #include <zstd.h>
 
 #include "db/catalog-store.h"

@@ -1,5 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* Connections, with the revision as in actor-store.c. The catalog is put under its hash in the
+ * transaction that stores the connection: no row names a catalog that isn't there, and retention can't
+ * take it in between.
+ *
+ * A deleted connection becomes `deprecated` and loses its state; its jobs and timeline stay. `next_run`
+ * is the scheduler's own column: it needs no revision and leaves no row in `change`, else each run would
+ * invalidate what people have open.
+ *
+ * A list is a union of simple ones, each with an index to itself: one workspace and one tag at a time, or
+ * one of the two roles that an actor may have. The parts come in order of id, so merging them is a sort
+ * of what one page needs at most. */
+
 #include "basic/strv.h"
 #include "db/catalog-store.h"
 #include "db/change-store.h"

@@ -1,5 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* Transactions nest. The outermost is SQLite's own, those within are savepoints, all of one name: RELEASE
+ * and ROLLBACK TO find the innermost. So every store's function is whole by itself and can be a part of
+ * something larger without knowing. The depth is a programmer's matter, eight is more than any call has.
+ *
+ * Writers begin with BEGIN IMMEDIATE. A transaction that first reads and then wants to write would get
+ * SQLITE_BUSY at once, without the busy time-out, when somebody has written meanwhile: the lock is taken
+ * before the first read instead, and waiting happens in one place.
+ *
+ * `pending` is the number of the last row in `change`, put back by a rollback along with the rows; only
+ * the outermost commit makes it `committed`. So the signal that is sent after it never names a change
+ * that readers can't see.
+ *
+ * After some errors (disk full, out of memory) SQLite rolls back everything by itself, savepoints
+ * included. db_commit() asks for that, since a RELEASE would otherwise seem to store what is gone. */
+
 #include <inttypes.h>
 
 #include "db/change-store.h"

@@ -1,5 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* The definitions that a package brings, made rows: by the bootloader and, for those that come later, by
+ * gantry-cron. All files in one transaction, in the order of their names; the first one that can't be
+ * read ends it, and the error names the file. What the files say wins over the rows of the same id,
+ * except that a row that somebody has made custom is refused. Files that disappear leave their rows:
+ * sources and destinations may be made of them.
+ *
+ * The database sees only what differs, so a start without news writes nothing and the log can tell what
+ * an upgrade has changed. */
+
 #include <dirent.h>
 #include <stdio.h>
 

@@ -1,5 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* A definition is what its package or its author says now, while sources and destinations may be pinned
+ * to an older version. Three things then depend on the version: the tag, the exact reference that is run
+ * and the specification. Specifications of versions are kept by reference (spec-store.c), and one that
+ * the definition is about to give up is put there first (a package's is there already).
+ *
+ * A seeded row is written only if something differs. A specification that a run of the same version has
+ * told isn't lost by a package that doesn't bring one. */
+
 #include "db/db-internal.h"
 #include "db/definition-store.h"
 #include "db/spec-store.h"

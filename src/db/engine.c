@@ -1,5 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* SQLite as it is set up here, for every connection that is opened. The mode is WAL, so that readers
+ * never wait for the one writer; a commit is synced (synchronous = FULL), since what the API has
+ * confirmed must be there after a power cut. SQLite's own locks are off: a connection belongs to one
+ * thread.
+ *
+ * The file is trusted as data, not as code: it may be a backup that somebody brings. Triggers, views and
+ * functions in its schema don't run, and a cell that lies about its size is an error.
+ *
+ * Result codes become errnos here and nowhere else. The extended codes matter: a row that is there
+ * already and a row that is missing are both constraints. */
+
 #include <fcntl.h>
 #include <unistd.h>
 

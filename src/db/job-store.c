@@ -1,5 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* Jobs have numbers from a counter in the database, never reused, as Airbyte's have. A connection has one
+ * job that hasn't ended; a unique index over the live rows keeps that, and the question before the insert
+ * is there for its sentence. A status moves along the table of the model, and the same transaction reads
+ * and writes it.
+ *
+ * Lists have the cross of three things: where to look, which filters, in what order. Each of them is its
+ * own query, so that each has an index that fits; a single one with optional conditions would make SQLite
+ * read whole tables. lists[] is that cross, the queries are generated from templates
+ * (sql/queries/job.sql). */
+
 #include <inttypes.h>
 #include <stdio.h>
 

@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* What is done to the file as a whole. A copy is made by SQLite's backup in one step, from a reader of
+ * WAL mode: writers go on meanwhile, and the copy is of one moment. It is then taken out of WAL mode, so
+ * that it is one file that can be carried away; a copy that failed leaves nothing behind.
+ *
+ * Unused pages are given back a few at a time, and checkpoints can be moved out of commits to a moment of
+ * the daemon's choice: its loop stands still for as long as either takes. */
+
 #include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* The schema's steps are texts in the program, numbered from 1. Each runs in a transaction together with
+ * the row that records it: after a crash the next start goes on with the step that isn't recorded. Only
+ * the bootloader migrates, before the daemons start; they compare and refuse, in both directions. There
+ * is no way back: a newer schema means a backup. */
+
 #include "db/migrate.h"
 #include "db/db-internal.h"
 

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* What retention (src/cron) may delete, asked in pages and deleted a little at a time, so that the write
+ * lock is never held long. Whether something may go is asked again in the statement or the transaction
+ * that deletes it: between the list and the deletion somebody may have begun to need it. */
+
 #include "basic/strv.h"
 #include "db/db-internal.h"
 #include "db/prune-store.h"

@@ -1,5 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* From objects to rows and back, by names. A parameter "$name" is looked for in the caller's values and
+ * then among the fields of the model, a column is matched to the field of its name. So a table that gets
+ * a column needs a field and the SQL, no code. A parameter that nobody fills is a mistake that stops the
+ * program: it would be NULL, and a condition on NULL silently fits nothing.
+ *
+ * Queries are prepared at first use and kept for the connection's life; a query fills objects of one
+ * kind, so the place of each column is worked out once. Values are bound without a copy, hence
+ * statement_end() clears them before the caller's memory goes. A statement that isn't reset holds its
+ * read transaction open and the log can't be checkpointed past it, so each is reset by the scope that
+ * began it, errors included.
+ *
+ * Rows that this program doesn't know how to read (a word that is no member of an enum) are -EBADMSG,
+ * never a default. */
+
 #include "db/db-internal.h"
 
 /* What all arrays of models look like. */

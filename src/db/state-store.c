@@ -1,5 +1,21 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* A connection's state as rows. The protocol's parser judges what comes in (protocol/state.c); here the
+ * set is taken apart, one row for each stream, so that a checkpoint of one stream rewrites one row and
+ * not all of them. A GLOBAL state is one row for what is shared and one for each stream of it; rows of
+ * kind STREAM alone are a set of STREAM messages.
+ *
+ * The kinds must not mix, and merge decides by what is stored:
+ *
+ *     stored       STREAM comes    GLOBAL comes    LEGACY comes
+ *     nothing      put             put             put
+ *     STREAM       put             refused         refused
+ *     GLOBAL       refused         replaces        refused
+ *     LEGACY       replaces        replaces        replaces
+ *
+ * A GLOBAL message is whole: a stream that it doesn't name has no state any more. Dropping the last
+ * stream of a GLOBAL state drops the shared part too. */
+
 #include "basic/json-scan.h"
 #include "basic/json-write.h"
 #include "db/change-store.h"

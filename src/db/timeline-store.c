@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* A page is a range of the index by connection and id, read backwards; "~" sorts behind all ids.
+ * Filtering by type reads pages until enough were found: connections have few events, and an index for
+ * each type would be written far more often than read. */
+
 #include "basic/strv.h"
 #include "db/db-internal.h"
 #include "db/timeline-store.h"

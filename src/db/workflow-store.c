@@ -1,5 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* A workflow is its history; the row beside it is what must be found without reading one: open or not,
+ * what it waits for, when it wakes. Both are written in one transaction.
+ *
+ * Appending names the event that was the last one when the workflow decided. The update of the row is
+ * conditional on it, so of two that decide on the same history one gets -ESTALE and decides again: that
+ * is the whole concurrency control. A restart begins a new run with an empty history, which bounds what a
+ * connection's endless workflow has to replay. */
+
 #include "db/change-store.h"
 #include "db/db-internal.h"
 #include "db/workflow-store.h"

@@ -6,7 +6,8 @@
 #include "model/event.h"
 
 /* What runners bring while they run. The lease is checked in the transaction that stores it: an old
- * runner can't slip in between. */
+ * runner can't slip in between. Neither renews the lease: that a runner lives is for its heartbeats to
+ * say. */
 
 int workload_store_merge_state(Db *db, const char *id, int64_t epoch, const char *states, size_t n,
                                usec_t now, Error **reterr_error) {

@@ -1,5 +1,24 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* The queue. A workload is in it from its creation until somebody claims it:
+ *
+ *     pending ──> claimed ──> launched ──> running ──> success, failure
+ *        └───────────┴────────────┴───────────┴──────> cancelled, or failure by its deadline
+ *
+ * A poll doesn't give a workload away, it hides it for a while: if the reply gets lost, or who asked dies
+ * before it claims, the workload turns up again. The claim does give it away, under a new epoch; claiming
+ * again before the launch is allowed, as the answer to a claim may be lost as well, and takes the rights
+ * of the first. From then on the epoch is the fence: nothing of an old one is stored, however late it
+ * comes.
+ *
+ * Each live workload has one deadline, whose meaning is its status: to be claimed, to be launched, to be
+ * heard of. One index and one timer serve all three. Heartbeats write no row in `change`, else a hundred
+ * runners would wake everybody all the time.
+ *
+ * Ends are told at least once and stored once. Repeating an end is fine, another end is stale; an end
+ * that nobody was told of yet has notified = 0 and is never pruned. A newer workload of the same mutex
+ * key ends the older ones in the transaction that makes it, so there are never two. */
+
 #include "db/change-store.h"
 #include "db/db-internal.h"
 #include "db/state-store.h"

@@ -1,7 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* The guard. Bytes of a head are peeked at, never taken: libmicrohttpd reads them again from the socket.
- * Edge-triggered events keep bytes that stay in the socket from waking us again and again. */
+ * Edge-triggered events keep bytes that stay in the socket from waking us again and again.
+ *
+ * A connection is here until its first head is whole, and costs little: a socket, an event source, no
+ * buffer (one is shared, each peek starts anew). The oldest gives way when there are too many, so an
+ * attacker who opens connections and says nothing displaces mostly his own. A head that comes byte by byte
+ * is judged once for each byte; the deadline and the size of a head bound that.
+ *
+ * What is refused is answered and closed here. libmicrohttpd sees only heads that have been judged, and
+ * one request of each connection, so what the guard has read is what will be read again. */
 
 #include <netinet/in.h>
 #include <stdio.h>

@@ -1,5 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* The judge of a head, on its bytes alone: it keeps nothing from one look to the next and says good, bad,
+ * or not yet. "Bad" is said as early as a whole line shows it. Lines end with CR LF, nothing else does;
+ * names are tokens with the colon at once behind; a length is digits or the body is chunked, never both;
+ * a header that decides something comes once. HTTP/1.1 needs a Host, the target is a path (no absolute
+ * form, no CONNECT).
+ *
+ * What a value means is not looked at beyond that: routes, types and credentials are for those behind. */
+
 #include "http/http-head.h"
 
 /* Headers that decide on framing or rights may come once; others may repeat. */

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* Every error that a client sees is one of these, as an RFC 9457 document in Airbyte's form. Handlers
+ * return errnos, and the table that turns them into problems is the only one, so an errno means the same
+ * for all routes: -EBUSY is worth another try, -EEXIST, -ESRCH and -ESTALE are a conflict with what is
+ * stored. What isn't in it is our own fault, 500. */
+
 #include <stdio.h>
 
 #include "http/http-problem.h"

@@ -1,5 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* An answer is made once and whole before anything is sent, or it is a stream.
+ *
+ * A stream is fed by its owner and read by libmicrohttpd, and either may go first. It is freed when the
+ * owner has let go of it (`owned`) and the connection is through with it (`gone`). With nothing to read
+ * the connection is suspended; writing resumes it. A reader that is too slow doesn't make the owner wait:
+ * beyond a limit the stream ends and the owner is told at its next write.
+ *
+ * Errors from inside are not shown: the sentence of an unexpected one may name paths or SQL, and is for
+ * the journal. */
+
 #include "http/http-reply.h"
 
 #define PROBLEM_TYPE "application/problem+json"

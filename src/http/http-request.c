@@ -1,5 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* A request belongs to its connection and to whoever wants to answer it later, counted. The two ends are
+ * independent: the client may go while a bus call is under way (`connection` is NULL then and the answer
+ * goes nowhere), and a handler may drop its reference without having answered. The second is noticed when
+ * the connection's own reference is the only one left, and answered 500, so that no client waits for
+ * nobody.
+ *
+ * Headers are libmicrohttpd's memory and gone with the connection; path, query and body are the request's
+ * own. */
+
 #include <strings.h>
 #include <sys/socket.h>
 

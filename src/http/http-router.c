@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* A walk over the whole table for each request: programs have some hundred routes, and comparing them
+ * costs less than the request's system calls. All routes of a path are looked at even after a match, for
+ * two reasons: a literal segment wins over a parameter whatever the order in the table, and a 405 names
+ * all methods of the path. */
+
 #include <stdio.h>
 
 #include "http/http-router.h"

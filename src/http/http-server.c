@@ -1,7 +1,21 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* libmicrohttpd without a listening socket and without threads: the guard gives it connections, its epoll
- * descriptor and its time-out are sources in our loop. */
+ * descriptor and its time-out are sources in our loop.
+ *
+ * A request's way: head judged (http-accept.c) → on_target() makes it → on_access() without a body:
+ * route, length and rights are checked before a byte of the body is taken → on_access() with parts of the
+ * body → on_access() at its end: the handler. It answers now, or keeps a reference; then the connection
+ * is suspended, which takes it out of libmicrohttpd's time-outs, and the answer resumes it.
+ *
+ * libmicrohttpd runs only when something calls it. Its epoll descriptor tells of sockets; a resumed
+ * connection or one with more in its buffer is no event of any socket, hence the kick, a deferred source
+ * that runs it once more. It must not be called from within its own callbacks, and it isn't: these only
+ * arm the kick.
+ *
+ * A refused body is still read up to a limit and dropped, since closing on unread bytes resets the
+ * connection and takes the answer along. One that says in its length that it is larger is answered at
+ * once, and the client may lose the answer. */
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* One decoding, done here, after the cut at slashes and ampersands, so an encoded one never separates: the
+ * slash is refused, the ampersand is a character of its value. Nothing is decoded twice. The result is
+ * UTF-8 without NUL and can be used as a C string. Dot segments are refused, not resolved; no client of
+ * the API has a use for them. */
+
 #include "basic/utf8.h"
 #include "http/http-target.h"
 

@@ -1,5 +1,22 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* What a connector says of itself (SPEC), and what is done with it: check a configuration, find the
+ * secrets in one, find the paths in one.
+ *
+ * The check compiles the connectionSpecification as a JSON Schema each time; specs are small and checks
+ * are rare. The two searches don't use the compiled schema. They walk the JSON of the schema and the
+ * configuration side by side, for they must answer where the check can't: a spec that doesn't compile, a
+ * configuration that fits none of the forms. Where the check looks for the one form that was meant, the
+ * walk takes them all, conditions and patterns included. It errs to one side on purpose: a value that
+ * passes for a secret and is none costs a masked word, the other mistake would put a password into the
+ * database and the logs.
+ *
+ * The spec is the connector's and so may be hostile. Steps and depth of the walk are limited and the
+ * limits are errors: a search that was cut short must not pass for one that found nothing.
+ *
+ * "gantry_path" is this tree's own annotation, "read" or "write", for connectors that work on files of
+ * the host: only the directories of these paths are mounted in their sandbox. */
+
 #include "basic/hashmap.h"
 #include "protocol/connector-spec.h"
 #include "protocol/json-schema.h"

@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The keywords that compare whole values: "type", "const", "enum", "uniqueItems". */
+/* The keywords that compare whole values: "type", "const", "enum", "uniqueItems".
+ *
+ * Numbers are compared as decimal texts, so 1, 1.0 and 1e0 are one value and an integer of twenty digits
+ * is not its neighbour; the order of an object's members doesn't count. Uniqueness is decided over sorted
+ * hashes, and values are compared only where hashes are equal: n log n for the long arrays that records
+ * have. Long "enum" lists count as more steps than one, for they are searched from the front each time. */
 
 #include "protocol/json-schema-compare.h"
 

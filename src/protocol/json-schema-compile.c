@@ -2,7 +2,22 @@
 
 /* From the document to nodes: find every schema in it with its base URI, then follow the references, then
  * make sure that none of them runs in a circle over one and the same value. All three walk lists, not the
- * stack. */
+ * stack.
+ *
+ * A node is found by the address of its JSON object, which the document keeps alive: a schema that
+ * several references lead to is one node, and recursion is a pointer back. Filling in nodes appends more
+ * of them to the table, and the loop over the table runs until it has caught up. A reference may lead to
+ * a place that no keyword led to (Airbyte's specs keep parts under names of their own); that place
+ * becomes a schema only then, with all below it, which is why references are resolved in a loop of the
+ * same kind.
+ *
+ * Base URIs matter even though nothing is fetched: "$id" opens a scope, and a reference is looked up by
+ * the URI that it resolves to there. The empty URI is the document. Beside "$ref" draft-7 ignores
+ * everything.
+ *
+ * The last pass is what lets the validator follow references without counting: among edges that stay at
+ * one value ("$ref", allOf, if, …) there is no circle. Recursion through properties and items ends with
+ * the data. */
 
 #include <inttypes.h>
 #include <stdio.h>

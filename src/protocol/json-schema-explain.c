@@ -2,7 +2,15 @@
 
 /* "None of the forms fits" helps nobody. Airbyte's forms are told apart by a constant ("auth_type":
  * "oauth2.0"), or at least by their type: what the value says decides which form was meant, and that
- * form's problems are told. */
+ * form's problems are told.
+ *
+ * The choice is made only to explain, never to decide: by then all forms have been tried and did not fit.
+ * One form whose constants agree, or the only one that nothing speaks against, is checked once more,
+ * aloud. Where the constants fit none, the member that holds them is named with the values that it may
+ * have. Only then is the general sentence used.
+ *
+ * Nested choices would make this exponential (each level walks its forms quietly, then one of them
+ * again); the steps are the validator's and run out like all others. */
 
 #include "protocol/json-schema-explain.h"
 

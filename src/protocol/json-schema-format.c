@@ -1,5 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* The words of "format", each a hand-written reader over the bytes of the string: linear, without memory
+ * ("regex" excepted), and safe on NUL characters, which a JSON string may hold. A word that isn't known
+ * here says nothing, as draft-7 wants.
+ *
+ * Airbyte writes in "airbyte_type" what JSON Schema can't say, and then "date-time" and "time" mean
+ * something else: without an offset, or with " BC" behind. Only records are checked with formats; in a
+ * connector's specification the word chooses a widget and is passed over (connector-spec.c says with
+ * which numbers).
+ *
+ * The readers follow the RFCs as far as the official test suite of draft-7 goes. Known to be looser: the
+ * names of idn-hostname (no table of Unicode's properties), the local part of an e-mail address, what
+ * stands in the braces of a URI template. */
+
 #include <arpa/inet.h>
 
 #include "basic/utf8.h"

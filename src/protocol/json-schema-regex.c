@@ -1,5 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* "pattern" is ECMA 262, and PCRE2 is the engine. Most of a pattern means the same in both; what doesn't
+ * is rewritten on the way (white space, long names of categories, a bracket in a class) or chosen by an
+ * option (an escape for a character's number, the empty class, a reference to a group that didn't match,
+ * "$" only at the very end).
+ *
+ * Patterns come from connectors and values from anybody, so a match that backtracks for ever is an attack
+ * (threat T39). Length, steps and memory of each are limited. There is no just-in-time compiler: it needs
+ * memory that is writable and executable, which the services' units forbid (MemoryDenyWriteExecute=). A
+ * match that meets a limit is undecided, -ETIME, and never counts as one that failed: "not" would turn
+ * that into a yes. */
+
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 

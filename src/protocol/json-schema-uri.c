@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* References resolved against their base by RFC 3986, section 5.2, on texts: nothing here or behind it
+ * opens a connection. A URI in a schema is a name that is compared as bytes; case, default ports and
+ * escapes are not normalised, as no schema that was met needs it. The strings are ours and short (a
+ * schema's), and the result is a new one each time. */
+
 #include <stdio.h>
 
 #include "protocol/json-schema-uri.h"

@@ -1,6 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Walks a compiled schema beside a value. Problems tell the place and the rule, never the value. */
+/* Walks a compiled schema beside a value. Problems tell the place and the rule, never the value.
+ *
+ * A schema is only read, all that changes lies in the Validation. Three answers exist, and the third must
+ * not be lost: fits, does not, could not be decided (steps, depth, a pattern's limit, memory). Each check
+ * hands the negative number up at once, else "not" and "oneOf" would make a decision of it.
+ *
+ * With problems wanted, all keywords of a node are looked at, so that a person sees everything at once;
+ * as soon as there are enough, or below "not" and in the trial of a form, the first failure ends it. The
+ * branches of anyOf and oneOf are tried quietly and explained after (json-schema-explain.c). */
 
 #include <inttypes.h>
 #include <stdio.h>

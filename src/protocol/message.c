@@ -1,5 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* All messages but RECORD and STATE: those that are rare, so that a tree can be made of each and the
+ * checks be plain.
+ *
+ * Readers are strict where a mistake would be believed (a stream's name, a status) and lenient where a
+ * message helps a person: a level that isn't known is INFO, a text is cut at a NUL character, a failure
+ * type that a connector may not use is a system error. What was read borrows its texts from the payload,
+ * which the message keeps until it is done.
+ *
+ * Writers append a whole line, newline included, or nothing: each puts the line together in a buffer of
+ * its own first, so that a failure in the middle leaves no half message in the stream of a connector. */
+
 #include "basic/json-write.h"
 #include "basic/string-table.h"
 #include "protocol/message.h"

@@ -1,5 +1,27 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* The scanner is a cache over envelope_parse(), which alone says what a line means. It never answers
+ * otherwise than that would: docs/PROTOCOL.md, "The fast path", has the proof, and a fuzz target compares
+ * the two.
+ *
+ *     line ──> template of the line before ──> templates of its stream ──> walk ──> learn
+ *              (no search of the newline       (hash of the bytes up to
+ *               once two in a row fit)          the end of the name)
+ *
+ * Which template to try is asked without knowing where in the line the stream's name is: connectors write
+ * the members in an order of their own, but each connector always in the same. So the places where names
+ * have been seen to begin are kept, at most eight, and the bytes from the start of the line to the quote
+ * behind the name are the key. The table answers 64 bits of hash; whether the line really has the form is
+ * always compared.
+ *
+ * All bounds are on memory and probes, and none on correctness: when a bound is met the line is walked. A
+ * form must be met twice before it gets a template, else a connector whose every line is new would fill
+ * the table with forms that never return. Templates live as long as the scanner, for their number
+ * (Envelope.shape) is a promise to those behind: the same number, the same bytes around the holes.
+ *
+ * `steady` is a guess about what comes, of two lines in a row. It makes the scanner compare before it
+ * knows where the line ends; a wrong guess costs the comparison once and is then taken back. */
+
 #include "protocol/record-scanner.h"
 #include "protocol/record-template.h"
 

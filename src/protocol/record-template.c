@@ -1,5 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* One form of a line: the bytes around its two holes, the data and the digits of emitted_at, which come in
+ * either order.
+ *
+ *     {"type":"RECORD","record":{"stream":"users","data":{…},"emitted_at":17…21}}
+ *     └───────────────────── head ──────────────────────┘   └── middle ──┘     └┘ tail
+ *
+ * Whatever else the walker looks at lies in fixed bytes, so its place is known by its distance from the
+ * start of its part: no search is left but the one for the end of the data.
+ *
+ * A match must not read behind the line's end, for the buffer may end there: each step asks first how
+ * much is left, and the wide loads stay inside what is compared.
+ *
+ * The number of digits of the last emitted_at is tried first, with two loads for all of them; other
+ * numbers are counted one by one. At most sixteen, without a leading zero: longer ones are the walker's. */
+
 #ifdef __SSE2__
 #  include <emmintrin.h>
 #endif

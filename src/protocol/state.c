@@ -1,5 +1,22 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* A state belongs to the source. It is validated as JSON, never turned into a tree and back: a number of
+ * thirty digits, a key that comes twice and the order of members all mean something to somebody. What has
+ * to change is spliced: members are copied as bytes, one is left out, others are put at the end. Only
+ * newlines between tokens become spaces, since a message is one line.
+ *
+ * Two members are not the source's. "id" and "destinationStats" are taken out when a state comes in and
+ * put in when it goes on, so that what is stored is what the source said. The id is how the platform
+ * finds the state again that a destination gives back (docs/PROTOCOL.md).
+ *
+ * A set holds states of one kind: STREAM, one for each stream, or a single GLOBAL or LEGACY. The one step
+ * between kinds is from LEGACY to a newer one, as in Airbyte. A GLOBAL state is taken apart only where
+ * one stream is reset, or its part is asked for.
+ *
+ * Sets are also read from files that people bring: what we write ourselves, whole messages as a source
+ * printed them, what Airbyte's API shows of a stream, a bare object from the days of LEGACY. An object
+ * with "data" is LEGACY whatever else stands in it, so that what was written is read back as the same. */
+
 #include <math.h>
 
 #include "basic/hashmap.h"
