@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include "basic/utf8.h"
 #include "shared/bus-error.h"
 
 /* The first errno of a name is what it becomes on the other side. */
@@ -24,6 +25,18 @@ static const struct {
         { BUS_ERROR_ACCESS_DENIED, EPERM },
 };
 
+/* The bus takes no text that isn't UTF-8: the call would go unanswered, and the connection with it. A sentence may
+ * quote what a stranger wrote, or be cut in the middle of a character. */
+static int set_message(sd_bus_error *reterr_bus, const char *name, const char *message) {
+        _cleanup_buffer_ Buffer b = {};
+
+        if (utf8_is_valid(message, strlen(message)))
+                return sd_bus_error_set(reterr_bus, name, message);
+        if (utf8_append_printable(&b, message, strlen(message), /* keep_newlines= */ true) < 0)
+                return sd_bus_error_set(reterr_bus, name, "The reason is no text");
+        return sd_bus_error_set(reterr_bus, name, buffer_string(&b));
+}
+
 int bus_error_from(sd_bus_error *reterr_bus, int r, const Error *e) {
         const char *name = BUS_ERROR_FAILED;
 
@@ -31,7 +44,7 @@ int bus_error_from(sd_bus_error *reterr_bus, int r, const Error *e) {
         for (size_t i = 0; i < ELEMENTSOF(bus_errors); i++)
                 if (bus_errors[i].error == -r)
                         name = bus_errors[i].name;
-        (void) sd_bus_error_set(reterr_bus, name, error_message(e, r));
+        (void) set_message(reterr_bus, name, error_message(e, r));
         return r;
 }
 

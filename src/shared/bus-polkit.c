@@ -1,14 +1,22 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <inttypes.h>
+#include <stdio.h>
+
 #include "shared/bus-error.h"
 #include "shared/bus-polkit.h"
+
+#define POLKIT "org.freedesktop.PolicyKit1"
+#define AUTHORITY POLKIT, "/org/freedesktop/PolicyKit1/Authority", POLKIT ".Authority"
 
 typedef struct Query {
         struct Query *next;
         Polkit *polkit;
         sd_bus_message *message;
         sd_bus_slot *slot;
+        sd_event_source *unclaimed; /* once it is answered */
         char *action;
+        char id[32]; /* for polkit, to call the question off */
         uid_t uid;
         bool answered, allowed, challenge;
         sd_bus_error error;
@@ -16,6 +24,7 @@ typedef struct Query {
 
 struct Polkit {
         Query *queries;
+        uint64_t n_asked;
 };
 
 Polkit *polkit_new(void) {
@@ -24,6 +33,7 @@ Polkit *polkit_new(void) {
 
 static void query_free(Query *q) {
         sd_bus_slot_unref(q->slot);
+        sd_event_source_disable_unref(q->unclaimed);
         sd_bus_message_unref(q->message);
         sd_bus_error_free(&q->error);
         free(q->action);
@@ -105,13 +115,41 @@ static void read_answer(Query *q, sd_bus_message *reply) {
         q->challenge = challenge;
 }
 
+/* Nothing else is left to do, the message put back has been dispatched, and no handler has come for the answer:
+ * what it was for is gone, an object perhaps. */
+static int on_unclaimed(sd_event_source *s, void *userdata) {
+        Query *q = userdata;
+
+        query_remove(q->polkit, q);
+        return 0;
+}
+
+static int hand_back(Query *q) {
+        sd_bus *bus = sd_bus_message_get_bus(q->message);
+        sd_event *event = sd_bus_get_event(bus);
+        int r;
+
+        r = event ? sd_event_add_defer(event, &q->unclaimed, on_unclaimed, q) : 0;
+        if (r >= 0 && event)
+                r = sd_event_source_set_priority(q->unclaimed, SD_EVENT_PRIORITY_IDLE);
+        return r < 0 ? r : sd_bus_enqueue_for_read(bus, q->message);
+}
+
+/* The agent still asks somebody a question that is decided. */
+static void call_off(const Query *q) {
+        (void) sd_bus_call_method_async(sd_bus_message_get_bus(q->message), NULL, AUTHORITY, "CancelCheckAuthorization",
+                                        NULL, NULL, "s", q->id);
+}
+
 static int on_answer(sd_bus_message *reply, void *userdata, sd_bus_error *reterr) {
         Query *q = userdata;
         int r;
 
         read_answer(q, reply);
+        if (sd_bus_message_is_method_error(reply, SD_BUS_ERROR_NO_REPLY))
+                call_off(q);
         /* The handler runs once more and finds the answer. */
-        r = sd_bus_enqueue_for_read(sd_bus_message_get_bus(q->message), q->message);
+        r = hand_back(q);
         if (r < 0) {
                 (void) sd_bus_reply_method_errno(q->message, r, NULL);
                 query_remove(q->polkit, q);
@@ -119,15 +157,13 @@ static int on_answer(sd_bus_message *reply, void *userdata, sd_bus_error *reterr
         return 1;
 }
 
-static int build_call(sd_bus_message *m, const char *action, const char *const *details,
+static int build_call(sd_bus_message *m, const char *action, const char *const *details, const char *id,
                       sd_bus_message **ret) {
         sd_bus_message *call = NULL;
         uint32_t interactive = sd_bus_message_get_allow_interactive_authorization(m) > 0;
         int r;
 
-        r = sd_bus_message_new_method_call(sd_bus_message_get_bus(m), &call, "org.freedesktop.PolicyKit1",
-                                           "/org/freedesktop/PolicyKit1/Authority",
-                                           "org.freedesktop.PolicyKit1.Authority", "CheckAuthorization");
+        r = sd_bus_message_new_method_call(sd_bus_message_get_bus(m), &call, AUTHORITY, "CheckAuthorization");
         if (r >= 0)
                 r = sd_bus_message_append(call, "(sa{sv})s", "system-bus-name", 1, "name", "s",
                                           sd_bus_message_get_sender(m), action);
@@ -138,7 +174,7 @@ static int build_call(sd_bus_message *m, const char *action, const char *const *
         if (r >= 0)
                 r = sd_bus_message_close_container(call);
         if (r >= 0)
-                r = sd_bus_message_append(call, "us", interactive, /* cancellation_id= */ "");
+                r = sd_bus_message_append(call, "us", interactive, id);
         if (r < 0) {
                 sd_bus_message_unref(call);
                 return r;
@@ -159,7 +195,8 @@ static int ask(Polkit *p, sd_bus_message *m, uid_t uid, const char *action, cons
         q->uid = uid;
         q->message = sd_bus_message_ref(m);
         q->action = strdup(action);
-        r = q->action ? build_call(m, action, details, &call) : -ENOMEM;
+        (void) snprintf(q->id, sizeof(q->id), "gantry-%" PRIu64, p->n_asked++);
+        r = q->action ? build_call(m, action, details, q->id, &call) : -ENOMEM;
         if (r >= 0)
                 r = sd_bus_call_async(sd_bus_message_get_bus(m), &q->slot, call, on_answer, q,
                                       POLKIT_TIMEOUT_USEC);

@@ -6,7 +6,8 @@
  * The handler of a method calls polkit_check() first. Until the answer is there it returns 0, and the
  * handler returns 1 without a reply; then the same message is put back into the queue and the handler runs
  * again, with the answer. What is judged and what is done can't differ: a message never changes, and the handler reads
- * its arguments anew. The subject is the sender's bus name, never a process id. */
+ * its arguments anew. The subject is the sender's bus name, never a process id. The bus should be attached to a
+ * loop: an answer that no handler comes for, since its object is gone meanwhile, is then forgotten. */
 
 #include <systemd/sd-bus.h>
 
