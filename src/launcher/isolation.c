@@ -124,10 +124,12 @@ static void try_over(Try *t, const char *missing) {
         t->over = true;
         if (missing && *missing)
                 add_missing(t->isolation, missing);
-        (void) unit_manager_stop(t->isolation->options.units, t->unit, on_stopped, NULL);
-        (void) unit_manager_stop(t->isolation->options.units, t->slice, on_stopped, NULL);
-        unit_manager_reset_failed(t->isolation->options.units, t->unit);
-        launch_network_remove(t->unit);
+        if (t->unit && t->slice) {
+                (void) unit_manager_stop(t->isolation->options.units, t->unit, on_stopped, NULL);
+                (void) unit_manager_stop(t->isolation->options.units, t->slice, on_stopped, NULL);
+                unit_manager_reset_failed(t->isolation->options.units, t->unit);
+                launch_network_remove(t->unit);
+        }
         conclude(t->isolation);
 }
 
@@ -234,9 +236,19 @@ static int begin_try(Isolation *i, Try *t, size_t number) {
 static int begin(Isolation *i) {
         usec_t until = env_now(i->options.env, ENV_CLOCK_MONOTONIC) + PATIENCE_USEC;
         int r = i->options.env->ops->timer_add(i->options.env, until, on_patience, i, &i->patience);
-        for (size_t k = 0; r >= 0 && k < ELEMENTSOF(i->tries); k++)
-                r = begin_try(i, &i->tries[k], k);
-        return r;
+
+        if (r < 0)
+                return r;
+        /* One that doesn't begin has shown nothing; the others' units may be on their way and will be answered. */
+        for (size_t k = 0; k < ELEMENTSOF(i->tries); k++) {
+                int q = begin_try(i, &i->tries[k], k);
+
+                if (q < 0) {
+                        log_warning_errno(q, "The try of this host's %s could not begin", i->tries[k].what);
+                        try_over(&i->tries[k], what_is_unknown(&i->tries[k]));
+                }
+        }
+        return 0;
 }
 
 int isolation_new(const IsolationOptions *o, Isolation **ret) {

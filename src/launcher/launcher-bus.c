@@ -10,6 +10,7 @@
 
 #include <stdio.h>
 
+#include "basic/log.h"
 #include "launcher/executor-systemd.h"
 #include "launcher/launcher-bus.h"
 #include "shared/bus-error.h"
@@ -41,13 +42,18 @@ static int method_cancel(sd_bus_message *m, void *userdata, sd_bus_error *reterr
         return sd_bus_reply_method_return(m, "");
 }
 
+/* Whoever asked may be gone: then the bus drops the answer. */
 static void on_removed(int code, const char *said, void *userdata) {
-        sd_bus_message *m = userdata;
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = userdata;
+        int r;
 
-        (void) (code == 0 ? sd_bus_reply_method_return(m, "")
-                : code == EXIT_NOT_FOUND ? sd_bus_reply_method_errorf(m, BUS_ERROR_NOT_FOUND, "%s", said)
-                                         : sd_bus_reply_method_errorf(m, BUS_ERROR_FAILED, "%s", said));
-        sd_bus_message_unref(m);
+        if (code == 0)
+                r = sd_bus_reply_method_return(m, "");
+        else
+                r = sd_bus_reply_method_errorf(m, code == EXIT_NOT_FOUND ? BUS_ERROR_NOT_FOUND : BUS_ERROR_FAILED,
+                                               "%s", *said ? said : "The connector could not be removed");
+        if (r < 0)
+                log_warning_errno(r, "The removal of a connector could not be answered");
 }
 
 static int method_remove_connector(sd_bus_message *m, void *userdata, sd_bus_error *reterr) {
@@ -55,13 +61,12 @@ static int method_remove_connector(sd_bus_message *m, void *userdata, sd_bus_err
         const char *reference;
         int r = sd_bus_message_read(m, "s", &reference);
 
-        if (r < 0)
-                return r;
-        r = launcher_remove_connector(userdata, reference, on_removed, sd_bus_message_ref(m), &e);
         if (r >= 0)
-                return 1;
-        sd_bus_message_unref(m);
-        return bus_error_from(reterr, r, e);
+                r = launcher_remove_connector(userdata, reference, on_removed, m, &e);
+        if (r < 0)
+                return bus_error_from(reterr, r, e);
+        sd_bus_message_ref(m); /* on_removed() has it */
+        return 1;
 }
 
 static int append_run(const char *id, int64_t epoch, const char *unit, const char *state, void *userdata) {
@@ -94,7 +99,11 @@ static int timer_unit(const char *name, char **ret, sd_bus_error *reterr) {
                                  TIMER_NAME_MAX);
                 return bus_error_from(reterr, -EINVAL, e);
         }
-        return asprintf(ret, "gantry-timer-%s.timer", name) < 0 ? -ENOMEM : 0;
+        if (asprintf(ret, "gantry-timer-%s.timer", name) < 0) {
+                *ret = NULL;
+                return -ENOMEM;
+        }
+        return 0;
 }
 
 typedef struct TimerCall {

@@ -141,7 +141,7 @@ static int run_tool(Run *r, const char *verb, ToolDone done, Error **reterr_erro
         char *const argv[] = { r->launcher->installer, (char *) verb, r->auto_id, NULL };
 
         r->tool = tool_free(r->tool);
-        return tool_start(r->launcher->env, argv, done, r, &r->tool, reterr_error);
+        return tool_start(r->launcher->env, argv, TOOL_PATIENCE_USEC, done, r, &r->tool, reterr_error);
 }
 
 static void on_published(int code, const char *said, void *userdata) {
@@ -210,7 +210,7 @@ static int sweep(Launcher *l) {
                 r = strv_extend(&argv, "sweep");
         for (const Run *run = l->runs; r >= 0 && run; run = run->next)
                 r = strv_extend(&argv, run->auto_id);
-        return r < 0 ? r : tool_start(l->env, argv, on_swept, l, &l->sweeping, NULL);
+        return r < 0 ? r : tool_start(l->env, argv, TOOL_PATIENCE_USEC, on_swept, l, &l->sweeping, NULL);
 }
 
 void launcher_install_sweep(Launcher *l, void (*done)(Launcher *l)) {
@@ -237,5 +237,5 @@ int launcher_remove_connector(Launcher *l, const char *reference, ToolDone done,
                 return error_set(reterr_error, -EBUSY, "Another connector is being removed");
         l->removed = done;
         l->removed_userdata = userdata;
-        return tool_start(l->env, argv, on_removed, l, &l->removing, reterr_error);
+        return tool_start(l->env, argv, TOOL_PATIENCE_USEC, on_removed, l, &l->removing, reterr_error);
 }

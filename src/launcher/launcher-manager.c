@@ -18,6 +18,7 @@
 
 #include <grp.h>
 #include <pwd.h>
+#include <signal.h>
 #include <stdio.h>
 
 #include "basic/log.h"
@@ -204,10 +205,12 @@ static void on_found(const ExecutorHandle *h, int r, void *userdata) {
         /* Claimed by us, but never started or gone meanwhile: the API decides what becomes of it. */
         for (Run *next, *w = l->runs; w; w = next) {
                 next = w->next;
-                if (w->state == RUN_LAUNCHING) {
-                        w->state = RUN_RUNNING;
-                        run_check(w);
-                } else if (w->state == RUN_RUNNING)
+                if (w->state != RUN_LAUNCHING && w->state != RUN_RUNNING)
+                        continue;
+                w->state = RUN_RUNNING;
+                if (w->cancelled) /* meanwhile */
+                        run_end(w);
+                else
                         run_check(w);
         }
         set_up_step_done(l);
@@ -367,7 +370,10 @@ Launcher *launcher_free(Launcher *l) {
         free(l->worker);
         free(l->installer);
         tool_free(l->sweeping);
-        tool_free(l->removing);
+        if (l->removing) {
+                l->removing = tool_free(l->removing);
+                l->removed(128 + SIGTERM, "gantry-launcher was stopped", l->removed_userdata);
+        }
         launch_install_settings_done(&l->install);
         free(l->fence);
         free(l->container_init);
@@ -385,7 +391,8 @@ int launcher_cancel(Launcher *l, const char *workload_id) {
 }
 
 bool launcher_busy(const Launcher *l) {
-        return l->runs || !l->ready || l->polling || l->removing || workload_client_n_pending(l->api) > 0;
+        return l->runs || !l->ready || l->polling || l->removing || workload_client_n_pending(l->api) > 0 ||
+                unit_manager_is_busy(executor_systemd_units(l->executor));
 }
 
 Executor *launcher_executor(Launcher *l) {

@@ -89,25 +89,30 @@ static void job_finish(UnitJob *j, int r, const Error *error) {
         job_free(j);
 }
 
+static UnitJob *job_of_path(const UnitManager *m, const char *path) {
+        for (UnitJob *j = m->jobs; j; j = j->next)
+                if (streq_ptr(j->path, path))
+                        return j;
+        return NULL;
+}
+
 /* The job is known by its path: another job of the same unit is somebody else's. */
 static int on_job_removed(sd_bus_message *m, void *userdata, sd_bus_error *ret_error) {
         UnitManager *manager = userdata;
         _cleanup_error_ Error *error = NULL;
         const char *path, *unit, *result;
         uint32_t id;
+        UnitJob *j;
+        int r = 0;
 
         if (sd_bus_message_read(m, "uoss", &id, &path, &unit, &result) < 0)
                 return 0;
-        for (UnitJob *j = manager->jobs; j; j = j->next) {
-                int r = 0;
-
-                if (!streq_ptr(j->path, path))
-                        continue;
-                if (!streq(result, "done"))
-                        r = error_set(&error, -ENOEXEC, "The job of '%s' ended as '%s'", unit, result);
+        if (!streq(result, "done"))
+                r = error_set(&error, -ENOEXEC, "The job of '%s' ended as '%s'", unit, result);
+        /* Several of ours may be one of systemd's, which merges what asks for the same; and each end may change
+         * the list. */
+        while ((j = job_of_path(manager, path)))
                 job_finish(j, r, error);
-                break;
-        }
         return 0;
 }
 
@@ -198,6 +203,10 @@ UnitManager *unit_manager_free(UnitManager *m) {
         free(m->prefix);
         free(m);
         return NULL;
+}
+
+bool unit_manager_is_busy(const UnitManager *m) {
+        return m->jobs;
 }
 
 /* The answer to a call that makes a job: its path, which JobRemoved will name. */
@@ -437,7 +446,7 @@ int unit_manager_set_timer(UnitManager *m, const char *name, usec_t at, const ch
         j->done = done;
         /* Seconds since the epoch, a point in time that no clock change moves. */
         if (asprintf(&calendar, "@%llu",
-                     (unsigned long long) ((at + USEC_PER_SEC - 1) / USEC_PER_SEC)) < 0) {
+                     (unsigned long long) (at / USEC_PER_SEC + (at % USEC_PER_SEC > 0))) < 0) {
                 calendar = NULL;
                 return -ENOMEM;
         }

@@ -34,6 +34,8 @@ typedef struct UnitManagerEvents {
 int unit_manager_new(sd_bus *bus, const char *prefix, const UnitManagerEvents *events, UnitManager **ret);
 UnitManager *unit_manager_free(UnitManager *m);
 DEFINE_CLEANUP(UnitManager, unit_manager_free);
+/* Whether an answer of systemd's is awaited: not the time to leave. */
+bool unit_manager_is_busy(const UnitManager *m);
 
 /* `r`: 0 when the job is done, -ENOEXEC when it failed, or the call's errno; then `error` says more. */
 typedef void (*UnitDone)(const char *name, int r, const Error *error, void *userdata);
