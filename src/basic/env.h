@@ -33,6 +33,7 @@ typedef struct EnvExit {
         int code;   /* exit code, or -1 when a signal ended it */
         int signal; /* 0 when it exited by itself */
         bool oom;   /* the signal was the kernel's, for memory; false where nobody can tell */
+        uint64_t memory_max; /* what it was allowed, for that; 0 where nobody knows */
 } EnvExit;
 
 typedef struct EnvSpawn {

@@ -46,7 +46,7 @@ int change_list(Db *db, int64_t since, size_t limit, ChangeArray *ret, Error **r
         r = db_get_i64(db, SQL_CHANGE_FIRST, NULL, &first, reterr_error);
         if (r < 0 && r != -ENOENT)
                 return r;
-        if (r >= 0 && since + 1 < first)
+        if (r >= 0 && since < first - 1)
                 return error_set(reterr_error, -ESTALE, "Changes before %lld are forgotten",
                                  (long long) first);
         r = db_list(db, SQL_CHANGE_LIST,

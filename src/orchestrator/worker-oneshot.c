@@ -22,7 +22,6 @@ struct WorkerOneshot {
         Masker *masker;
         char *type;
         const char *origin; /* source, destination or, of an installation, airbyte_platform */
-        JsonObject *actor;
 };
 
 static void on_log(const char *level, const char *message, void *userdata) {
@@ -58,20 +57,6 @@ static int make_output(WorkerOneshot *o, const OneshotResult *result, JsonObject
         return 0;
 }
 
-/* What the person reads: the limit where it was that, else what the connector or we said. */
-static char *failure_message(const WorkerOneshot *o, const OneshotResult *result) {
-        _cleanup_free_ char *cause = NULL;
-        char *message;
-
-        if (!result->has_usage || !result->usage.oom)
-                return masker_apply(o->masker, result->error->message);
-        cause = worker_output_oom(o->actor);
-        if (asprintf(&message, "The connector was killed: %s",
-                     cause ?: "it needed more memory than it may have") < 0)
-                return NULL;
-        return message;
-}
-
 static void on_done(ConnectorOneshot *oneshot, const OneshotResult *result, void *userdata) {
         _cleanup_free_ char *message = NULL;
         WorkerOneshot *o = userdata;
@@ -84,7 +69,7 @@ static void on_done(ConnectorOneshot *oneshot, const OneshotResult *result, void
                 return;
         }
         if (result->error)
-                message = failure_message(o, result);
+                message = masker_apply(o->masker, result->error->message);
         if (!result->error)
                 r = make_output(o, result, &output);
         else
@@ -115,15 +100,14 @@ int worker_oneshot_new(Env *env, WorkerStart *start, WorkerLink *link, WorkerOne
                 return -ENOMEM;
         (void) json_get_string(actor, "role", &role, "actor", NULL);
         (void) json_get_string(actor, "reference", &name, "actor", NULL);
-        o->actor = json_object_get(actor);
         o->origin = worker_start_is_install(start)     ? "airbyte_platform"
                 : streq_ptr(role, "destination") ? "destination"
                                                  : "source";
         r = masker_add_strv(o->masker, start->secrets);
         if (r < 0)
                 return r;
-        r = connector_oneshot_attach(env, start->type, name ?: o->origin, TAKE_FD(start->connector.control),
-                                     start->connector.fds, on_log, on_done, o, &o->oneshot, reterr_error);
+        r = connector_oneshot_attach(env, start->type, name ?: o->origin, start->connector.memory_max,
+                                     TAKE_FD(start->connector.control), start->connector.fds, on_log, on_done, o, &o->oneshot, reterr_error);
         for (size_t i = 0; i < 3; i++)
                 start->connector.fds[i] = -EBADF;
         if (r < 0)
@@ -137,7 +121,6 @@ WorkerOneshot *worker_oneshot_free(WorkerOneshot *o) {
                 return NULL;
         connector_oneshot_free(o->oneshot);
         masker_free(o->masker);
-        json_object_put(o->actor);
         free(o->type);
         free(o);
         return NULL;

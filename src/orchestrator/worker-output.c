@@ -131,7 +131,7 @@ static int write_exit(const char *key, const WorkerExit *e, Buffer *b) {
         if (r >= 0)
                 r = json_write_member_u64(b, "maxRssKib", u->max_rss_kib);
         if (r >= 0)
-                r = json_write_member_bool(b, "oom", u->oom);
+                r = json_write_member_bool(b, "oom", u->exit.oom);
         return r < 0 ? r : buffer_append_char(b, '}');
 }
 
@@ -156,18 +156,6 @@ int worker_output_sync(const Replication *r, const WorkerExit *source, const Wor
         if (k >= 0)
                 k = buffer_append_char(&b, '}');
         return k < 0 ? k : json_parse(buffer_bytes(&b), b.len, ret, NULL);
-}
-
-char *worker_output_oom(JsonObject *actor) {
-        _cleanup_buffer_ Buffer b = {};
-        int64_t limit = 0;
-        int r;
-
-        (void) json_get_i64(json_member(actor, "limits"), "memoryMax", &limit, "limits", NULL);
-        r = limit > 0 ? buffer_appendf(&b, "it needed more memory than its limit of %" PRId64 " MiB",
-                                       (limit + (1 << 20) - 1) >> 20)
-                      : buffer_append_string(&b, "it needed more memory than this machine had");
-        return r < 0 ? NULL : buffer_steal_string(&b);
 }
 
 int worker_output_failure(const char *origin, FailureType type, const char *message, usec_t now,

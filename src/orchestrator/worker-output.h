@@ -17,9 +17,6 @@ int worker_output_stats(const Replication *r, Buffer *b);
 /* The output of a sync. */
 int worker_output_sync(const Replication *r, const WorkerExit *source, const WorkerExit *destination,
                        JsonObject **ret);
-/* Why a connector was killed for memory, as the end of a sentence ("it needed …"): `actor` is the workload's,
- * whose limit is named if it has one. NULL without memory. */
-char *worker_output_oom(JsonObject *actor);
 /* {"failures": […]} with one. */
 int worker_output_failure(const char *origin, FailureType type, const char *message, usec_t now,
                           JsonObject **ret);

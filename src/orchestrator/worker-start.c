@@ -118,12 +118,24 @@ static int read_input(int fd, WorkerStart *s, Error **reterr_error) {
         return r < 0 ? r : 0;
 }
 
+/* The limit that the launcher has given it. */
+static uint64_t memory_max(JsonObject *actor) {
+        int64_t n = 0;
+
+        (void) json_get_i64(json_member(actor, "limits"), "memoryMax", &n, "limits", NULL);
+        return (uint64_t) MAX(n, (int64_t) 0);
+}
+
 static int take_connectors(Packet *p, WorkerStart *s, Error **reterr_error) {
+        JsonObject *source = json_member(s->input, "source");
         int r = 0;
 
+        s->connector.memory_max = memory_max(json_member(s->input, "actor"));
+        s->source.memory_max = memory_max(source);
+        s->destination.memory_max = memory_max(json_member(s->input, "destination"));
         if (!worker_start_is_sync(s))
                 return take_connector(p, /* has_stdin= */ false, &s->connector, reterr_error);
-        if (json_object_is_type(json_member(s->input, "source"), json_type_object))
+        if (json_object_is_type(source, json_type_object))
                 r = take_connector(p, /* has_stdin= */ false, &s->source, reterr_error);
         return r < 0 ? r : take_connector(p, /* has_stdin= */ true, &s->destination, reterr_error);
 }

@@ -10,6 +10,7 @@
 typedef struct WorkerConnector {
         int control;
         int fds[3]; /* stdin (-EBADF: it has none), stdout, stderr */
+        uint64_t memory_max; /* 0: none */
 } WorkerConnector;
 
 typedef struct WorkerStart {

@@ -49,7 +49,6 @@ struct WorkerSync {
         WorkerExit source_exit, destination_exit;
         EnvSource *stats_timer;
         usec_t status_at;
-        JsonObject *actors[2]; /* source, destination: as the workload names them */
         bool clear; /* no source */
         char *cancelled; /* why */
 };
@@ -211,33 +210,26 @@ static int kill_process(void *userdata) {
         return *p ? connector_process_kill(*p) : 0;
 }
 
-/* Before the replication hears of the exit: the cause belongs into the failure that it makes of it. */
-static int note_exit(WorkerSync *s, FailureOrigin who, WorkerExit *e, const ConnectorUsage *usage) {
-        _cleanup_free_ char *cause = NULL;
-
+static void note_exit(WorkerExit *e, const ConnectorUsage *usage) {
         e->known = true;
         if (usage)
                 e->usage = *usage;
-        if (!usage || !usage->oom)
-                return 0;
-        cause = worker_output_oom(s->actors[who == ORIGIN_DESTINATION]);
-        return cause ? replication_explain_exit(s->replication, who, cause) : -ENOMEM;
 }
 
 static int on_source_exited(ConnectorProcess *p, const ConnectorUsage *usage, const Error *error,
                             void *userdata) {
         WorkerSync *s = userdata;
-        int r = note_exit(s, ORIGIN_SOURCE, &s->source_exit, usage);
 
-        return r < 0 ? r : replication_source_exited(s->replication, usage ? &usage->exit : NULL, error);
+        note_exit(&s->source_exit, usage);
+        return replication_source_exited(s->replication, usage ? &usage->exit : NULL, error);
 }
 
 static int on_destination_exited(ConnectorProcess *p, const ConnectorUsage *usage, const Error *error,
                                  void *userdata) {
         WorkerSync *s = userdata;
-        int r = note_exit(s, ORIGIN_DESTINATION, &s->destination_exit, usage);
 
-        return r < 0 ? r : replication_destination_exited(s->replication, usage ? &usage->exit : NULL, error);
+        note_exit(&s->destination_exit, usage);
+        return replication_destination_exited(s->replication, usage ? &usage->exit : NULL, error);
 }
 
 static int on_started(ConnectorProcess *p, char *const *missing, void *userdata) {
@@ -255,7 +247,7 @@ static int attach(WorkerSync *s, WorkerConnector *c, const char *name,
                   int (*exited)(ConnectorProcess *, const ConnectorUsage *, const Error *, void *),
                   ConnectorProcess **ret, Error **reterr_error) {
         ConnectorEvents events = { .started = on_started, .exited = exited, .userdata = s };
-        int r = connector_process_attach(s->env, name, TAKE_FD(c->control), c->fds, &events, ret,
+        int r = connector_process_attach(s->env, name, c->memory_max, TAKE_FD(c->control), c->fds, &events, ret,
                                          reterr_error);
 
         for (size_t i = 0; i < 3; i++)
@@ -423,8 +415,6 @@ int worker_sync_new(Env *env, WorkerStart *w, WorkerLink *link, WorkerSync **ret
         s->env = env;
         s->link = link;
         s->clear = w->source.control < 0;
-        s->actors[0] = json_object_get(json_member(w->input, "source"));
-        s->actors[1] = json_object_get(json_member(w->input, "destination"));
         s->secrets = strv_copy(w->secrets);
         if (w->secrets && !s->secrets)
                 return -ENOMEM;
@@ -461,8 +451,6 @@ WorkerSync *worker_sync_free(WorkerSync *s) {
                 if (s->mappers)
                         mappers_free(s->mappers[i]);
         }
-        for (size_t i = 0; i < ELEMENTSOF(s->actors); i++)
-                json_object_put(s->actors[i]);
         free(s->selected_fields);
         free(s->mappers);
         free(s->streams);

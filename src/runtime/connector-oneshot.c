@@ -18,6 +18,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "basic/exit-text.h"
 #include "runtime/connector-oneshot.h"
 
 #define READ_SIZE (64U * 1024U)
@@ -180,16 +181,15 @@ static void judge(ConnectorOneshot *o) {
                 : streq(o->verb, "check")  ? o->result.has_status
                 : streq(o->verb, "install") ? true
                                            : o->result.catalog != NULL;
+        _cleanup_free_ char *how = NULL;
 
+        /* Whatever it said before was that. */
         if (o->exit.oom)
-                set_error(o, FAILURE_SYSTEM_ERROR, "'%s' needed more memory than it may have and was killed",
-                          o->verb);
-        else if (o->exit.signal > 0)
-                set_error(o, FAILURE_SYSTEM_ERROR, "'%s' ended by signal %d (%s)", o->verb, o->exit.signal,
-                          strsignal(o->exit.signal));
-        else if (o->exit.code != 0)
-                set_error(o, FAILURE_SYSTEM_ERROR, "'%s' exited with %d", o->verb, o->exit.code);
-        else if (!said)
+                o->result.error = error_free(o->result.error);
+        if (o->exit.signal > 0 || o->exit.code != 0) {
+                how = exit_text(&o->exit);
+                set_error(o, FAILURE_SYSTEM_ERROR, "'%s' %s", o->verb, how ?: "failed");
+        } else if (!said)
                 set_error(o, FAILURE_SYSTEM_ERROR, "'%s' exited without its answer", o->verb);
 }
 
@@ -328,8 +328,8 @@ int connector_oneshot_start(Env *env, const ConnectorStart *start, OneshotLog lo
         return 0;
 }
 
-int connector_oneshot_attach(Env *env, const char *verb, const char *name, int control, const int fds[3],
-                             OneshotLog log, OneshotDone done, void *userdata, ConnectorOneshot **ret,
+int connector_oneshot_attach(Env *env, const char *verb, const char *name, uint64_t memory_max, int control,
+                             const int fds[3], OneshotLog log, OneshotDone done, void *userdata, ConnectorOneshot **ret,
                              Error **reterr_error) {
         _cleanup_(connector_oneshot_freep) ConnectorOneshot *o = oneshot_new(env, verb, log, done, userdata);
         ConnectorEvents events = { .started = on_started, .exited = on_exited, .userdata = o };
@@ -337,7 +337,7 @@ int connector_oneshot_attach(Env *env, const char *verb, const char *name, int c
 
         if (!o)
                 return -ENOMEM;
-        r = connector_process_attach(env, name, control, fds, &events, &o->process, reterr_error);
+        r = connector_process_attach(env, name, memory_max, control, fds, &events, &o->process, reterr_error);
         if (r >= 0)
                 r = watch_output(o, reterr_error);
         if (r < 0)

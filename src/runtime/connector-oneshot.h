@@ -35,8 +35,8 @@ int connector_oneshot_start(Env *env, const ConnectorStart *start, OneshotLog lo
                             void *userdata,
                             ConnectorOneshot **ret, Error **reterr_error);
 /* The same for one that runs already, see connector_process_attach(). */
-int connector_oneshot_attach(Env *env, const char *verb, const char *name, int control, const int fds[3],
-                             OneshotLog log, OneshotDone done, void *userdata, ConnectorOneshot **ret,
+int connector_oneshot_attach(Env *env, const char *verb, const char *name, uint64_t memory_max, int control,
+                             const int fds[3], OneshotLog log, OneshotDone done, void *userdata, ConnectorOneshot **ret,
                              Error **reterr_error);
 /* Lets go of process and loop (killing what still runs), so that the result may outlive the Env. */
 void connector_oneshot_detach(ConnectorOneshot *o);

@@ -41,6 +41,7 @@ struct ConnectorProcess {
         Env *env;
         ConnectorEvents events;
         char *name;    /* for messages */
+        uint64_t memory_max;
         char *scratch; /* private directory with its files; the shim removes it, we make sure */
         int control;
         int fds[3];
@@ -147,11 +148,10 @@ static int tell_failure(ConnectorProcess *p, int code, const char *what) {
 /* Returns 1 or an error of a callback; `p` may be gone then. */
 static int handle_event(ConnectorProcess *p, const ShimEvent *e) {
         ConnectorUsage usage = {
-                .exit = { e->code, e->signal, e->oom },
+                .exit = { .code = e->code, .signal = e->signal, .oom = e->oom, .memory_max = p->memory_max },
                 .user_usec = e->user_usec,
                 .system_usec = e->system_usec,
                 .max_rss_kib = e->max_rss_kib,
-                .oom = e->oom,
         };
         int r = 0;
 
@@ -289,6 +289,7 @@ static int send_plan(ConnectorProcess *p, const ConnectorStart *start, pid_t shi
         size_t n = 0;
         int r = connector_plan_new(start, p->scratch, &plan, reterr_error);
 
+        p->memory_max = r >= 0 ? plan->memory_max : 0;
         /* The shim waits for its plan: what it starts will be where it is put now. */
         if (r >= 0 && start->place)
                 start->place(start, shim, plan->memory_max, plan->tasks_max, start->place_userdata);
@@ -361,7 +362,7 @@ int connector_process_start(Env *env, const ConnectorStart *start, const Connect
         return 0;
 }
 
-int connector_process_attach(Env *env, const char *name, int control, const int fds[3],
+int connector_process_attach(Env *env, const char *name, uint64_t memory_max, int control, const int fds[3],
                              const ConnectorEvents *events, ConnectorProcess **ret, Error **reterr_error) {
         _cleanup_(connector_process_freep) ConnectorProcess *p = process_new(env, name, events);
         int r;
@@ -373,6 +374,7 @@ int connector_process_attach(Env *env, const char *name, int control, const int 
                 return -ENOMEM;
         }
         p->attached = true;
+        p->memory_max = memory_max;
         p->control = control;
         memcpy(p->fds, fds, sizeof(p->fds));
         r = fd_set_nonblock(control, true);

@@ -14,7 +14,6 @@ typedef struct ConnectorUsage {
         EnvExit exit;
         uint64_t user_usec, system_usec;
         uint64_t max_rss_kib;
-        bool oom; /* … because it needed more memory than it may have */
 } ConnectorUsage;
 
 typedef struct ConnectorStart ConnectorStart;
@@ -59,8 +58,8 @@ int connector_process_start(Env *env, const ConnectorStart *start, const Connect
                             ConnectorProcess **ret, Error **reterr_error);
 /* The same for a shim that somebody else has started and told the plan, and whose control socket and
  * pipes are handed to us; all are made non-blocking and closed on failure, too. `name` is for messages;
- * fds[0] may be -EBADF. */
-int connector_process_attach(Env *env, const char *name, int control, const int fds[3],
+ * fds[0] may be -EBADF. `memory_max` is its limit, for what is told when it breaks it; 0: unknown. */
+int connector_process_attach(Env *env, const char *name, uint64_t memory_max, int control, const int fds[3],
                              const ConnectorEvents *events, ConnectorProcess **ret, Error **reterr_error);
 /* Kills what still runs, removes the private files. */
 ConnectorProcess *connector_process_free(ConnectorProcess *p);

@@ -14,6 +14,7 @@
 #include <inttypes.h>
 #include <signal.h>
 
+#include "basic/exit-text.h"
 #include "worker/replication-internal.h"
 
 /* After it has closed its output, a source has this long to exit. */
@@ -132,7 +133,8 @@ int replication_on_exit(ReplicationSide *side, const EnvExit *status, const Erro
 
 /* Files what the exit says, if anything. */
 static int judge_exit(ReplicationSide *side) {
-        const char *name = side->origin == ORIGIN_SOURCE ? "source" : "destination", *signal_name;
+        const char *name = side->origin == ORIGIN_SOURCE ? "source" : "destination";
+        _cleanup_free_ char *how = NULL;
         Replication *r = side->replication;
 
         side->judged = true;
@@ -142,20 +144,8 @@ static int judge_exit(ReplicationSide *side) {
                                          side->exit_error);
         if (side->stopping || (side->exit.code == 0 && side->exit.signal == 0))
                 return 0;
-        if (side->exit.signal == 0)
-                return replication_fault(r, side->origin, FAILURE_SYSTEM_ERROR, NULL,
-                                         "The %s exited with code %d%s", name,
-                                         side->exit.code, side->exit.code == 137 ? " (killed, often for "
-                                                                                   "its memory)" : "");
-        /* Who knows the limit explains it better. */
-        if (side->exit.oom && !side->exit_cause)
-                return replication_fault(r, side->origin, FAILURE_SYSTEM_ERROR, NULL,
-                                         "The %s needed more memory than it may have and was killed", name);
-        signal_name = sigabbrev_np(side->exit.signal);
-        return replication_fault(r, side->origin, FAILURE_SYSTEM_ERROR, NULL,
-                                 "The %s was ended by signal %d%s%s%s%s", name,
-                                 side->exit.signal, signal_name ? ", SIG" : "", strempty(signal_name),
-                                 side->exit_cause ? ": " : "", strempty(side->exit_cause));
+        how = exit_text(&side->exit);
+        return how ? replication_fault(r, side->origin, FAILURE_SYSTEM_ERROR, NULL, "The %s %s", name, how) : -ENOMEM;
 }
 
 /* The source has ended well: what the destination must still be told. */

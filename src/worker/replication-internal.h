@@ -68,7 +68,6 @@ typedef struct ReplicationSide {
         bool judged;       /* its end was dealt with */
         EnvExit exit;
         char *exit_error;  /* it never ran, or was lost sight of */
-        char *exit_cause;  /* of the exit, where its status does not tell */
         bool stopping;     /* we asked for it: its exit is no failure of its own */
         unsigned stop_step;
         uint64_t n_garbage;

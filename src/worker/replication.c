@@ -47,7 +47,6 @@ static void side_done(ReplicationSide *side) {
         line_reader_done(&side->err);
         json_putp(&side->config);
         free(side->exit_error);
-        free(side->exit_cause);
 }
 
 Replication *replication_free(Replication *r) {
@@ -278,17 +277,6 @@ int replication_source_exited(Replication *r, const EnvExit *status, const Error
 
 int replication_destination_exited(Replication *r, const EnvExit *status, const Error *error) {
         return replication_on_exit(&r->destination, status, error);
-}
-
-int replication_explain_exit(Replication *r, FailureOrigin origin, const char *cause) {
-        ReplicationSide *side = origin == ORIGIN_DESTINATION ? &r->destination : &r->source;
-        char *copy = strdup(cause);
-
-        if (!copy)
-                return -ENOMEM;
-        free(side->exit_cause);
-        side->exit_cause = copy;
-        return 0;
 }
 
 int replication_cancel(Replication *r, const char *reason) {

@@ -130,9 +130,6 @@ int replication_start(Replication *r, const ReplicationEndpoint *source,
 int replication_source_exited(Replication *r, const EnvExit *status, const Error *error);
 int replication_destination_exited(Replication *r, const EnvExit *status, const Error *error);
 
-/* Before the exit is told: what its status does not say of its cause, to be put behind it ("it …"). */
-int replication_explain_exit(Replication *r, FailureOrigin origin, const char *cause);
-
 /* A person or the platform wants it to end: nothing new is read, what is committed stays. */
 int replication_cancel(Replication *r, const char *reason);
 /* Something outside failed (launch, persistence): ends as failed. */

@@ -121,7 +121,7 @@ for user in $users; do
         if sync_as "$user" /tmp/greedy.json GANTRY_MEMORY_MAX=134217728 >/tmp/messages 2>&1; then
                 fail "$user: 240 MB under 128 MB went well"
         fi
-        grep -q 'The source needed more memory than it may have and was killed' /tmp/messages ||
+        grep -q 'The source was killed: it needed more memory than its limit of 128 MiB' /tmp/messages ||
                 fail "$user: $(cat /tmp/messages)"
         sync_as "$user" /tmp/greedy.json GANTRY_MEMORY_MAX=536870912 >/tmp/messages 2>&1 ||
                 fail "$user, control with room enough: $(cat /tmp/messages)"

@@ -192,7 +192,7 @@ def test_killed_ones(lab):
 
 def test_ends_are_told_apart(lab):
     """Codes that are podman's own, too; signals; memory; a container that never was."""
-    for what, word in (("exit:1", "exited with 1"), ("exit:125", "exited with 125"), ("exit:127", "exited with 127"),
+    for what, word in (("exit:1", "exited with code 1"), ("exit:125", "exited with code 125"), ("exit:127", "exited with code 127"),
                        ("signal:11", "11"), ("signal:9", "9")):
         workload = lab.oneshot("check", image(do=what))
         reason = workload.get("failure", {}).get("reason", "")
@@ -201,7 +201,7 @@ def test_ends_are_told_apart(lab):
     hungry = image(do="hog")
     hungry["limits"] = {"memoryMax": 64 << 20, "tasksMax": 32}
     workload = lab.oneshot("check", hungry)
-    require(workload["status"] == "failure" and "memory" in workload["failure"]["reason"], f"hog: {workload}")
+    require(workload["status"] == "failure" and "its limit of 64 MiB" in workload["failure"]["reason"], f"hog: {workload}")
     for reference, words in (("localhost/nobody:1", ("localhost/nobody:1", "podman pull", "podman load")),
                              ("localhost/broken:1", ("/missing",))):
         workload = lab.oneshot("check", image(name=reference))

@@ -35,7 +35,7 @@ def test_memory(lab):
     tight = {"memoryMax": 64 << 20, "tasksMax": 32}
     inside(lab, "self_view", limits=tight)
     workload = lab.oneshot("check", hostile("hog", limits=tight, mib=8))
-    require(workload["status"] == "failure" and "memory" in workload["failure"]["reason"], f"{workload}")
+    require(workload["status"] == "failure" and "its limit of 64 MiB" in workload["failure"]["reason"], f"{workload}")
 
 
 def test_tasks(lab):

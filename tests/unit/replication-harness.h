@@ -26,7 +26,7 @@ struct Harness {
         const char *input;        /* what the source writes */
         bool destination_starts_late; /* reads only after the source's end and three grace times more */
         int source_code, source_signal;
-        const char *source_cause; /* of its exit, told before it */
+        uint64_t source_oom; /* it was killed for this limit */
         bool source_hangs;        /* writes, then neither ends nor exits until it is stopped */
         bool source_silent_exit;  /* exits and leaves its output open */
         int destination_code;
@@ -62,7 +62,8 @@ struct Harness {
 };
 
 static int harness_source_exit(Harness *h) {
-        EnvExit e = { h->source_signal ? -1 : h->source_code, h->source_signal };
+        EnvExit e = { .code = h->source_signal ? -1 : h->source_code, .signal = h->source_signal, .oom = h->source_oom > 0,
+                      .memory_max = h->source_oom };
 
         if (h->source_done)
                 return 0;
@@ -71,8 +72,6 @@ static int harness_source_exit(Harness *h) {
                 env_source_free(h->env, TAKE_PTR(h->source_io));
                 h->source_out = safe_close(h->source_out);
         }
-        if (h->source_cause)
-                assert_int_equal(replication_explain_exit(h->replication, ORIGIN_SOURCE, h->source_cause), 0);
         return replication_source_exited(h->replication, &e, NULL);
 }
 
