@@ -224,8 +224,8 @@ static int begin_try(Isolation *i, Try *t, size_t number) {
                 r = launch_io_open_one(&plan->units[0], &stdin_fd, &control, fds);
         if (r < 0)
                 return r;
-        r = connector_oneshot_attach(i->options.env, "check", "gantry-launcher", /* memory_max= */ 0, control, fds, NULL,
-                                     on_answer, t, &t->oneshot, NULL);
+        r = connector_oneshot_attach(i->options.env, "check", "gantry-launcher", /* memory_max= */ 0, control, fds,
+                                     /* log= */ NULL, on_answer, t, &t->oneshot, NULL);
         if (r < 0)
                 return r;
         return unit_manager_start(i->options.units, t->unit, plan->units[0].properties, stdin_fd, on_started,

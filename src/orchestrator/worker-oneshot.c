@@ -107,7 +107,8 @@ int worker_oneshot_new(Env *env, WorkerStart *start, WorkerLink *link, WorkerOne
         if (r < 0)
                 return r;
         r = connector_oneshot_attach(env, start->type, name ?: o->origin, start->connector.memory_max,
-                                     TAKE_FD(start->connector.control), start->connector.fds, on_log, on_done, o, &o->oneshot, reterr_error);
+                                     TAKE_FD(start->connector.control), start->connector.fds, on_log, on_done, o,
+                                     &o->oneshot, reterr_error);
         for (size_t i = 0; i < 3; i++)
                 start->connector.fds[i] = -EBADF;
         if (r < 0)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Two ends of a bus connection without a bus between them, on one loop: `near` is the code's under test, `far` the test's,
- * who plays all others on it. What was called over there waits in `held` until the test answers. */
+/* Two ends of a bus connection without a bus between them, on one loop: `near` is the code's under test, `far` the
+ * test's, who plays all others on it. What was called over there waits in `held` until the test answers. */
 
 #include <sys/socket.h>
 #include <systemd/sd-bus.h>

@@ -62,8 +62,8 @@ struct Harness {
 };
 
 static int harness_source_exit(Harness *h) {
-        EnvExit e = { .code = h->source_signal ? -1 : h->source_code, .signal = h->source_signal, .oom = h->source_oom > 0,
-                      .memory_max = h->source_oom };
+        EnvExit e = { .code = h->source_signal ? -1 : h->source_code, .signal = h->source_signal,
+                      .oom = h->source_oom > 0, .memory_max = h->source_oom };
 
         if (h->source_done)
                 return 0;

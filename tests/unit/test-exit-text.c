@@ -25,7 +25,8 @@ TEST(want_of_memory_names_its_limit) {
               "was killed: it needed more memory than its limit of 64 MiB");
         check((EnvExit) { .code = -1, .signal = SIGKILL, .oom = true, .memory_max = (64 << 20) + 1 },
               "was killed: it needed more memory than its limit of 65 MiB");
-        check((EnvExit) { .code = -1, .signal = SIGKILL, .oom = true }, "was killed: it needed more memory than this machine had");
+        check((EnvExit) { .code = -1, .signal = SIGKILL, .oom = true },
+              "was killed: it needed more memory than this machine had");
         /* A limit that it kept. */
         check((EnvExit) { .code = 1, .memory_max = 64 << 20 }, "exited with code 1");
 }

@@ -127,8 +127,8 @@ TEST(one_that_never_ends_is_killed_with_what_it_started) {
 
                 snprintf(stat, sizeof(stat), "/proc/%d/stat", pid);
                 proc = open(stat, O_RDONLY | O_CLOEXEC);
-                if (proc < 0 || read_full(proc, line, sizeof(line) - 1) <= 0 || sscanf(line, "%*d (sleep) %c", &how) != 1 ||
-                    how == 'Z')
+                if (proc < 0 || read_full(proc, line, sizeof(line) - 1) <= 0 ||
+                    sscanf(line, "%*d (sleep) %c", &how) != 1 || how == 'Z')
                         break;
                 assert_true(i < 999);
                 usleep(10000);
