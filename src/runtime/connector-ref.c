@@ -122,6 +122,19 @@ static int parse_pypi(ConnectorRef *ref, Error **reterr_error) {
         return 0;
 }
 
+/* "1.2.3", "1.2.3-rc.1": not a range ("1", "1.2") nor a tag ("latest"), which npm would take as well and
+ * which are another version tomorrow. */
+static bool is_exact_npm_version(const char *s) {
+        for (unsigned part = 0; part < 3; part++) {
+                size_t n = strspn(s, "0123456789");
+
+                if (n == 0 || (part < 2 && s[n] != '.'))
+                        return false;
+                s += n + (part < 2);
+        }
+        return !*s || *s == '-' || *s == '+';
+}
+
 static int parse_npm(ConnectorRef *ref, Error **reterr_error) {
         char *at = ref->name[0] ? strchr(ref->name + 1, '@') : NULL;
         int r;
@@ -131,6 +144,9 @@ static int parse_npm(ConnectorRef *ref, Error **reterr_error) {
                 return r;
         if (!is_npm_name(ref->name))
                 return error_set(reterr_error, -EINVAL, "'%s' is no name of an npm package", ref->name);
+        if (ref->version && !is_exact_npm_version(ref->version))
+                return error_set(reterr_error, -EINVAL, "'%s' names no exact version of %s: write one like 1.2.3",
+                                 ref->version, ref->name);
         return 0;
 }
 

@@ -253,6 +253,22 @@ char *definition_service_type_of(const char *name) {
         return type;
 }
 
+/* What an index takes as a version may be a tag or a range, which isn't one. */
+static int check_package_version(Call *c, const char *reference, const char *version) {
+        Definition d = { .reference = (char *) reference };
+        _cleanup_(connector_ref_freep) ConnectorRef *ref = NULL;
+        _cleanup_free_ char *exact = NULL;
+        _cleanup_error_ Error *error = NULL;
+        int r;
+
+        if (!connector_version_is_valid(version))
+                return call_fail(c, -EINVAL, NULL, "'dockerImageTag' is not the version of a package");
+        r = definition_exact_reference(&d, version, &exact);
+        if (r >= 0)
+                r = connector_ref_parse(exact, CONNECTOR_ANY_ROLE, &ref, &error);
+        return r < 0 && r != -ENOMEM ? call_fail(c, -EINVAL, NULL, "'dockerImageTag': %s", error_message(error, r)) : r;
+}
+
 /* "pypi:NAME" where an image's name is meant: it is installed before anything is stored. */
 static int apply_package(Call *c, JsonObject *body, Definition *d) {
         _cleanup_free_ char *reference = NULL, *version = NULL;
@@ -261,8 +277,8 @@ static int apply_package(Call *c, JsonObject *body, Definition *d) {
 
         if (r >= 0 && version)
                 r = call_fail(c, -EINVAL, NULL, "The version belongs into 'dockerImageTag'");
-        if (r >= 0 && *strempty(d->docker_image_tag) && !connector_version_is_valid(d->docker_image_tag))
-                r = call_fail(c, -EINVAL, NULL, "'dockerImageTag' is not the version of a package");
+        if (r >= 0 && *strempty(d->docker_image_tag))
+                r = check_package_version(c, reference, d->docker_image_tag);
         if (r >= 0)
                 r = connector_service_require(c, reference, *strempty(d->docker_image_tag) ? d->docker_image_tag : NULL,
                                               &installed);

@@ -43,6 +43,7 @@ TEST(references_of_every_kind_are_read_and_written_back) {
         assert_ref("pypi:Airbyte_Source.Faker", CONNECTOR_SOURCE, "pypi:airbyte-source-faker", NULL);
         assert_ref("npm:@scope/pkg@1.2.3", CONNECTOR_SOURCE, "npm:@scope/pkg@1.2.3", NULL);
         assert_ref("npm:@scope/pkg", CONNECTOR_SOURCE, "npm:@scope/pkg", NULL);
+        assert_ref("npm:pkg@10.20.30-rc.1+b", CONNECTOR_SOURCE, "npm:pkg@10.20.30-rc.1+b", NULL);
         assert_ref("exec:./a b/source-x", CONNECTOR_SOURCE, "exec:./a b/source-x", NULL);
         assert_ref("exec:what?", CONNECTOR_SOURCE, "exec:what?", NULL);
         assert_ref("image:airbyte/source-faker:6.2.0", CONNECTOR_SOURCE, "image:airbyte/source-faker:6.2.0", NULL);
@@ -66,6 +67,11 @@ TEST(names_that_could_be_options_or_paths_are_refused) {
         assert_refused("pypi:x>=1", CONNECTOR_SOURCE, EINVAL, "NAME==VERSION");
         assert_refused("npm:@scope", CONNECTOR_SOURCE, EINVAL, "npm package");
         assert_refused("npm:a/b", CONNECTOR_SOURCE, EINVAL, "npm package");
+        assert_refused("npm:a@latest", CONNECTOR_SOURCE, EINVAL, "exact version");
+        assert_refused("npm:@s/a@1", CONNECTOR_SOURCE, EINVAL, "exact version");
+        assert_refused("npm:a@1.2", CONNECTOR_SOURCE, EINVAL, "exact version");
+        assert_refused("npm:a@1.2.x", CONNECTOR_SOURCE, EINVAL, "exact version");
+        assert_refused("npm:a@1.2.3.4", CONNECTOR_SOURCE, EINVAL, "exact version");
         assert_refused("native:../shim", CONNECTOR_SOURCE, EINVAL, "native connector");
         assert_refused("./source-x", CONNECTOR_SOURCE, EINVAL, "exec:./source-x");
         assert_refused("", CONNECTOR_SOURCE, EINVAL, "must be named");
