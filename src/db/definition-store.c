@@ -88,19 +88,22 @@ int definition_store_list(Db *db, const DefinitionFilter *filter, const ListOpti
 /* Who is pinned to the version that it has now still needs what that one has said. */
 static int keep_spec(Db *db, const Definition *d, usec_t now, Error **reterr_error) {
         _cleanup_(definition_freep) Definition *stored = NULL;
-        _cleanup_free_ char *old = NULL, *new = NULL;
+        _cleanup_free_ char *old = NULL, *new = NULL, *said = NULL;
         int r;
 
         r = db_get(db, SQL_DEFINITION_GET, BINDS(B_TEXT("id", d->id)), &definition_model, &stored, reterr_error);
         if (r < 0)
                 return r == -ENOENT ? 0 : r;
-        /* What a version of a package says is kept anyway, by gantry-workflow. */
-        if (!stored->spec || !definition_has_versions(stored) || definition_is_package(stored))
+        if (!stored->spec || !definition_has_versions(stored))
                 return 0;
         r = definition_exact_reference(stored, NULL, &old);
         if (r >= 0)
                 r = definition_exact_reference(d, NULL, &new);
-        return r < 0 || streq(old, new) ? r : spec_store_put(db, old, stored->spec, now, reterr_error);
+        if (r < 0 || streq(old, new))
+                return r;
+        /* What a version of a package has said itself stays: gantry-workflow has written it. */
+        r = definition_is_package(stored) ? spec_store_get(db, old, &said, NULL) : -ENOENT;
+        return r == -ENOENT ? spec_store_put(db, old, stored->spec, now, reterr_error) : MIN(r, 0);
 }
 
 int definition_store_update(Db *db, const Definition *d, usec_t now, Error **reterr_error) {

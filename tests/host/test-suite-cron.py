@@ -5,6 +5,7 @@
 the rotation of the secrets' key in the middle of a sync and killed; journal messages with their catalog; the interface files."""
 
 import contextlib
+import json
 import os
 import pathlib
 import re
@@ -18,7 +19,7 @@ import introspection  # noqa: E402
 import suite  # noqa: E402
 
 API = suite.Api()
-DUTIES = ("backup", "check", "prune", "vacuum")
+DUTIES = ("backup", "check", "definitions", "prune", "vacuum")
 STATE = pathlib.Path("/var/lib/gantry")
 BACKUPS, LOGS, CREDENTIALS = STATE / "backups", STATE / "logs", pathlib.Path("/etc/credstore.encrypted")
 CATALOG = pathlib.Path("/usr/lib/systemd/catalog/gantry.catalog")
@@ -86,7 +87,7 @@ def test_the_timers_wait_and_nothing_runs():
 
 def test_each_duty_says_nothing_where_nothing_is_to_do():
     suite.out("systemctl", "start", "gantry-schema.service")
-    for duty in ("check", "prune", "vacuum"):
+    for duty in ("check", "definitions", "prune", "vacuum"):
         assert run(f"gantry-cron@{duty}.service") == 0, duty
         said = suite.out("journalctl", "--boot", "--no-pager", "--output=cat", f"_SYSTEMD_UNIT=gantry-cron@{duty}.service")
         assert said in ("", "-- No entries --"), said
@@ -110,6 +111,56 @@ def test_jobs_speak_to_the_journal_with_their_catalog():
     API.wait(lost, "failed")
     assert "Subject: An attempt of a job has failed" in journal("An attempt of a job has failed", f"GANTRY_JOB_ID={lost}")
     assert "Subject: A job has failed" in journal("A job has failed", f"GANTRY_JOB_ID={lost}")
+
+
+def package(version, definition):
+    """A Debian package that brings a definition; what dpkg says of it."""
+    tree = pathlib.Path(f"/run/gantry-connector-brought-{version}")
+    for path, text in (("DEBIAN/control", f"Package: gantry-connector-brought\nVersion: {version}\nArchitecture: all\nMaintainer: X <x@example.com>\n"
+                                          "Description: a connector\n"), ("usr/share/gantry/definitions.d/brought.json", definition)):
+        (tree / path).parent.mkdir(parents=True, exist_ok=True)
+        (tree / path).write_text(text)
+    suite.out("dpkg-deb", "--build", "--root-owner-group", tree, f"{tree}.deb")
+    return suite.out("dpkg", "--install", f"{tree}.deb")
+
+
+def brought(version, required):
+    return json.dumps({"definitionId": "6f2f4d7a-0b0e-4a58-9c43-5b1c1d2e3f40", "name": "Brought", "sourceType": "brought", "network": "hosts",
+                       "reference": "pypi:airbyte-source-brought", "dockerImageTag": version, "allowedHosts": ["${host}"],
+                       "spec": {"connectionSpecification": {"type": "object", "required": [required],
+                                                            "properties": {required: {"type": "string"}}}}})
+
+
+def test_T79_a_package_brings_a_definition_and_versions_stay():
+    """dpkg's trigger has it taken over, whatever runs; who was made of the version before keeps that, and what it wants."""
+    def made(name, status=200, **configuration):
+        return API.ask("POST", "/sources", {"name": name, "workspaceId": API.workspace, "configuration": {"sourceType": "brought"} | configuration},
+                       status)
+
+    def pins():
+        return dict(sql("SELECT name, version_pin FROM actor WHERE name IN ('first', 'second')"))
+    package("1.0", brought("1.0", "host"))
+    first = made("first", host="a.example.com")["sourceId"]
+    told = journal("Connector definitions have changed")
+    assert "Brought 1.0 (new)" in told and "Subject: Connector definitions have changed" in told, told
+    package("1.1", brought("1.1", "url"))
+    assert "Brought 1.0 -> 1.1" in journal("Connector definitions have changed")
+    made("second", 422, host="a.example.com")
+    made("second", url="https://b.example.com")
+    assert pins() == {"first": "1.0", "second": "1.1"}
+    # By what its own version wants, and by nothing else.
+    API.ask("PATCH", f"/sources/{first}", {"configuration": {"host": "c.example.com"}})
+    API.ask("PUT", f"/sources/{first}", {"name": "first", "configuration": {"url": "https://c.example.com"}}, 422)
+    # Broken ones change nothing; dpkg goes on, and the unit says what is wrong.
+    before = sql("SELECT * FROM definition ORDER BY id")
+    package("1.2", "{")
+    assert sql("SELECT * FROM definition ORDER BY id") == before
+    assert suite.show("gantry-cron@definitions.service", "ActiveState") == "failed"
+    told = journal("Connector definitions could not be taken over")
+    assert "brought.json" in told and "Subject: Connector definitions could not be taken over" in told, told
+    suite.out("dpkg", "--purge", "gantry-connector-brought")
+    assert suite.show("gantry-cron@definitions.service", "ActiveState") == "inactive"
+    assert sql("SELECT * FROM definition ORDER BY id") == before, "sources are made of it"
 
 
 def test_prune_takes_what_is_old_and_leaves_what_a_sync_needs():
