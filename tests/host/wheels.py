@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""For host tests that install Python connectors: an index of what the machine fetched before and of packages made here."""
+"""For host tests that install connectors: an index of Python packages and a registry of npm ones, of what the machine fetched before and
+of packages made here."""
 
 import html
 import json
@@ -17,6 +18,8 @@ STORE = pathlib.Path("/var/lib/gantry-connectors")
 STAGING = STORE / ".staging"
 INDEX = pathlib.Path("/srv/index")
 URL = "http://127.0.0.1:8098/simple/"
+REGISTRY = pathlib.Path("/srv/registry")
+NPM_URL = "http://127.0.0.1:8097/"
 
 # What each of these does while its package is built, as the user gantry-install, in the sandbox of an installation.
 HARMLESS_SETUP = '''
@@ -85,18 +88,19 @@ def publish(index, name, file):
         out.write(f'<a href="../../files/{html.escape(file.name)}">{html.escape(file.name)}</a>\n')
 
 
-def add(index, name, version, scripts):
-    publish(index, name, packages.make_wheel(index / "files", name, version, scripts))
+def add(index, name, version, scripts, requires=()):
+    publish(index, name, packages.make_wheel(index / "files", name, version, scripts, requires))
 
 
 def add_sdist(index, name, version, scripts, setup):
     publish(index, name, packages.make_sdist(index / "files", name, version, scripts, setup))
 
 
-def set_up():
+def set_up(uv=True):
     """The index: what the machine fetched before, to which the caller adds; uv for whoever installs; gantry.conf."""
     link_all("/mnt/wheels", INDEX)
-    shutil.copy("/mnt/wheels/bin/uv", "/usr/local/bin/uv")
+    if uv:
+        shutil.copy("/mnt/wheels/bin/uv", "/usr/local/bin/uv")
     serve()
     configure(f"IndexUrl={URL}")
 
@@ -106,6 +110,53 @@ def serve():
     suite.out("systemd-run", "--quiet", "--unit=wheel-index", f"--working-directory={INDEX}", "--",
               "python3", "-m", "http.server", "--bind", "127.0.0.1", "8098")
     suite.until(lambda: suite.code("curl", "-sf", URL) == 0, "the index")
+
+
+def set_up_npm():
+    """Node and npm as an administrator would have put them there; a registry; gantry.conf."""
+    where = pathlib.Path("/usr/local/lib/nodejs")
+    shutil.copytree("/mnt/node", where)
+    pathlib.Path("/usr/local/bin/node").symlink_to(where / "bin/node")
+    pathlib.Path("/usr/local/bin/npm").symlink_to(where / "lib/node_modules/npm/bin/npm-cli.js")
+    (REGISTRY / "-").mkdir(parents=True)
+    for file in (where / "npm").glob("*.tgz"):
+        shutil.copy(file, REGISTRY / "-" / file.name)
+        publish_npm(REGISTRY / "-" / file.name)
+    add_npm("tiny-words", "1.0.0", {"index.js": 'module.exports = "words";\n'}, main="index.js")
+    for version in ("0.3.1", "0.4.0"):
+        add_npm("@tiny/source-node", version, {"bin/main.js": packages.NODE_SOURCE}, bin={"source-node": "bin/main.js"},
+                dependencies={"tiny-words": "1.0.0"}, scripts={k: "touch ran-a-script" for k in ("preinstall", "install", "postinstall")})
+    add_npm("no-program", "1.0.0", {"index.js": ""}, main="index.js")
+    add_npm("outside", "1.0.0", {"index.js": ""}, bin={"source-outside": "../../../../../../usr/bin/id"})
+    serve_npm()
+    configure(f"NpmRegistryUrl={NPM_URL}")
+
+
+def add_npm(name, version, files, **more):
+    publish_npm(packages.make_npm(REGISTRY / "-" / f"{name.rpartition('/')[2]}-{version}.tgz", name, version, files, **more))
+
+
+def publish_npm(file):
+    """One more version of a package: the newest."""
+    version = packages.npm_version(file, f"{NPM_URL}-/{file.name}")
+    page = REGISTRY / version["name"]
+    page.parent.mkdir(exist_ok=True)
+    package = json.loads(page.read_text()) if page.exists() else {"name": version["name"], "versions": {}}
+    package["versions"][version["version"]] = version
+    page.write_text(json.dumps(package | {"dist-tags": {"latest": version["version"]}}))
+
+
+def spoil_npm(name, version):
+    """The file is another one than the registry says."""
+    file = REGISTRY / "-" / f"{name.rpartition('/')[2]}-{version}.tgz"
+    packages.make_npm(file, name, version, {"bin/main.js": "#!/bin/sh\n"}, bin={"source-node": "bin/main.js"})
+
+
+def serve_npm():
+    suite.out("systemctl", "reset-failed", "npm-registry.service", check=False)
+    suite.out("systemd-run", "--quiet", "--unit=npm-registry", f"--working-directory={REGISTRY}", "--",
+              "python3", "-m", "http.server", "--bind", "127.0.0.1", "8097")
+    suite.until(lambda: suite.code("curl", "-sf", f"{NPM_URL}tiny-words") == 0, "the registry")
 
 
 def configure(*lines):

@@ -19,7 +19,8 @@ import time
 import pytest
 
 from conftest import TIMEOUT, program
-from packages import make_wheel
+from packages import make_sdist, make_wheel
+
 
 @pytest.fixture
 def index(workspace, tmp_path):
@@ -31,6 +32,21 @@ def index(workspace, tmp_path):
     make_wheel(wheels, "no-connector", "1.0", ["one", "two"])
     return {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels), "UV_OFFLINE": "1", "UV_NO_INDEX": "1",
             "UV_FIND_LINKS": str(wheels), "PATH": "/usr/local/bin:/usr/bin:/bin"}
+
+
+@pytest.fixture(scope="session")
+def uv(tmp_path_factory):
+    """The directory of uv: the machine's, else one from PyPI in an environment of its own. The rest of these tests needs no network."""
+    there = shutil.which("uv")
+    if there:
+        return os.path.dirname(there)
+    venv = tmp_path_factory.mktemp("uv")
+    subprocess.run(["/usr/bin/python3", "-m", "venv", venv], check=True)
+    got = subprocess.run([venv / "bin/python", "-m", "pip", "install", "-q", "--retries", "1", "uv"], capture_output=True,
+                         timeout=TIMEOUT, check=False)
+    if got.returncode != 0:
+        pytest.skip("PyPI is out of reach: " + got.stderr.decode(errors="replace").strip().rpartition("\n")[2])
+    return str(venv / "bin")
 
 
 def installations(tmp_path):
@@ -66,11 +82,27 @@ def test_a_python_package_is_installed_by_pip_and_removed(gantry, put, tmp_path,
     check_life(gantry, put, tmp_path, index)
 
 
-def test_a_python_package_is_installed_by_uv_and_removed(gantry, put, tmp_path, index):
-    uv = shutil.which("uv")
-    if not uv:
-        pytest.skip("uv is not on PATH")
-    check_life(gantry, put, tmp_path, dict(index, PATH=f"{os.path.dirname(uv)}:{index['PATH']}"))
+def marker(tmp_path, place):
+    return json.loads((tmp_path / "data/gantry/connectors" / place / "gantry-installed.json").read_text())
+
+
+def test_a_python_package_is_installed_by_uv_and_removed(gantry, put, tmp_path, index, uv):
+    check_life(gantry, put, tmp_path, dict(index, PATH=f"{uv}:{index['PATH']}"))
+
+
+@pytest.mark.parametrize("tool", ["pip", "uv"])
+def test_what_exists_as_source_only_is_built_and_told(gantry, tmp_path, index, request, tool):
+    wheels = tmp_path / "wheels"
+    make_wheel(wheels, "airbyte-source-needy", "1.0", ["source-needy"], ["only-source==3.1"])
+    make_sdist(wheels, "only-source", "3.1", [], "def setup(files):\n    pass\n")
+    path = f"{request.getfixturevalue('uv')}:{index['PATH']}" if tool == "uv" else index["PATH"]
+    result = gantry("connector", "install", "pypi:airbyte-source-needy==1.0", env=dict(index, PATH=path))
+    assert result.code == 0 and b"building what exists as source only" in result.stderr, result
+    found = marker(tmp_path, "pypi/airbyte-source-needy/1.0")
+    assert (found["installer"], found["built_from_source"]) == (tool, True), found
+    result = gantry("connector", "install", "pypi:airbyte-source-tiny==1.2.0", env=dict(index, PATH=path))
+    assert result.code == 0 and b"source only" not in result.stderr, result
+    assert "built_from_source" not in marker(tmp_path, "pypi/airbyte-source-tiny/1.2.0")
 
 
 def test_a_package_that_is_no_connector_leaves_nothing(gantry, tmp_path, index):
@@ -221,17 +253,11 @@ def test_an_npm_package_is_installed_without_running_its_scripts(gantry, put, wo
 
 
 @pytest.mark.sandbox
-def test_a_real_connector_from_pypi_lands_in_sqlite(gantry, put, workspace, tmp_path):
-    """The one look at the outside in this tier; the compat tier has the rest. uv comes from PyPI too, since pip needs
-    minutes for what it does in seconds."""
-    venv = tmp_path / "uv"
-    subprocess.run(["/usr/bin/python3", "-m", "venv", venv], check=True)
-    got = subprocess.run([venv / "bin/python", "-m", "pip", "install", "-q", "--retries", "1", "uv"], capture_output=True,
-                         timeout=TIMEOUT, check=False)
-    if got.returncode != 0:
-        pytest.skip("PyPI is out of reach: " + got.stderr.decode(errors="replace").strip().rpartition("\n")[2])
+def test_a_real_connector_from_pypi_lands_in_sqlite(gantry, put, workspace, tmp_path, uv):
+    """The one look at the outside in this tier; the compat tier has the rest. By uv, since pip needs minutes for what that
+    does in seconds."""
     reference = "pypi:airbyte-source-hardcoded-records==0.0.48"
-    result = gantry("connector", "install", reference, env={"PATH": f"{venv}/bin:{os.environ['PATH']}"})
+    result = gantry("connector", "install", reference, env={"PATH": f"{uv}:{os.environ['PATH']}"})
     assert result.code == 0, result
     synced = gantry("sync", "airbyte-source-hardcoded-records?count=5", "sqlite:out.db", "--json")
     assert synced.code == 0, synced
