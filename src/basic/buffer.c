@@ -1,5 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* The bytes are data[start … start+len), with what was consumed before them and room behind. Consuming
+ * moves `start` and nothing else. The bytes are only moved when that is paid for: to the front when more
+ * has been consumed than is left, or into a block of twice the size. So a byte is copied a bounded number
+ * of times on its way, however small the pieces. Growing is by malloc() and a copy, not realloc(), which
+ * would carry along what was consumed.
+ *
+ * Pointers into a buffer are good until the next append, reserve or consume. What is behind the last byte
+ * isn't a NUL unless buffer_string() put it there. */
+
 #include <stdio.h>
 
 #include "basic/buffer.h"

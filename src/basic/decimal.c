@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* A number stays where it is: a Decimal is a view of its text with signs, zeros at both ends and the
+ * point worked out. Value = digits × 10^exponent, where the first and the last digit aren't zero; zero
+ * has no digits. That form is unique, so equal numbers compare and hash as equal whatever they were
+ * written as, and no digit of 1e400 is ever made. Exponents are bounded far below the overflow of the
+ * sums that are made with them. Everything is linear in the text; a multiple is found by arithmetic
+ * modulo the divisor, which has at most 18 digits. */
+
 #include "basic/decimal.h"
 
 #define EXPONENT_MAX (INT64_C(1) << 61)

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* An Error is a sentence that grows to the left: who knows what failed writes it, each caller may put
+ * before it what it was about. The code is the return value, and the sentence goes with it; where no
+ * place for it is given nothing is formatted. Out of memory is told as -ENOMEM instead of the error, and
+ * error_message() then has the errno's own words. */
+
 #include <stdio.h>
 
 #include "basic/error.h"

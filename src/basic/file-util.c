@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* write_file_atomic() writes beside the file, syncs, renames over it and syncs the directory: after a
+ * crash there is the old content or the new one, and after its return the new one for sure. remove_tree()
+ * follows no link, holds a descriptor for each level, and asks what a name is by trying to remove it:
+ * there is no moment between asking and doing. */
+
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* Entries in an array in the order of their insertion, beside a table of open addressing that holds
+ * indexes into it. The table is at most half full, so a probe ends soon; it is rebuilt when it grows.
+ * Removing moves the entries behind the removed one and rebuilds the table: linear, and rare here.
+ * Walking is by index and needs no state; adding while walking is seen, removing shifts. */
+
 #include <sys/random.h>
 
 #include "basic/hashmap.h"

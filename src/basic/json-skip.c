@@ -1,5 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* The vector version takes blocks of 64 bytes as sets of positions, one bit a byte, and works on the
+ * sets: which quotes are escaped, which bytes lie between quotes (a product without carries gives the
+ * parity of all quotes before), which brackets remain. Only where the depth may come to its end or its
+ * limit are brackets taken one by one. In front of that runs a pass that asks less, skip_plain(): while
+ * no bracket and no backslash is in a block, quotes are only counted.
+ *
+ * The portable version defines the answer; tests compare the two on the same bytes. Which one runs is
+ * settled at the first call.
+ *
+ * What lies outside of [p, end) is never read, as the text may end with its page: the last part of a
+ * block is read together with the bytes before it. */
+
 #if defined(__x86_64__) && defined(__GNUC__)
 #  include <immintrin.h>
 #  define HAVE_VECTOR 1

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* Times and spans in the forms that people write and systemd's files have; "m" are minutes and "M" is a
+ * month. Dates are proleptic Gregorian and UTC or with an offset, without a zone's name: what a zone
+ * means is the business of shared/quartz-cron.c alone. A sum that doesn't fit is an error, not a wrapped
+ * number. */
+
 #include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* utf8_sequence() is the one place that says what UTF-8 is: no overlong forms, no surrogates, nothing
+ * beyond U+10FFFF. Printable means harmless on a terminal: control characters and those that turn the
+ * direction of text are shown as escapes, since a connector's name could else write over the line that
+ * warns of it. */
+
 #include "basic/utf8.h"
 
 size_t utf8_sequence(const char *s, const char *end) {

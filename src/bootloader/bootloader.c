@@ -1,7 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* gantry-bootloader(8): makes the database what the daemons of this version need, before any of them
- * opens it. Doing it again changes nothing. */
+ * opens it. Doing it again changes nothing.
+ *
+ * Order: the key is loaded before anything is touched, for a first start without one would make an
+ * application whose secret nobody can show. Then the lock, the schema step by step, the platform's first
+ * objects, the definitions that this version brings; each of the last three is its own transaction and is
+ * found done when it is run again. So an upgrade that is cut off at any point is finished by the next
+ * start.
+ *
+ * Every unit that opens the database waits for this one, which systemd tries until it succeeds; the exit
+ * code says whether a later try may help (75) or a person has to do something first (78). One thing only
+ * warns: secrets that this machine's key doesn't open, after a restore elsewhere. */
 
 #include <getopt.h>
 #include <stdio.h>

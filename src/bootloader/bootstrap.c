@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* What every deployment has once: an id, a workspace, an application with a secret, a dataplane. Each is
+ * looked for before it is made, all in one transaction, so there is never half of it.
+ *
+ * Deleting is respected: a workspace that was deleted isn't made again. Of applications there is at least
+ * one after each start, since without it nobody comes in by the API. */
+
 #include "basic/uuid.h"
 #include "bootloader/bootstrap.h"
 #include "db/application-store.h"

@@ -1,5 +1,22 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* curl's multi interface, hung into our loop: curl says which sockets it wants watched and when it wants
+ * to be called (socket_wanted(), timer_wanted()), and collect() takes what is done. Handlers run from the
+ * loop, never from inside of api_client_call().
+ *
+ * A request lives until its handler has run, tries and pauses included. Between two tries it isn't in
+ * curl's hands and only its timer is; the answer of a failed try is dropped. What may be tried again is
+ * decided on what can have happened: a connection that was refused has done nothing, so any call is
+ * repeated; where an answer got lost, or the server was in trouble, only one that is idempotent. A
+ * deadline bounds the whole, not each try.
+ *
+ * The handler may cancel other requests, start new ones and cancel its own, which is then a no-op
+ * (`done`). Cancelling from outside drops the userdata and calls no handler; freeing the client cancels
+ * all.
+ *
+ * Nothing leaves the machine: the only address is a socket's path, no proxy of the environment is used,
+ * and no protocol but HTTP. */
+
 #include <curl/curl.h>
 #include <stdio.h>
 #include <sys/time.h>

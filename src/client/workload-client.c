@@ -1,5 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* Each call builds its JSON and sends it; the answer's status becomes an errno by one table
+ * (api_reply_errno()), with 410 for a lease that is lost. What differs between the calls is how much
+ * patience they deserve. The end of a workload is waited for through an upgrade of the daemon, since
+ * whatever was done is lost without it. A heartbeat has one try, for the next one is due before a second
+ * could matter. A poll is never repeated by itself: it hides what it hands out, and a lost answer comes
+ * back by that.
+ *
+ * A state waits for its answer before the worker goes on, and the numbers go before it: whoever sees the
+ * state finds numbers that include it. */
+
 #include <curl/curl.h>
 #include <inttypes.h>
 #include <stdio.h>

@@ -2,7 +2,8 @@
 #pragma once
 
 /* The workload API's calls (docs/INTERFACES.md), typed. One client speaks with one token: the launcher's,
- * or that of the workload which a worker runs. All calls but the poll may be repeated, and are. */
+ * or that of the workload which a worker runs. All calls
+ * but the poll may be repeated, and are; not heartbeats and statistics, of which the next one is due soon. */
 
 #include "client/api-client.h"
 

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* Duties write beside daemons that serve people. So a batch is bounded by time, not by rows, and behind
+ * it the duty sleeps for as long as it has held the write lock: others get half of the time. Checkpoints
+ * are taken out of the commits and done between batches, since they cost more than a batch and the log
+ * would grow without them. */
+
 #include <unistd.h>
 
 #include "cron/cron.h"

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* A backup is written under another name, opened, checked and only then named as one: what has the name
+ * is sound. The old ones are removed at the very end, so a disk that is full or a copy that is damaged
+ * costs no backup. Names sort by time, UTC to the second, which is all that BackupsKeep= needs. */
+
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>

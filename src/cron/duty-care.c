@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* Pages that were freed stay in the file and are used again; giving back a few percent would only be
+ * followed by asking for them. So there is a threshold, a share of the file, and nothing happens below
+ * it. */
+
 #include <inttypes.h>
 
 #include "basic/log.h"

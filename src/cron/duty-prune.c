@@ -1,5 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* Logs come last, since they go by what rows are left. Candidates are listed without a lock, in pages
+ * behind a cursor (by age and id, so that rows which may not go are passed once and not asked for again),
+ * and each deletion asks once more whether its row may go. Killed at any moment, it has done a part, and
+ * the next run begins at the oldest again.
+ *
+ * A job is never deleted for its age alone: the newest of a connection, its last success and the ones
+ * that its streams' newest statistics are of stay (sql/queries/retention.sql). */
+
 #include <inttypes.h>
 
 #include "basic/buffer.h"

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* A rotation ends when nothing is sealed under the old key. The values are opened and sealed again row by
+ * row, each update naming the blob that was read: one that a daemon has replaced meanwhile is newer and
+ * sealed under the present key already. It may be killed and run again; the old key can be removed when
+ * it has said success. A value that neither key opens is counted and left as it is. */
+
 #include <inttypes.h>
 
 #include "basic/log.h"

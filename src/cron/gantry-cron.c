@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* gantry-cron(8): does one of the suite's regular duties and ends. Systemd's timers call it
- * (gantry-cron@.service), or a person does. */
+ * (gantry-cron@.service), or a person does.
+ *
+ * One duty at a time, by a lock beside the database; another one waits for it. Each can be killed at any
+ * moment and does the rest when it is run again. The exit code says whether another hour may mend it (75)
+ * or a person must (78). */
 
 #include <fcntl.h>
 #include <getopt.h>

@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* Directories without a row, those whose owner ended too long ago, and then the oldest until the rest
+ * fits. Sizes are what files take on the disk, for that is what runs out. Only what has ended may go for
+ * want of room: a running attempt's log is written to.
+ *
+ * A directory that can't be removed is told and passed over, and the duty fails at its end: one file with
+ * a wrong owner must not stop all others from going. */
+
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdlib.h>

@@ -2,7 +2,16 @@
 
 /* gantry-fence UNIT: what a connector's unit with a network runs first, as root and in the unit's control
  * group. It ends well only when the filter holds and somebody answers for names: a unit whose fence fails
- * does not start. */
+ * does not start.
+ *
+ * The order is the point. The filter is attached first, with an empty table that allows nothing: whatever
+ * goes wrong afterwards, the unit is closed off rather than open. Then come the addresses that need no
+ * name; this machine's own are those of this moment, later ones are judged by the resolver when a name
+ * leads there. Last the resolver, which gets the table and the control group as open descriptors: it can
+ * add what it answers without a right of its own, and it sees by the group when the unit has ended.
+ *
+ * Programs and tables in the kernel live by their references: the attachment keeps the filter as long as
+ * the control group exists, after this program has gone. Nothing has to be undone. */
 
 #include <ifaddrs.h>
 #include <stdio.h>

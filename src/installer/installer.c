@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* gantry-installer: connectors for the suite. `install` runs in a sandbox, as a connector does, and says how
- * it went in the connectors' words; the other verbs run as root, as gantry-launcher's children, and have
- * nothing of a network. */
+/* gantry-installer: connectors for the suite. `install` runs in a sandbox, as a connector does, and says
+ * how it went in the connectors' words; the other verbs run as root, as gantry-launcher's children, and
+ * have nothing of a network.
+ *
+ * The verbs have two sides. "install" runs in a sandbox, with the network and without rights, and writes
+ * into a staging place; the others run as root and never run anything of the package. What passes from
+ * one to the other is that directory, and it is believed as little as any stranger's (publish.c). */
 
 #include <stdio.h>
 #include <sys/stat.h>

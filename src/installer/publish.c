@@ -1,5 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* The order makes each check count. Ownership is taken first: the files may be changed by whoever still
+ * holds one of them open for writing, but the process that made them is gone by then, and nobody else
+ * may. Only what is root's is judged, and what was judged is what is moved. Hashes are written over the
+ * files as they lie there, synced with all of them, and then one rename makes the version appear: whoever
+ * looks sees all of it or nothing, also after a power cut.
+ *
+ * A version that is there stays: it may be running, and the same reference means the same files. What a
+ * crash has left in its place has no marker and is removed. */
+
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>

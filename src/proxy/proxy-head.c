@@ -1,5 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* A head is taken apart by the same rules that the server's guard has (http-head.c, which has judged it
+ * before), and written anew from what was understood. So both ends mean the same by it: nothing that this
+ * side has skipped can be read by the other. The framing is ours (a length, Connection: close),
+ * hop-by-hop headers end here, also those that the client's Connection header names, and what a client
+ * says of addresses and proxies is replaced.
+ *
+ * Two checks keep strange pages away from a browser that can reach this port. The Host must be one that
+ * we have, or a name that its owner lets point to 127.0.0.1 would read the API (DNS rebinding). The
+ * Origin of what changes something must be, too, or any page could send a form. Loopback names are always
+ * among ours. */
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <strings.h>

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* Connections are taken while there is room for them, and wait in the kernel's queue else: the listening
+ * socket is switched off at the limit and on by whichever connection ends. Nothing is refused for want of
+ * room, since a browser would show that as an error of the page. */
+
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdio.h>

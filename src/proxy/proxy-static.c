@@ -1,5 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* Files are opened segment by segment without following links, below a directory that was opened once, so
+ * no name leads out of it. A path that names no file is a page of the UI, which draws it itself: it gets
+ * index.html. Only a name with an ending that we know is said to be missing.
+ *
+ * The whole file is in memory before the head is written; PROXY_STATIC_MAX bounds that. Scripts and
+ * styles have the hash of their content in their names and may be kept for ever, everything else is asked
+ * for each time. The policy in the head allows what the UI's own origin serves and nothing else: no
+ * inline script, no frame around it. */
+
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>

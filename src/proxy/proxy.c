@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* gantry-proxy: what a browser or an API client talks to. */
+/* gantry-proxy: what a browser or an API client talks to.
+ *
+ * It is the one program of the suite with a port, and has nothing worth stealing: no key, no database, no
+ * right on the bus. Credentials pass through it to the server's socket, and the server alone judges them.
+ * It ends when it has been idle; systemd holds the port meanwhile. */
 
 #include <arpa/inet.h>
 #include <fcntl.h>

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* getaddrinfo() waits and can't be cancelled, hence a thread for each question, detached. Nothing is
+ * shared but the Lookup, which has one owner at a time: the loop, the thread from its start, the loop
+ * again when the pointer arrives through a pipe. A thread touches the Lookup no more after it has
+ * written. How many there may be is for resolver-zones.c to bound. */
+
 #include <netdb.h>
 #include <pthread.h>
 #include <string.h>

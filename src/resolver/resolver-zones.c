@@ -1,5 +1,21 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* A zone is a socket on a loopback address of its own, port 53, which its unit's filter lets through and
+ * no other unit's does. So who asks is known by the socket, and no packet has to be believed.
+ *
+ * A question is judged by its name, looked up, and the addresses are judged in turn: a name that is
+ * allowed may lead to this machine or to a cloud's metadata service, and such answers are withheld (DNS
+ * rebinding). What remains goes into the filter before it goes to the client, else a fast client would be
+ * refused once. Addresses that were allowed stay so until the unit ends: connections are long, names
+ * move, and the table is bounded.
+ *
+ * Answers are for A and AAAA only, from the host's own resolver. A question that comes too fast gets
+ * none: clients ask again. Lookups name their zone by a number that is never used twice, as the zone may
+ * be gone when they come back.
+ *
+ * A zone has no end of its own. Its control group vanishes with the unit, and a sweep every few seconds
+ * asks for that; the resolver itself leaves when no zone is left. */
+
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>

@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* gantry-resolver: answers the DNS questions of connectors that have a network, and allows in their filters
- * what it answers. It has no privilege; fences (root) bring it what it works with. */
+/* gantry-resolver: answers the DNS questions of connectors that have a network, and allows in their
+ * filters what it answers. It has no privilege; fences (root) bring it what it works with.
+ *
+ * Fences are served one after the other and waited for: root's programs that send one packet at once,
+ * bounded by a few seconds of patience. The descriptors in a packet are ours from recvmsg() on, and
+ * closed on every way that doesn't end in a zone. Zones live in memory alone, so it doesn't leave while
+ * there is one. */
 
 #include <sys/socket.h>
 #include <unistd.h>

@@ -1,5 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* Tokens prove what this installation has said, to itself. The header is compared as text before anything
+ * is decoded, so "alg" is never a choice of the sender; the signature is compared in constant time, and
+ * claims are parsed only when it is right.
+ *
+ * The signing key is derived from the sealing key by a hash with a context: there is one key to keep, and
+ * tokens tell nothing about it. While a key is rotated, tokens under the old one are good only for
+ * runners: they are bound to a lease that is looked up, and a sync of hours must not break. */
+
 #include <inttypes.h>
 #include <sodium.h>
 

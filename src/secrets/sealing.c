@@ -1,5 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* What lies in the database is opened by the key and its place together. The place (table, row, owner)
+ * goes into the tag, so that a blob copied to another row, by whoever can write the file but has no key,
+ * is damage and not another one's password.
+ *
+ * Nonces are random and long enough for that (24 bytes). The id in front of a blob names its key: during
+ * a rotation both are loaded, the new one seals, either opens, and sealing_is_old() finds what
+ * gantry-cron seals anew. A key that isn't there is told apart from damage, as the first is mended by
+ * bringing the key. */
+
 #include <sodium.h>
 #include <stdio.h>
 

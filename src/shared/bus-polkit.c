@@ -1,5 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* One query for each message and action that waits for polkit. The handler of the message runs twice: the
+ * first run asks and returns without a reply, the answer puts the same message into the bus's queue again,
+ * the second run finds the query answered and removes it. Where no handler comes for the answer any more,
+ * a deferred source of idle priority removes the query: by then the message has been dispatched.
+ *
+ * Who may not be there: polkit. Then root is trusted, asked for at that moment by the bus, and nobody
+ * else. Users can have only so many queries at work, since each keeps a message and an interactive one
+ * may wait for minutes; one that has waited too long is called off, so that the agent doesn't go on
+ * asking. */
+
 #include <inttypes.h>
 #include <stdio.h>
 

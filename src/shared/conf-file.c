@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* One map from section and key to a text; whoever comes later wins, so the main file, then the drop-ins
+ * in the order of their names. A missing file is an empty one: everything has a default. A line that is
+ * neither section nor assignment is an error with its number, since a typing mistake in a limit must not
+ * pass for the default. */
+
 #include <dirent.h>
 #include <stdio.h>
 

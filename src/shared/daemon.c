@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* The idle exit must not lose a call. Once the name is given back, the bus keeps further messages for the
- * next instance; what was sent to us before has arrived by then and is answered before we leave. */
+ * next instance; what was sent to us before has arrived by then and is answered before we leave.
+ *
+ * Start: signals are blocked before the loop has sources for them, the bus is connected but the name is
+ * only taken by daemon_run(), when the daemon's objects are there: no call can come before. READY=1
+ * follows the name. If the bus goes, the daemon ends with an error, as nobody could start another one
+ * while systemd believes this one active. */
 
 #include <signal.h>
 #include <stdio.h>

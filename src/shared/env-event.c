@@ -7,7 +7,10 @@
  *
  * A handler may free the source that it was called for, or the object around it. So a source that is
  * freed while its handler runs is only marked, and goes when the handler returns; every call of a handler
- * is wrapped for that (source_leave()). */
+ * is wrapped for that (source_leave()).
+ *
+ * Priorities: signals first, children last, so that what a child has written is read before its end is
+ * told. A handler that returns an error ends the loop; nothing is switched off silently. */
 
 #include <fcntl.h>
 #include <signal.h>

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* An entry with fields goes to the journal's socket, and only where standard error is the journal as
+ * well: else a program run by hand, or by a test, would speak to the journal behind the back of whoever
+ * reads its output. If the journal can't be reached the text still goes to standard error. */
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <sys/stat.h>

@@ -6,7 +6,11 @@
  * what is written out again is what came in.
  *
  * A null value is a NULL pointer, as json-c has it. So "absent" and "null" look alike to the getters
- * below, which is also what the protocol wants. */
+ * below, which is also what the protocol wants.
+ *
+ * Depth is bounded by the validator (JSON_DEPTH_MAX), and all that recurses here, comparing and copying
+ * included, relies on it. Of two members with one name the last counts. A NUL in a string is kept, in a
+ * key it is replaced, and where a string is read as a name it is refused. */
 
 #include "basic/decimal.h"
 #include "basic/file-util.h"

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* A memfd can be read by whoever has it, at their own pace, and passed on without a copy; the seals make
+ * it a value: neither the sender nor anybody else can change it after it was looked at. The reader asks
+ * for all of them, and reads by position, for the offset is shared with the sender. */
+
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>

@@ -1,5 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* A field is a set of values, one flag each, so that lists, ranges and steps all end as the same; what
+ * depends on the month ("L", "15W", "6#3") is kept as a rule beside them and asked for each day. Exactly
+ * one of the two day fields is '?', as Quartz wants.
+ *
+ * The next time is found by counting up from the moment after: years, months and days that don't match
+ * are passed as a whole, so the worst case is some ten thousand days. An expression that matches no day
+ * until 2099 is refused when it is parsed, and the search ends for all others.
+ *
+ * Fields are local time. Where a zone puts its clock back, an hour comes twice and its times count once;
+ * mktime() moves a time that the clock skips. The zone is entered by the environment, since libc has no
+ * other way, and left again before anything else runs. */
+
 #include <stdio.h>
 #include <strings.h>
 #include <time.h>

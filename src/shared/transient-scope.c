@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* One call and its job. The call only queues the job that moves the process; before the job is done, what the
- * process starts would still be born in the old group, outside of the limits. So its end is waited for. */
+/* One call and its job. The call only queues the job that moves the process; before the job is done, what
+ * the process starts would still be born in the old group, outside of the limits. So its end is waited
+ * for.
+ *
+ * The wait runs on the bus by itself, without a loop: a program that starts children hasn't begun with
+ * them yet. It takes a few seconds at most, and a failure is the caller's to judge: limits are better
+ * than none, and none better than no sync. */
 
 #include <stdio.h>
 #include <systemd/sd-bus.h>
