@@ -510,7 +510,7 @@ static int add_text(JsonObject *array, const char *value) {
         return -ENOMEM;
 }
 
-static JsonObject *path_to_json(FieldPath path) {
+JsonObject *field_path_to_json(FieldPath path) {
         _cleanup_json_ JsonObject *array = json_object_new_array();
 
         STRV_FOREACH(key, path)
@@ -525,30 +525,32 @@ static int set_path(JsonObject *o, const char *key, FieldPath path) {
 
         if (!path && was_empty)
                 return 0;
-        array = path_to_json(path);
+        array = field_path_to_json(path);
         return array ? json_add(o, key, array) : -ENOMEM;
 }
 
-static int set_paths(JsonObject *o, const char *key, FieldPath *paths) {
+JsonObject *field_paths_to_json(FieldPath *paths) {
         _cleanup_json_ JsonObject *array = json_object_new_array();
-        JsonObject *old = json_member(o, key);
+
+        for (FieldPath *p = paths; array && p && *p; p++) {
+                JsonObject *path = field_path_to_json(*p);
+
+                if (!path || json_object_array_add(array, path) < 0) {
+                        json_object_put(path);
+                        return NULL;
+                }
+        }
+        return TAKE_PTR(array);
+}
+
+static int set_paths(JsonObject *o, const char *key, FieldPath *paths) {
+        JsonObject *old = json_member(o, key), *array;
         bool was_empty = !json_object_is_type(old, json_type_array) || json_object_array_length(old) == 0;
 
         if (!paths && was_empty)
                 return 0;
-        if (!array)
-                return -ENOMEM;
-        for (FieldPath *p = paths; p && *p; p++) {
-                JsonObject *path = path_to_json(*p);
-
-                if (!path)
-                        return -ENOMEM;
-                if (json_object_array_add(array, path) < 0) {
-                        json_object_put(path);
-                        return -ENOMEM;
-                }
-        }
-        return json_add(o, key, TAKE_PTR(array));
+        array = field_paths_to_json(paths);
+        return array ? json_add(o, key, array) : -ENOMEM;
 }
 
 static int set_supported_modes(JsonObject *o, const AirbyteStream *s) {
@@ -675,6 +677,16 @@ int configured_catalog_to_json(const ConfiguredCatalog *c, JsonObject **ret) {
 
 static bool stream_is(const AirbyteStream *s, const char *namespace, const char *name) {
         return streq(s->name, name) && streq(strempty(s->namespace), strempty(namespace));
+}
+
+int stream_key_make(const char *namespace, const char *name, Buffer *b) {
+        int r;
+
+        buffer_reset(b);
+        r = buffer_append_string(b, strempty(namespace));
+        if (r >= 0)
+                r = buffer_append_char(b, '\0'); /* neither name has one in it */
+        return r >= 0 ? buffer_append_string(b, name) : r;
 }
 
 const AirbyteStream *catalog_find(const Catalog *c, const char *namespace, const char *name) {

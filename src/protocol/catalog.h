@@ -77,6 +77,9 @@ typedef struct ConfiguredCatalog {
 FieldPath *field_paths_free(FieldPath *paths);
 FieldPath *field_paths_copy(FieldPath *paths);
 size_t field_paths_length(FieldPath *paths);
+/* As JSON arrays; nothing is an empty array. NULL when out of memory. */
+JsonObject *field_path_to_json(FieldPath path);
+JsonObject *field_paths_to_json(FieldPath *paths);
 
 void airbyte_stream_done(AirbyteStream *s);
 int airbyte_stream_copy(const AirbyteStream *s, AirbyteStream *ret);
@@ -101,6 +104,9 @@ int configured_catalog_from_file(const char *path, ConfiguredCatalog **ret, Erro
  * don't change it. */
 int catalog_to_json(const Catalog *c, JsonObject **ret);
 int configured_catalog_to_json(const ConfiguredCatalog *c, JsonObject **ret);
+
+/* Both names as one key of a map, into `b`; what was in it goes. */
+int stream_key_make(const char *namespace, const char *name, Buffer *b);
 
 /* NULL when there is no such stream. NULL and "" are the same namespace. */
 const AirbyteStream *catalog_find(const Catalog *c, const char *namespace, const char *name);

@@ -12,7 +12,6 @@
 #include "db/catalog-store.h"
 #include "server/config-view.h"
 #include "server/configuration.h"
-#include "server/field-path.h"
 #include "server/mapper-secrets.h"
 #include "server/organization.h"
 #include "server/out.h"

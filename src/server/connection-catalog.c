@@ -11,7 +11,6 @@
 
 #include "server/body.h"
 #include "server/connection-catalog.h"
-#include "server/field-path.h"
 #include "server/out.h"
 #include "server/workflow-client.h"
 #include "worker/mapper.h"

@@ -4,7 +4,6 @@
 
 #include "server/actor-run.h"
 #include "server/api.h"
-#include "server/field-path.h"
 #include "server/routes-streams.h"
 #include "worker/sync-mode.h"
 

@@ -14,6 +14,7 @@
  * follows it, and the worker relies on that. */
 
 #include "workflow/job-plan.h"
+#include "worker/stream-selection.h"
 #include "worker/sync-catalog.h"
 
 void job_plan_done(JobPlan *p) {
@@ -55,96 +56,10 @@ static void draft_done(Draft *d) {
         free(d->refresh);
 }
 
-static void wish_done(SyncModeWish *w) {
-        strv_free(w->cursor_field);
-        field_paths_free(w->primary_key);
-}
-
-static int read_path(JsonObject *array, const char *what, FieldPath *ret, Error **reterr_error) {
-        _cleanup_strv_ char **path = NULL;
-
-        if (!json_object_is_type(array, json_type_array))
-                return error_set(reterr_error, -EINVAL, "%s is not a list", what);
-        for (size_t i = 0; i < json_object_array_length(array); i++) {
-                JsonObject *part = json_object_array_get_idx(array, i);
-
-                if (!json_object_is_type(part, json_type_string))
-                        return error_set(reterr_error, -EINVAL, "%s is not a list of names", what);
-                if (strv_extend(&path, json_object_get_string(part)) < 0)
-                        return -ENOMEM;
-        }
-        *ret = TAKE_PTR(path);
-        return 0;
-}
-
-static int read_primary_key(JsonObject *array, FieldPath **ret, Error **reterr_error) {
-        size_t n = json_object_array_length(array);
-        FieldPath *paths;
-        int r = 0;
-
-        if (n == 0)
-                return 0;
-        paths = calloc(n + 1, sizeof(*paths));
-        if (!paths)
-                return -ENOMEM;
-        for (size_t i = 0; r >= 0 && i < n; i++)
-                r = read_path(json_object_array_get_idx(array, i), "primaryKey", paths + i, reterr_error);
-        if (r < 0) {
-                field_paths_free(paths);
-                return r;
-        }
-        *ret = paths;
-        return 0;
-}
-
-static int read_wish(JsonObject *o, SyncModeWish *ret, Error **reterr_error) {
-        JsonObject *cursor = NULL, *key = NULL;
-        const char *mode = NULL;
-        int r;
-
-        ret->mode = _PUBLIC_SYNC_MODE_INVALID;
-        if ((r = json_get_string(o, "syncMode", &mode, "The selection", reterr_error)) < 0 ||
-            (r = json_get_array(o, "cursorField", &cursor, "The selection", reterr_error)) < 0 ||
-            (r = json_get_array(o, "primaryKey", &key, "The selection", reterr_error)) < 0)
-                return r;
-        if (mode) {
-                ret->mode = public_sync_mode_from_string(mode);
-                if (ret->mode < 0)
-                        return error_set(reterr_error, -EINVAL, "'%s' is no sync mode", mode);
-        }
-        r = 0;
-        if (cursor && json_object_array_length(cursor) > 0)
-                r = read_path(cursor, "cursorField", &ret->cursor_field, reterr_error);
-        if (r >= 0 && key)
-                r = read_primary_key(key, &ret->primary_key, reterr_error);
-        return r;
-}
-
-/* Only top-level fields can be selected: the first part of a path. */
-static int read_selected_fields(JsonObject *o, Selection *s, Error **reterr_error) {
-        JsonObject *fields = NULL;
-        int r;
-
-        r = json_get_array(o, "selectedFields", &fields, "The selection", reterr_error);
-        if (r <= 0 || json_object_array_length(fields) == 0)
-                return r;
-        for (size_t i = 0; i < json_object_array_length(fields); i++) {
-                _cleanup_strv_ char **path = NULL;
-
-                r = read_path(json_member(json_object_array_get_idx(fields, i), "fieldPath"), "fieldPath", &path,
-                              reterr_error);
-                if (r >= 0 && path)
-                        r = strv_extend(&s->selected_fields, path[0]);
-                if (r < 0)
-                        return r;
-        }
-        return 0;
-}
-
 static int read_selection(JsonObject *o, Selection *s, Error **reterr_error) {
         int r;
 
-        r = read_selected_fields(o, s, reterr_error);
+        r = stream_selection_fields(o, &s->selected_fields, reterr_error);
         if (r >= 0)
                 r = json_get_array(o, "mappers", &s->mappers_json, "The selection", reterr_error);
         if (r > 0)
@@ -155,12 +70,12 @@ static int read_selection(JsonObject *o, Selection *s, Error **reterr_error) {
 /* `o` NULL: the stream as it is, with the best mode. */
 static int add_stream(Draft *d, const AirbyteStream *stream, const ConnectorSpec *destination, JsonObject *o,
                       Error **reterr_error) {
-        _cleanup_(wish_done) SyncModeWish wish = { .mode = _PUBLIC_SYNC_MODE_INVALID };
+        _cleanup_(sync_mode_wish_done) SyncModeWish wish = { .mode = _PUBLIC_SYNC_MODE_INVALID };
         size_t i = d->catalog->n_streams;
         int r = 0;
 
         if (o)
-                r = read_wish(o, &wish, reterr_error);
+                r = sync_mode_wish_from_json(o, &wish, reterr_error);
         if (r >= 0)
                 r = sync_modes_choose(stream, destination, &wish, d->catalog->streams + i, NULL, reterr_error);
         if (r < 0)
@@ -185,25 +100,13 @@ static int draft_allocate(Draft *d, size_t n) {
                        d->dropped && d->refresh ? 0 : -ENOMEM;
 }
 
-static int stream_of(JsonObject *o, const char **ret_namespace, const char **ret_name, Error **reterr_error) {
-        int r;
-
-        *ret_namespace = *ret_name = NULL;
-        r = json_get_string(o, "name", ret_name, "The stream", reterr_error);
-        if (r == 0)
-                return error_set(reterr_error, -EINVAL, "A stream has no 'name'");
-        if (r < 0)
-                return r;
-        return json_get_string(o, "namespace", ret_namespace, "The stream", reterr_error);
-}
-
 static int add_selected(Draft *d, const Catalog *discovered, const ConnectorSpec *destination, JsonObject *o,
                         Error **reterr_error) {
         const char *namespace, *name;
         const AirbyteStream *stream;
         int r;
 
-        r = stream_of(o, &namespace, &name, reterr_error);
+        r = stream_selection_name(o, &namespace, &name, reterr_error);
         if (r < 0)
                 return r;
         stream = catalog_find(discovered, namespace, name);
@@ -229,7 +132,7 @@ static int select_streams(const JobPlanRequest *q, Draft *d, Error **reterr_erro
         JsonObject *selected = json_member(q->configurations, "streams");
         _cleanup_(connector_spec_freep) ConnectorSpec *destination = NULL;
         _cleanup_catalog_ Catalog *discovered = NULL;
-        bool all = !selected || json_object_array_length(selected) == 0;
+        bool all = stream_selection_is_everything(q->configurations);
         int r;
 
         if (selected && !json_object_is_type(selected, json_type_array))
@@ -262,7 +165,7 @@ static int pick_streams(const JobPlanRequest *q, Draft *d, Error **reterr_error)
                 const ConfiguredStream *s;
                 int r;
 
-                r = stream_of(json_object_array_get_idx(q->streams, k), &namespace, &name, reterr_error);
+                r = stream_selection_name(json_object_array_get_idx(q->streams, k), &namespace, &name, reterr_error);
                 if (r < 0)
                         return r;
                 s = configured_catalog_find(d->catalog, namespace, name);
@@ -441,7 +344,7 @@ int job_plan_complete(JsonObject *generations, JsonObject *stream_stats, JsonObj
                 JsonObject *o = json_object_array_get_idx(stream_stats, i);
                 const char *namespace, *name;
 
-                if (stream_of(o, &namespace, &name, NULL) >= 0 &&
+                if (stream_selection_name(o, &namespace, &name, NULL) >= 0 &&
                     json_object_get_boolean(json_member(o, "complete")))
                         generation_set_complete(g, namespace, name);
         }
