@@ -35,14 +35,21 @@ static int reference_of(const ActorInput *a, char **ret) {
         return definition_exact_reference(a->definition, a->actor ? a->actor->version_pin : NULL, ret);
 }
 
+/* The references of native connectors have no version: theirs is the package's, which the definition has. */
+static const char *version_beside(const ActorInput *a) {
+        return strncmp(a->definition->reference, "native:", STRLEN("native:")) == 0 ? a->definition->docker_image_tag : NULL;
+}
+
 static int make_hash(ActorInput *a) {
         _cleanup_free_ char *text = json_to_string(a->configuration), *reference = NULL;
+        const char *version = version_beside(a);
         _cleanup_buffer_ Buffer b = {};
         int r;
 
         r = reference_of(a, &reference);
         if (r >= 0)
-                r = text ? buffer_appendf(&b, "%s\n%s", reference, text) : -ENOMEM;
+                r = text ? buffer_appendf(&b, "%s%s%s\n%s", reference, version ? " " : "", strempty(version), text)
+                         : -ENOMEM;
         return r >= 0 ? catalog_store_hash(buffer_bytes(&b), b.len, a->hash) : r;
 }
 

@@ -100,8 +100,8 @@ static int draft_allocate(Draft *d, size_t n) {
                        d->dropped && d->refresh ? 0 : -ENOMEM;
 }
 
-static int add_selected(Draft *d, const Catalog *discovered, const ConnectorSpec *destination, JsonObject *o,
-                        Error **reterr_error) {
+static int add_selected(Draft *d, const Catalog *discovered, const Catalog *offered, const ConnectorSpec *destination,
+                        JsonObject *o, Error **reterr_error) {
         const char *namespace, *name;
         const AirbyteStream *stream;
         int r;
@@ -110,7 +110,7 @@ static int add_selected(Draft *d, const Catalog *discovered, const ConnectorSpec
         if (r < 0)
                 return r;
         stream = catalog_find(discovered, namespace, name);
-        if (!stream)
+        if (!stream || (offered && !catalog_find(offered, namespace, name)))
                 return error_set(reterr_error, -ENOENT, "Stream '%s' is no longer offered by the source", name);
         r = add_stream(d, stream, destination, o, reterr_error);
         return r < 0 ? error_prefix(reterr_error, r, "Stream '%s'", name) : 0;
@@ -131,13 +131,16 @@ static int load_destination(const JobPlanRequest *q, ConnectorSpec **ret, Error 
 static int select_streams(const JobPlanRequest *q, Draft *d, Error **reterr_error) {
         JsonObject *selected = json_member(q->configurations, "streams");
         _cleanup_(connector_spec_freep) ConnectorSpec *destination = NULL;
-        _cleanup_catalog_ Catalog *discovered = NULL;
+        _cleanup_catalog_ Catalog *discovered = NULL, *offered = NULL;
         bool all = stream_selection_is_everything(q->configurations);
         int r;
 
         if (selected && !json_object_is_type(selected, json_type_array))
                 return error_set(reterr_error, -EINVAL, "The connection's streams are not a list");
         r = catalog_from_json(q->discovered, &discovered, reterr_error);
+        /* A clear reads nothing. */
+        if (r >= 0 && q->offered && q->kind != JOB_PLAN_CLEAR)
+                r = catalog_from_json(q->offered, &offered, reterr_error);
         if (r < 0)
                 return error_prefix(reterr_error, r, "The source's catalog");
         r = load_destination(q, &destination, reterr_error);
@@ -147,7 +150,7 @@ static int select_streams(const JobPlanRequest *q, Draft *d, Error **reterr_erro
         for (size_t i = 0; r >= 0 && all && i < discovered->n_streams; i++)
                 r = add_stream(d, discovered->streams + i, destination, NULL, reterr_error);
         for (size_t i = 0; r >= 0 && !all && i < json_object_array_length(selected); i++)
-                r = add_selected(d, discovered, destination, json_object_array_get_idx(selected, i),
+                r = add_selected(d, discovered, offered, destination, json_object_array_get_idx(selected, i),
                                  reterr_error);
         if (r >= 0 && d->catalog->n_streams == 0)
                 return error_set(reterr_error, -EINVAL, "There is no stream to move");

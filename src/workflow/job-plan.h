@@ -15,7 +15,8 @@ typedef enum JobPlanKind {
 } JobPlanKind;
 
 typedef struct JobPlanRequest {
-        JsonObject *discovered;     /* AirbyteCatalog */
+        JsonObject *discovered;     /* AirbyteCatalog that the connection goes by */
+        JsonObject *offered;        /* what the source has now: streams that it no longer has can't be moved; NULL: that */
         JsonObject *configurations; /* the public API's: {"streams": […]}; NULL: all streams, best modes */
         JsonObject *destination_spec;         /* ConnectorSpecification; NULL: append and overwrite */
         bool destination_supports_refreshes;

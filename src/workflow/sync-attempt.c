@@ -21,6 +21,7 @@
 #include "workflow/actor-input.h"
 #include "workflow/history-db.h"
 #include "workflow/sync-attempt.h"
+#include "workflow/sync-schema.h"
 #include "workflow/workload-request.h"
 
 static Db *db_of(WorkflowContext *c) {
@@ -66,20 +67,25 @@ static int latest_catalog(Db *db, const ActorInput *source, bool any, CatalogFet
         return catalog_fetch_store_latest(db, source->actor->id, any ? NULL : source->hash, NULL, ret, NULL);
 }
 
-static int discover_is_due(Db *db, const ActorInput *source, bool clear, usec_t now) {
+static int add_bool(JsonObject *o, const char *key, bool value) {
+        return json_add(o, key, json_object_new_boolean(value));
+}
+
+/* A sync whose catalog is known and young pays one query for that, and nothing else. */
+static int add_discover_due(Db *db, const Connection *connection, const ActorInput *source, bool clear, usec_t now,
+                            JsonObject *o) {
         _cleanup_(catalog_fetch_freep) CatalogFetch *f = NULL;
+        bool due;
         int r;
 
         r = latest_catalog(db, source, /* any= */ clear, &f);
-        if (r == -ENOENT)
-                return 1;
-        if (r < 0)
+        if (r < 0 && r != -ENOENT)
                 return r;
-        return !clear && f->created_at + DISCOVER_WINDOW_USEC <= now;
-}
-
-static int add_bool(JsonObject *o, const char *key, bool value) {
-        return json_add(o, key, json_object_new_boolean(value));
+        due = !f || (!clear && f->created_at + DISCOVER_WINDOW_USEC <= now);
+        r = add_bool(o, "discover", due);
+        if (r < 0 || clear || (!due && !sync_schema_is_behind(connection, f)))
+                return r;
+        return add_bool(o, "schema", true);
 }
 
 /* What is due. A clear reads nothing, so its source need not even work. */
@@ -98,10 +104,7 @@ static int add_due(Db *db, const Job *job, const Connection *connection, usec_t 
         r = add_bool(o, "checkSource", !clear && check_is_due(&source));
         if (r >= 0)
                 r = add_bool(o, "checkDestination", check_is_due(&destination));
-        if (r < 0)
-                return r;
-        r = discover_is_due(db, &source, clear, now);
-        return r < 0 ? r : add_bool(o, "discover", r > 0);
+        return r < 0 ? r : add_discover_due(db, connection, &source, clear, now, o);
 }
 
 static int add_ids(JsonObject *o, const Connection *connection, int number) {
@@ -213,7 +216,7 @@ typedef struct PlanSources {
         Job *job;
         Connection *connection;
         ActorInput source, destination;
-        JsonObject *discovered, *configurations, *spec, *config, *generations;
+        JsonObject *discovered, *offered, *configurations, *spec, *config, *generations;
 } PlanSources;
 
 static void plan_sources_done(PlanSources *s) {
@@ -222,26 +225,44 @@ static void plan_sources_done(PlanSources *s) {
         actor_input_done(&s->source);
         actor_input_done(&s->destination);
         json_putp(&s->discovered);
+        json_putp(&s->offered);
         json_putp(&s->configurations);
         json_putp(&s->spec);
         json_putp(&s->config);
         json_putp(&s->generations);
 }
 
-static int load_catalog(Db *db, const ActorInput *source, JsonObject **ret, Error **reterr_error) {
-        _cleanup_(catalog_fetch_freep) CatalogFetch *f = NULL;
+static int load_catalog(Db *db, const char *hash, JsonObject **ret, Error **reterr_error) {
         _cleanup_free_ char *text = NULL;
         size_t n;
         int r;
 
-        r = latest_catalog(db, source, /* any= */ false, &f);
+        r = catalog_store_get(db, hash, &text, &n, reterr_error);
+        return r >= 0 ? json_parse(text, n, ret, reterr_error) : r;
+}
+
+/* A connection goes by the catalog that it was configured from, which its policy has moved on where it was to; one that
+ * has none by the newest. What the source offers now is looked at only where that is something else. */
+static int load_catalogs(Db *db, PlanSources *s, Error **reterr_error) {
+        _cleanup_(catalog_fetch_freep) CatalogFetch *newest = NULL, *base = NULL;
+        const char *id = s->connection->source_catalog_id;
+        int r;
+
+        r = latest_catalog(db, &s->source, /* any= */ false, &newest);
         if (r == -ENOENT)
-                r = latest_catalog(db, source, /* any= */ true, &f);
+                r = latest_catalog(db, &s->source, /* any= */ true, &newest);
         if (r == -ENOENT)
                 return error_set(reterr_error, -ENODATA, "The source has never been discovered");
+        if (r < 0)
+                return r;
+        if (!id || streq(id, newest->id))
+                return load_catalog(db, newest->catalog_hash, &s->discovered, reterr_error);
+        r = catalog_fetch_store_get(db, id, &base, reterr_error);
         if (r >= 0)
-                r = catalog_store_get(db, f->catalog_hash, &text, &n, reterr_error);
-        return r >= 0 ? json_parse(text, n, ret, reterr_error) : r;
+                r = load_catalog(db, base->catalog_hash, &s->discovered, reterr_error);
+        if (r >= 0 && !streq(base->catalog_hash, newest->catalog_hash))
+                r = load_catalog(db, newest->catalog_hash, &s->offered, reterr_error);
+        return r;
 }
 
 /* One transaction, so what it reads fits together. */
@@ -252,7 +273,7 @@ static int plan_sources_load(Db *db, const SyncRun *run, PlanSources *s, Error *
             (r = connection_store_get(db, run->connection_id, &s->connection, reterr_error)) < 0 ||
             (r = actor_input_load(db, s->connection->source_id, &s->source, reterr_error)) < 0 ||
             (r = actor_input_load(db, s->connection->destination_id, &s->destination, reterr_error)) < 0 ||
-            (r = load_catalog(db, &s->source, &s->discovered, reterr_error)) < 0 ||
+            (r = load_catalogs(db, s, reterr_error)) < 0 ||
             (r = parse(s->connection->catalog, &s->configurations, reterr_error)) < 0 ||
             (r = parse(s->destination.definition->spec, &s->spec, reterr_error)) < 0 ||
             (r = parse(s->job->config, &s->config, reterr_error)) < 0 ||
@@ -276,7 +297,7 @@ static JobPlanKind plan_kind(const PlanSources *s) {
 
 static int make_plan(const SyncRun *run, const PlanSources *s, JobPlan *ret, Error **reterr_error) {
         const JobPlanRequest q = {
-                .discovered = s->discovered, .configurations = s->configurations, .destination_spec = s->spec,
+                .discovered = s->discovered, .offered = s->offered, .configurations = s->configurations, .destination_spec = s->spec,
                 .destination_supports_refreshes = s->destination.definition->supports_refreshes,
                 .namespace_definition = namespace_definition_to_string(s->connection->namespace_definition),
                 .namespace_format = s->connection->namespace_format, .prefix = s->connection->prefix,
@@ -286,6 +307,21 @@ static int make_plan(const SyncRun *run, const PlanSources *s, JobPlan *ret, Err
         };
 
         return job_plan_make(&q, ret, reterr_error);
+}
+
+/* States that the plan doesn't drop, of streams that have got new fields. */
+static int plan_backfill(const SyncRun *run, JobPlan *p) {
+        JsonObject *list = json_member(run->schema, "backfill");
+
+        for (size_t i = 0; list && i < json_object_array_length(list); i++) {
+                JsonObject *o = json_object_get(json_object_array_get_idx(list, i));
+
+                if (json_object_array_add(p->drop_states, o) < 0) {
+                        json_object_put(o);
+                        return -ENOMEM;
+                }
+        }
+        return 0;
 }
 
 /* The plan is kept in memory: the workload is asked for in the same run, so in the same transaction. */
@@ -302,6 +338,8 @@ int sync_step_plan(WorkflowContext *c, void *userdata, JsonObject **ret, Error *
         r = plan_sources_load(db_of(c), run, &s, &error);
         if (r >= 0)
                 r = make_plan(run, &s, &run->plan, &error);
+        if (r >= 0)
+                r = plan_backfill(run, &run->plan);
         if (r < 0 && workflow_error_is_transient(r))
                 return error_set(reterr_error, r, "%s", error_message(error, r));
         if (r < 0)

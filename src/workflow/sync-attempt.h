@@ -14,6 +14,7 @@ typedef struct SyncRun {
         const char *connection_id;
         int attempt;         /* as the code counts */
         JsonObject *start;   /* what the attempt's first step recorded */
+        JsonObject *schema;  /* what the schema's step recorded; NULL: there was nothing to compare */
         JsonObject *failure; /* why it can't go on to the workload; NULL: it can */
         JsonObject *result;  /* of the sync workload */
         JobPlan plan;        /* in the run that made it */

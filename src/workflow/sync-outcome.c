@@ -20,6 +20,7 @@
 #include "db/timeline-store.h"
 #include "workflow/retry-rules.h"
 #include "workflow/sync-outcome.h"
+#include "workflow/sync-schema.h"
 #include "workflow/workload-request.h"
 
 typedef struct Outcome {
@@ -159,6 +160,8 @@ static int store_streams(Db *db, const SyncRun *run, const Outcome *o, usec_t no
                         .records_rejected = number(s, "recordsRejected"),
                         .estimated_records = MAX(number(s, "estimatedRecords"), 0),
                         .estimated_bytes = MAX(number(s, "estimatedBytes"), 0),
+                        .was_backfilled = sync_schema_backfills(run->schema, string(s, "namespace"),
+                                                                strempty(string(s, "name"))),
                         .status = stream_status(s, o),
                         .incomplete_cause = stream_status(s, o) == STREAM_COMPLETE ? NULL :
                                             (char *) (o->cancelled ? "CANCELED" : "FAILED"),

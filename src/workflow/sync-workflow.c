@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The script of a job. Each attempt: begin it, check what has changed, discover what is old, plan, move,
- * write down how it went; then again, later, or the end.
+/* The script of a job. Each attempt: begin it, check what has changed, discover what is old, follow the
+ * schema, plan, move, write down how it went; then again, later, or the end.
  *
  * The function is run anew from here for each thing that happens, and must ask for the same commands each
  * time: whatever decides its way is an input, a recorded step or a signal's place in the history. Hence
@@ -16,15 +16,17 @@
 #include <stdio.h>
 
 #include "workflow/sync-outcome.h"
+#include "workflow/sync-schema.h"
 #include "workflow/sync-workflow.h"
 #include "workflow/workload-request.h"
 
 static void sync_run_reset(SyncRun *run) {
         json_putp(&run->start);
+        json_putp(&run->schema);
         json_putp(&run->failure);
         json_putp(&run->result);
         job_plan_done(&run->plan);
-        run->start = run->failure = run->result = NULL;
+        run->start = run->schema = run->failure = run->result = NULL;
         run->cancelled = false;
 }
 
@@ -85,6 +87,20 @@ static int prepare(SyncRun *run, const char *kind, const char *subject, usec_t l
         return run->failure ? 1 : -ENOMEM;
 }
 
+/* Recorded by the first step where it is due: the histories of older versions have no such step. It stands right in front of
+ * the plan, so that the connection's change, a backfill and the workload that carries it out are one transaction. */
+static int follow_schema(SyncRun *run) {
+        int r;
+
+        if (!start_bool(run, "schema"))
+                return 0;
+        r = workflow_step(run->context, "schema", sync_step_schema, run, &run->schema);
+        if (r < 0)
+                return r;
+        run->failure = json_object_get(json_member(run->schema, "failure"));
+        return run->failure ? 1 : 0;
+}
+
 /* 0 = the sync can start, 1 = the attempt ends here. */
 static int prepare_all(SyncRun *run) {
         _cleanup_json_ JsonObject *planned = NULL;
@@ -101,6 +117,8 @@ static int prepare_all(SyncRun *run) {
                             sync_request_discover);
         if (r == 0)
                 r = is_cancelled(run);
+        if (r == 0)
+                r = follow_schema(run);
         if (r != 0)
                 return r;
         r = workflow_step(run->context, "plan", sync_step_plan, run, &planned);
