@@ -50,10 +50,10 @@ typedef struct CatalogDiff {
 void catalog_diff_done(CatalogDiff *d);
 #define _cleanup_catalog_diff_ _cleanup_(catalog_diff_done)
 
-/* From `before` to `after`. Streams that were added or removed are all told, changes of a stream only of those that are
- * in `configured` (NULL: of all, and nothing is breaking): nobody else is concerned. A change breaks a stream when its
- * cursor is gone (incremental), or when it deduplicates and a field of its primary key is gone or the source's own key
- * is no longer the one that is used. */
+/* From `before` to `after`. Streams that were added or removed are all told, changes of a stream only of those
+ * that are in `configured` (NULL: of all, and nothing is breaking): nobody else is concerned. A change breaks a
+ * stream when its cursor is gone (incremental), or when it deduplicates and a field of its primary key is gone or
+ * the source's own key is no longer the one that is used. */
 int catalog_diff_make(const Catalog *before, const Catalog *after, const ConfiguredCatalog *configured,
                       CatalogDiff *ret);
 

@@ -14,7 +14,8 @@ typedef enum SchemaPolicy {
         _SCHEMA_POLICY_MAX,
         _SCHEMA_POLICY_INVALID = -EINVAL,
 } SchemaPolicy;
-SchemaPolicy schema_policy_from_string(const char *s); /* "ignore", "disable", "propagate_columns", "propagate_fully" */
+/* "ignore", "disable", "propagate_columns", "propagate_fully" */
+SchemaPolicy schema_policy_from_string(const char *s);
 
 typedef enum SchemaVerdict {
         SCHEMA_UNCHANGED,  /* nothing that concerns the connection: it goes by the newer catalog from now on */
@@ -45,8 +46,8 @@ typedef struct SchemaChange {
 void schema_change_done(SchemaChange *c);
 #define _cleanup_schema_change_ _cleanup_(schema_change_done)
 
-/* With propagation: fields that are new at the top join a stream's field selection and those that are gone leave it; a
- * stream that is new is taken in its best mode (where there is one), one that is gone leaves the selection unless that
- * would be empty, which means "everything". A connection that moves everything has nothing to decide: SCHEMA_UNCHANGED
- * or SCHEMA_PROPAGATED. -EINVAL where the selection is of another form. */
+/* With propagation: fields that are new at the top join a stream's field selection and those that are gone leave
+ * it; a stream that is new is taken in its best mode (where there is one), one that is gone leaves the selection
+ * unless that would be empty, which means "everything". A connection that moves everything has nothing to decide:
+ * SCHEMA_UNCHANGED or SCHEMA_PROPAGATED. -EINVAL where the selection is of another form. */
 int schema_change_decide(const SchemaChangeRequest *q, SchemaChange *ret, Error **reterr_error);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What a connection stores of the streams that it moves, in the public API's form (`configurations`): {"streams": [{"name",
- * "namespace", "syncMode", "cursorField", "primaryKey", "selectedFields", "mappers"}]}. No streams, or none named: all of
- * the source's, each in its best mode. */
+/* What a connection stores of the streams that it moves, in the public API's form (`configurations`):
+ * {"streams": [{"name", "namespace", "syncMode", "cursorField", "primaryKey", "selectedFields", "mappers"}]}.
+ * Without streams, or with none in the list: all of the source's, each in its best mode. */
 
 #include "worker/sync-mode.h"
 
@@ -20,8 +20,8 @@ int stream_selection_name(JsonObject *o, const char **ret_namespace, const char 
 /* Whether the connection moves whatever there is. */
 bool stream_selection_is_everything(JsonObject *configurations);
 
-/* The entries of streams that `catalog` has, with the mode, cursor and key that they name, or else the source's own;
- * whether both sides can do that is not asked. */
+/* The entries of streams that `catalog` has, with the mode, cursor and key that they name, or else the
+ * source's own; whether both sides can do that is not asked. */
 int stream_selection_configure(JsonObject *configurations, const Catalog *catalog, ConfiguredCatalog **ret,
                                Error **reterr_error);
 

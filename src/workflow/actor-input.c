@@ -37,7 +37,9 @@ static int reference_of(const ActorInput *a, char **ret) {
 
 /* The references of native connectors have no version: theirs is the package's, which the definition has. */
 static const char *version_beside(const ActorInput *a) {
-        return strncmp(a->definition->reference, "native:", STRLEN("native:")) == 0 ? a->definition->docker_image_tag : NULL;
+        bool native = strncmp(a->definition->reference, "native:", STRLEN("native:")) == 0;
+
+        return native ? a->definition->docker_image_tag : NULL;
 }
 
 static int make_hash(ActorInput *a) {

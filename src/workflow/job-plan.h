@@ -16,7 +16,7 @@ typedef enum JobPlanKind {
 
 typedef struct JobPlanRequest {
         JsonObject *discovered;     /* AirbyteCatalog that the connection goes by */
-        JsonObject *offered;        /* what the source has now: streams that it no longer has can't be moved; NULL: that */
+        JsonObject *offered;        /* what the source has now: what is gone can't be moved; NULL: the same */
         JsonObject *configurations; /* the public API's: {"streams": […]}; NULL: all streams, best modes */
         JsonObject *destination_spec;         /* ConnectorSpecification; NULL: append and overwrite */
         bool destination_supports_refreshes;

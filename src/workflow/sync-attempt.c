@@ -297,7 +297,8 @@ static JobPlanKind plan_kind(const PlanSources *s) {
 
 static int make_plan(const SyncRun *run, const PlanSources *s, JobPlan *ret, Error **reterr_error) {
         const JobPlanRequest q = {
-                .discovered = s->discovered, .offered = s->offered, .configurations = s->configurations, .destination_spec = s->spec,
+                .discovered = s->discovered, .offered = s->offered, .configurations = s->configurations,
+                .destination_spec = s->spec,
                 .destination_supports_refreshes = s->destination.definition->supports_refreshes,
                 .namespace_definition = namespace_definition_to_string(s->connection->namespace_definition),
                 .namespace_format = s->connection->namespace_format, .prefix = s->connection->prefix,

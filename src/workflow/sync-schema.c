@@ -224,14 +224,14 @@ static int explain_transform(const StreamTransform *t, char **ret) {
                 path = strv_join(t->fields[i].name, ".");
                 if (!path)
                         return -ENOMEM;
-                return asprintf(ret, "Stream '%s' has lost its field '%s', which is the cursor or part of the primary key "
-                                "here: the connection is turned off until its streams are set anew", t->name, path) < 0
-                        ? -ENOMEM : 1;
+                return asprintf(ret, "Stream '%s' has lost its field '%s', which is the cursor or part of the primary "
+                                "key here: the connection is turned off until its streams are set anew",
+                                t->name, path) < 0 ? -ENOMEM : 1;
         }
         if (!t->key_breaking)
                 return 0;
-        return asprintf(ret, "The source has given stream '%s' another primary key: the connection is turned off until its "
-                        "streams are set anew", t->name) < 0 ? -ENOMEM : 1;
+        return asprintf(ret, "The source has given stream '%s' another primary key: the connection is turned off "
+                        "until its streams are set anew", t->name) < 0 ? -ENOMEM : 1;
 }
 
 /* Why the connection is turned off. */
@@ -248,16 +248,20 @@ static int explain(const SchemaChange *change, char **ret) {
 }
 
 static void note(const SyncRun *run, const Schema *s, const char *why) {
+        const SchemaChange *change = &s->change;
         JobNoteOptions options = { LOG_LEVEL_INFO, MESSAGE_SCHEMA_CHANGED, run->job_id, /* attempt= */ -1,
                                    run->connection_id, NULL, NULL };
 
         if (why) {
                 options.level = LOG_LEVEL_WARNING;
                 options.message_id = MESSAGE_CONNECTION_DISABLED;
-                job_journal_note(&run->world->journal, &options, "Connection '%s' is turned off: %s", s->connection->name, why);
-        } else if (s->change.diff.n_transforms > 0)
-                job_journal_note(&run->world->journal, &options, "The source of connection '%s' has another schema, %zu changes: %s",
-                                 s->connection->name, s->change.diff.n_transforms, schema_verdict_to_string(s->change.verdict));
+                job_journal_note(&run->world->journal, &options, "Connection '%s' is turned off: %s",
+                                 s->connection->name, why);
+        } else if (change->diff.n_transforms > 0)
+                job_journal_note(&run->world->journal, &options,
+                                 "The source of connection '%s' has another schema, %zu changes: %s",
+                                 s->connection->name, change->diff.n_transforms,
+                                 schema_verdict_to_string(change->verdict));
 }
 
 /* --- the step --- */

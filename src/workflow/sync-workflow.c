@@ -87,8 +87,8 @@ static int prepare(SyncRun *run, const char *kind, const char *subject, usec_t l
         return run->failure ? 1 : -ENOMEM;
 }
 
-/* Recorded by the first step where it is due: the histories of older versions have no such step. It stands right in front of
- * the plan, so that the connection's change, a backfill and the workload that carries it out are one transaction. */
+/* Recorded by the first step where it is due: the histories of older versions have no such step. It stands right in
+ * front of the plan: the connection's change, a backfill and the workload that carries it out are one transaction. */
 static int follow_schema(SyncRun *run) {
         int r;
 
