@@ -1,5 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* The order of the decisions is the whole of it: nothing has changed; the connection takes everything anyway; the
+ * change breaks what is configured; and only then what the connection wants. A breaking change is never propagated,
+ * not even the part of it that would do no harm: somebody has to look at it as one.
+ *
+ * What is propagated is a new selection. Schemas are not part of it: the plan takes them from the catalog that the
+ * connection goes by, so that "columns are propagated" means no more than to go by the newer one. Only a stream's
+ * list of fields, and the list of streams itself, have to follow. */
+
 #include "basic/hashmap.h"
 #include "basic/string-table.h"
 #include "worker/schema-policy.h"

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* The server has checked an entry against the catalog of its day before it stored it. Here it is read again, maybe
+ * years later and against another catalog: what isn't there any more is passed over, what was left out is the
+ * source's own, and whether the whole can still be done is the plan's question. */
+
 #include "worker/stream-selection.h"
 
 void sync_mode_wish_done(SyncModeWish *w) {

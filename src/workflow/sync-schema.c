@@ -1,5 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* A connection goes by one discovered catalog, source_catalog_id, whatever newer ones there are: its own
+ * discovers, those of other connections of the same source, and those that somebody has asked for. This
+ * step moves it on, or doesn't, or turns the connection off. It looks at one connection only: each of a
+ * source's others decides at its own next sync, with the same catalog.
+ *
+ * Most of the time nothing differs: two fetches with the same hash are the same catalog, and then neither
+ * is read. The new id is taken all the same, so that the next sync sees at once that there is nothing to
+ * do. Where a change is ignored, the ids stay apart and each sync compares again; that is the price of
+ * noticing that it has become a breaking one.
+ *
+ * The step's value is all that later steps know of it: what is to be read anew (a backfill) and why the
+ * attempt ends. */
+
 #include <inttypes.h>
 #include <stdio.h>
 
