@@ -82,7 +82,9 @@ int config_view_actor(Call *c, const Actor *a, JsonObject **ret) {
         out_value(&out, "connectionConfiguration", configuration);
         out_string(&out, "name", a->name);
         out_string(&out, is_source ? "sourceName" : "destinationName", d->name);
-        out_bool(&out, "isVersionOverrideApplied", a->version_pin);
+        /* It keeps another version than its definition has: there is one to upgrade to. */
+        out_bool(&out, "isVersionOverrideApplied",
+                 a->version_pin && !streq_ptr(a->version_pin, d->docker_image_tag));
         out_string(&out, "supportState", "supported");
         out_string(&out, "status", "active");
         out_seconds(&out, "createdAt", a->created_at);

@@ -141,7 +141,7 @@ static int get_definition(Call *c, HttpRequest *q, JsonObject **ret) {
 
 /* As far as the workspace sees it: all that came along, and its own. */
 static int get_for_workspace(Call *c, HttpRequest *q, JsonObject **ret) {
-        const char *id, *workspace_id;
+        const char *id, *workspace_id = NULL;
         Definition *d = NULL;
         int r = need_definition_id(c, q, &id);
 

@@ -138,10 +138,13 @@ def test_T79_a_new_tag_is_for_new_ones_and_for_who_upgrades(suite, kind):
     made, key, actor_key = create(suite, kind), f"{kind}DefinitionId", f"{kind}Id"
     new = suite.new_source if kind == "source" else suite.new_destination
 
+    def behind(actor):
+        return call(suite, f"{kind}s/get", {actor_key: actor})["isVersionOverrideApplied"]
+
     def pin(actor):
         return rows(suite, "SELECT version_pin FROM actor WHERE id = ?", actor)[0][0]
     old = new(definitionId=made[key], configuration={"password": "first"})[actor_key]
-    assert pin(old) == "1.0"
+    assert pin(old) == "1.0" and behind(old) is False
     call(suite, f"{kind}_definitions/update", {key: made[key], "dockerImageTag": "2.0"})
     assert rows(suite, "SELECT spec FROM definition WHERE id = ?", made[key]) == [(None,)], "the other tag may want another configuration"
     assert pin(old) == "1.0"
@@ -149,10 +152,10 @@ def test_T79_a_new_tag_is_for_new_ones_and_for_who_upgrades(suite, kind):
     assert call(suite, f"{kind}s/update", {actor_key: old, "name": "still", "connectionConfiguration": {"password": "second"}})["name"] == "still"
     assert call(suite, f"{kind}s/get", {actor_key: old})["connectionConfiguration"] == {"password": "**********"}
     newer = new(definitionId=made[key], configuration={"password": "third"})[actor_key]
-    assert (pin(old), pin(newer)) == ("1.0", "2.0")
+    assert (pin(old), pin(newer)) == ("1.0", "2.0") and (behind(old), behind(newer)) == (True, False)
     call(suite, f"{kind}_definitions/delete", {key: made[key]}, 409)
     call(suite, f"{kind}s/upgrade_version", {actor_key: old}, 204)
-    assert pin(old) == "2.0"
+    assert pin(old) == "2.0" and behind(old) is False
     call(suite, f"{kind}s/upgrade_version", {actor_key: old}, 204)
     call(suite, f"{kind}s/upgrade_version", {actor_key: UNKNOWN}, 404)
     call(suite, f"{kind}s/upgrade_version", {}, 400)

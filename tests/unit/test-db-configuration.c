@@ -164,6 +164,47 @@ TEST(seeding_is_idempotent_and_keeps_what_a_run_has_told) {
         ASSERT_ERROR(definition_store_seed(t.db, &d, NOW, NULL), EEXIST);
 }
 
+static void assert_pinned(Db *db, const char *pin, const char *tag, const char *spec) {
+        _cleanup_(definition_freep) Definition *d = NULL;
+
+        ASSERT_OK(definition_store_get_version(db, "moving", pin, &d, NULL));
+        assert_string_equal(d->docker_image_tag, tag);
+        if (spec)
+                assert_string_equal(d->spec, spec);
+        else
+                assert_null(d->spec);
+}
+
+TEST(T79_what_a_version_wants_outlives_its_definition) {
+        static const char *const references[][2] = {
+                { "image:localhost:5000/me/x:1", "image:localhost:5000/me/x:2" },
+                { "pypi:airbyte-source-moving", "pypi:airbyte-source-moving" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(references); i++) {
+                Definition d = { .id = S("moving"), .role = ACTOR_SOURCE, .name = S("M"),
+                                 .reference = (char *) references[i][0], .connector_type = S("m"),
+                                 .docker_image_tag = S("1"), .spec = S("{\"v\":1}") };
+                _cleanup_test_db_ TestDb t = {};
+
+                test_db_new(&t);
+                ASSERT_OK(definition_store_insert(t.db, &d, NOW, NULL));
+                d.reference = (char *) references[i][1];
+                d.docker_image_tag = S("2");
+                d.spec = NULL;
+                ASSERT_OK(definition_store_update(t.db, &d, NOW + 1, NULL));
+                assert_pinned(t.db, "1", "1", "{\"v\":1}");
+                assert_pinned(t.db, "2", "2", NULL);
+                assert_pinned(t.db, NULL, "2", NULL);
+                assert_pinned(t.db, "7", "7", NULL);
+                /* Back at the first tag: an image may be another one by now, a version of a package is not. */
+                d.reference = (char *) references[i][0];
+                d.docker_image_tag = S("1");
+                ASSERT_OK(definition_store_update(t.db, &d, NOW + 2, NULL));
+                assert_pinned(t.db, "1", "1", i == 0 ? NULL : "{\"v\":1}");
+        }
+}
+
 TEST(T79_a_pinned_version_has_its_own_specification) {
         Definition d = { .id = S("dp"), .role = ACTOR_SOURCE, .name = S("P"), .reference = S("pypi:airbyte-source-x"),
                          .connector_type = S("xp"), .docker_image_tag = S("2"), .spec = S("{\"v\":2}") };
