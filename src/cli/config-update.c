@@ -4,7 +4,11 @@
  * renewed that can be used once. It is hostile until proven otherwise, so of that configuration only what
  * the specification calls secret is taken over, into the file that the configuration came from,
  * atomically and with the file's mode. A changed host stays unwritten and is told: it would let the
- * connector choose where the secrets go next time. */
+ * connector choose where the secrets go next time.
+ *
+ * The whole new configuration must fit the specification, although only its secrets are taken. Nothing of
+ * it is used in this run but for masking: the connector has it already. Where the file only refers to a
+ * secret, that secret has another home and the update is refused; YAML is never rewritten. */
 
 #include <sys/stat.h>
 

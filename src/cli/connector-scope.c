@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* One scope a connector, not one for both: the shim takes a kill for want of memory that its group has counted
- * for the end of its own connector. The worker stays outside, so that it is there to tell. */
+/* One scope a connector, not one for both: the shim takes a kill for want of memory that its group has
+ * counted for the end of its own connector. The worker stays outside, so that it is there to tell.
+ *
+ * It is asked for when the shim exists and its connector doesn't run yet, so nothing of the connector is
+ * ever outside of its group. Whatever goes wrong only takes the limits away, never the sync. */
 
 #include <stdio.h>
 #include <unistd.h>

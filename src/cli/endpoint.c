@@ -3,11 +3,20 @@
 /* One end of a sync: which connector, with which configuration, and what of the machine it may see.
  * Opening it goes from text to certainty step by step:
  *
- *   reference --> connector --> specification --> configuration (merged, coerced, resolved, checked) --> paths
+ * reference --> connector --> specification --> configuration (merged, coerced, resolved, checked) -->
+ * paths
  *
  * The specification says which fields are paths (`gantry_path`), and only those are shown in the sandbox,
  * with the directory around them where a file will be written or a database has a journal beside it. It
- * says which fields are secret, too; these are known before the connector says its first word. */
+ * says which fields are secret, too; these are known before the connector says its first word.
+ *
+ * The order has reasons. The configuration is read before the connector is asked for its specification,
+ * since a manifest in it already has one. References to secrets are resolved before the check, which is
+ * about values. Paths come after the check, as they open something of the disk.
+ *
+ * Two hashes of an endpoint exist and differ on purpose. The fingerprint changes with all that may change
+ * an answer of the connector; a catalog is kept by it. The identity leaves out secrets and the version,
+ * since a renewed password or an upgrade must find the old state. */
 
 #include <stdio.h>
 #include <sys/stat.h>

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* gantry(1): connectors and syncs without a daemon. */
+/* gantry(1): connectors and syncs without a daemon.
+ *
+ * SIGPIPE is ignored everywhere, and what is still in a buffer at the end counts: a full disk under
+ * standard output makes the command fail. */
 
 #include <locale.h>
 #include <signal.h>

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* The loop lives for this one call: check and discover of both ends run in it side by side, and a signal
+ * ends it for all of them. Results stay with the caller after the loop is gone, hence the detaching. A
+ * connector's logs are masked with the secrets of every endpoint, as a line doesn't say whose it is. */
+
 #include <signal.h>
 
 #include "basic/log.h"

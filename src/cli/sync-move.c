@@ -1,6 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The second half of a run: two connectors, the worker between them, and the loop. */
+/* The second half of a run: two connectors, the worker between them, and the loop.
+ *
+ * The destination is started first: if it can't be, the source isn't made to read. From then on the
+ * replication decides everything (src/worker), also when the connectors end; this file only hands it the
+ * pipes and the exits, writes down what it says, and ends the loop when it is done.
+ *
+ * Durability goes one way. The destination commits, it gives back a state, flush_state() puts that state
+ * on the disk, and only a state that is there counts as committed. A crash anywhere leaves a state that
+ * is older than the rows, never newer.
+ *
+ * One signal asks for an orderly end, in which what the destination has committed is kept; a second kills
+ * both and doesn't wait. */
 
 #include <signal.h>
 

@@ -3,7 +3,10 @@
 /* The command line of `gantry sync`. Values are kept as they were written, and what they mean is decided
  * where it is known: a stream's name by the catalog, a mapper by its parser. Here only the form is
  * checked, and what excludes each other. Each mistake gets one sentence on standard error and exit code
- * 2, never the help text. */
+ * 2, never the help text.
+ *
+ * Texts point into argv and are never freed, NULL means that nothing was said; what was made here (lists,
+ * absolute paths) is freed. getopt's state is the process's, hence reset first. */
 
 #include <getopt.h>
 #include <stdio.h>

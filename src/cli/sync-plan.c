@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* From what the source offers and what the person asked for to what both sides are told. Nothing here
- * touches a file or a process: the same options and catalog give the same plan, which is what --dry-run
- * prints.
+ * touches a process, or a file but one that --mapper names: the same options and catalog give the same
+ * plan, which is what --dry-run prints.
  *
  * What was asked for must exist. A --stream that matches nothing is an error, because a sync that
- * silently moves less than was wanted looks like one that worked. */
+ * silently moves less than was wanted looks like one that worked.
+ *
+ * A plan has two catalogs of the same streams in the same order: what the source is told, and what the
+ * destination is told after mappers, selection, prefix and namespace. Making it has two steps, since
+ * generations are assigned in between: sync_plan_new() chooses streams and modes, sync_plan_map() derives
+ * the second catalog from the first with the generations in it. */
 
 #include <fnmatch.h>
 #include <stdio.h>

@@ -1,6 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The first half of a run: everything before a record moves. */
+/* The first half of a run: everything before a record moves.
+ *
+ * Each step knows whose fault its failure is, and notes it for the report (blame()). Before remember()
+ * the disk has nothing of the run but the sync's directory and lock, so --dry-run can end there; after it
+ * the run is one that has begun, and the next one goes on from what is written.
+ *
+ * A repeated run is cheap: with the same connectors, configurations and a catalog from a run that went
+ * well, neither check nor discover is made. That memory is cleared before a run and set when one has
+ * completed (run_key), so after trouble everything is asked anew. */
 
 #include "basic/hash.h"
 #include "basic/log.h"

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* Shown at most ten times a second, from numbers that the replication keeps anyway: a look costs nothing
+ * while it isn't due. Standard error may be shared with log lines, so whoever logs clears the bar first
+ * and the next update draws it again. A share of the whole is shown only if there is a whole: estimates
+ * for all streams, or one for the sync; and never more than everything. */
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <unistd.h>

@@ -5,7 +5,10 @@
  * replication, or from the one failure of a run that ended before there was a replication.
  *
  * "partial" is a failure after which something was committed: the next run goes on from there, and a
- * script may want to know. */
+ * script may want to know.
+ *
+ * What a connector says is masked by those who bring it here; names and messages are made harmless for
+ * the terminal. */
 
 #include <inttypes.h>
 #include <stdio.h>

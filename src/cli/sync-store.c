@@ -2,13 +2,18 @@
 
 /* What a sync remembers between its runs, in a directory named after it:
  *
- *   lock        held while a run lasts
- *   state.json  the state, written whole and atomically at each flush; --state puts it elsewhere
- *   sync.json   source and destination, generations, the catalog, and what the last good run was known by
+ * lock held while a run lasts state.json the state, written whole and atomically at each flush; --state
+ * puts it elsewhere sync.json source and destination, generations, the catalog, and what the last good
+ * run was known by
  *
  * The state is a file of its own because it is the one thing that people copy, edit and give to `read
  * --state`. It must never speak for records that are not there; so when both files change, it is written
- * first (see remember() in sync-prepare.c). */
+ * first (see remember() in sync-prepare.c).
+ *
+ * Locks come before anything is read, and are two where the state file is somebody's own: two names that
+ * share one file would each overwrite what the other has stored. Keys are 64-bit hashes that are only
+ * compared; 0 is unknown and equal to nothing. A file that exists and can't be read ends the run, for a
+ * sync without its memory would bring everything twice. */
 
 #include <ctype.h>
 #include <inttypes.h>

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* `gantry connector install|list|remove|show`. */
+/* `gantry connector install|list|remove|show`.
+ *
+ * Installing works below the user's own directory and with that user's rights; the suite has another
+ * store, which only gantry-installer(8) writes. "show" may have to start the connector, in its sandbox,
+ * to learn its specification. */
 
 #include <getopt.h>
 #include <stdio.h>

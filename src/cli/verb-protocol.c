@@ -2,7 +2,11 @@
 
 /* `gantry spec|check|discover|read|write CONNECTOR`: a connector with its plain protocol on our own
  * standard streams, sandboxed and with its configuration put together; what `docker run IMAGE read …` is
- * elsewhere. */
+ * elsewhere.
+ *
+ * The configuration isn't checked against the specification here: whoever speaks the protocol wants the
+ * connector's own answer. The exit code is the connector's, with signals as a shell tells them, and a
+ * signal to us is passed on as a request to stop; we leave when the connector has. */
 
 #include <getopt.h>
 #include <signal.h>

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* `gantry sync`: prepare, move, report. A run that fails before it moves anything reports in the same
+ * forms as one that fails later, so that a script has one object to read; the exit code then comes from
+ * the errno, or from the failure's type where a connector was the cause. Everything of a run is in the
+ * SyncRun, which is released in one place whatever has happened. */
+
 #include <stdio.h>
 
 #include "basic/log.h"

@@ -1,5 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* What it writes must be what Java's Cipher writes with the same settings, as data that Airbyte has
+ * encrypted is read by the same keys: the IV in front, PKCS5 padding in modes where OpenSSL knows none, a
+ * 16-byte IV for GCM too.
+ *
+ * The configuration (Encryption) is shared and only read; what changes with each record is in an
+ * Encryptor, whose key schedule is made once. The IV comes from the caller's source of randomness, so
+ * that a simulated run is the same each time; RSA's padding comes from OpenSSL's own. What was stored
+ * without its key can be planned with, but nothing can be encrypted by it. The key is wiped where it was
+ * ours. */
+
 #include <openssl/evp.h>
 #include <openssl/x509.h>
 

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* Digests by OpenSSL's names. A digest that this OpenSSL lacks (MD2, mostly) is refused by name, and not
+ * taken for an unknown one. As in mapper-encryption.c, looking up and allocating happens once for each
+ * stream. */
+
 #include <sys/types.h>
 
 #include <openssl/evp.h>

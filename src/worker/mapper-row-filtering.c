@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* A tree of conditions kept as its postfix form. Reading it uses a stack of open operators, deciding a
+ * stack of results that lives in the array of results itself: an operator's operands are read before its
+ * place is written. So a record costs one comparison for each EQUAL, made while its members are walked,
+ * and one pass over the list.
+ *
+ * Values are compared as text: a string by its content, everything else by its JSON token. 1.0 is not 1. */
+
 #include "worker/mapper-row-filtering.h"
 
 /* JSON text is not nested deeper than this, so the stack of open operators is bounded. */

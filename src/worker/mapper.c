@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* Reading of mappers: the type chooses a reader, each of which takes the members that it knows in the
+ * spelling of the platform or of the public API. Everything that can be wrong is found here and not at a
+ * record. Which fields there are is the stream's matter (mapper-stream.c): mappers are applied one after
+ * the other, and each sees what the one before has made of the schema. */
+
 #include <stdio.h>
 
 #include "basic/string-table.h"

@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* A secret can come back in other clothes: in a JSON string, in a URL, in the base64 of a header. All of
+ * these forms are patterns, sorted into buckets by their first byte. A text is walked once, trying at
+ * each place the patterns of its byte, longest first, so that of two secrets of which one begins the
+ * other the whole is hidden. Letter case is ignored, as headers and hosts are printed either way.
+ *
+ * Texts must be whole: a secret that is cut in two pieces is found in neither. */
+
 #include <strings.h>
 
 #include "basic/json-write.h"

@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* A line is never parsed into a tree. What has to change in it is a handful of edits by place, kept in
+ * the order of the line and applied in one copy from left to right; everything between them goes out as
+ * the source wrote it, members that we don't know included.
+ *
+ * A prefix is the part of a line before its data with these edits made. It can be kept for all lines of
+ * one shape (see RecordScanner) if nothing behind the data has to change. */
+
 #include "basic/json-write.h"
 #include "worker/record-rewriter.h"
 

@@ -1,5 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* A queue of copies between the hot path and idle time. Offering costs a copy and answers from which
+ * record on it is worth offering again, so that mostly it isn't even called: early records are all taken,
+ * later ones ever more rarely, and none of a stream that has shown enough. Samples are checked in order,
+ * a budget of bytes at a time.
+ *
+ * Nothing here is a reason to fail: a schema that doesn't compile, or a check that can't be decided, ends
+ * the watching of that stream. Problems are sentences without values. Fields that the selection leaves
+ * out aren't judged. */
+
 #include "protocol/json-schema.h"
 #include "worker/record-validator.h"
 

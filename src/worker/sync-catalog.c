@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* The destination's catalog is made from a copy of the source's, stream by stream and in the same order:
+ * selection, mappers, then the new name. The order matters: selection and mappers speak of the source's
+ * fields, and their errors name the stream as the source does. At the end two streams must not have one
+ * target; which two collide is told by their old names.
+ *
+ * The copy has a schema of its own, and all else that the source said of a stream (`raw`) is shared. */
+
 #include <ctype.h>
 #include <stdio.h>
 

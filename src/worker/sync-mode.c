@@ -1,5 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* A mode of the public API is a pair, one half for each side. Whether one is possible is decided by
+ * obstacle() alone, which gives the reason as words; choosing the best is asking it along the list of
+ * preference, and refusing a wish is the same question once. So the explanation that a person sees can't
+ * differ from the decision.
+ *
+ * Cursor and key are settled before: what the source defines can't be chosen otherwise, and a path must
+ * exist in the schema, as far as that declares anything. */
+
 #include "worker/sync-mode.h"
 
 static const struct {

@@ -6,7 +6,10 @@
  * file whose lines have different lengths is no table for most readers.
  *
  * A record is gathered cell by cell into an arena before a byte of it is written: its members come in the
- * order of the record, the file wants that of the header. */
+ * order of the record, the file wants that of the header.
+ *
+ * Cells are places in the arena and not pointers, since the arena moves while it grows. An unfinished
+ * file of an earlier refresh is joined by names, because its columns may have come in another order. */
 
 #include <inttypes.h>
 #include <stdio.h>

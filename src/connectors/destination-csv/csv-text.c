@@ -1,5 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* CSV as RFC 4180 writes it, read a little more widely: other programs may have touched the file (line
+ * ends with CR LF, a quote only where the cell begins with one). Null is nothing between the commas and
+ * an empty text is a pair of quotes, or the two could not be told apart when the file is read again.
+ *
+ * A field that a spreadsheet would take for a formula can get an apostrophe before it (T36). That changes
+ * data, so it is the person's choice and off by default.
+ *
+ * Rows are slices of the mapped file, still quoted: most of them are only copied. */
+
 #include "connectors/destination-csv/csv-text.h"
 
 /* What spreadsheets take for one (threat T36). */

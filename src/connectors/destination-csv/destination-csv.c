@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* destination-csv: a CSV file a stream. docs/DESTINATIONS.md says what is written how. */
+/* destination-csv: a CSV file a stream. docs/DESTINATIONS.md says what is written how.
+ *
+ * The files and their life (unfinished files, swaps, locks) are lib/target-set.c's, which knows no
+ * format; csv_format tells it how a file begins and how one is added to another. What is left here is the
+ * settings, and to pass records on. Columns belong to a stream's schema, the header to its file:
+ * csv-stream.c keeps the two together. */
 
 #include "connectors/destination-csv/csv-stream.h"
 #include "connectors/lib/emitter.h"

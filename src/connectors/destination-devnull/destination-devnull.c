@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* destination-devnull: counts, and fails on request. */
+/* destination-devnull: counts, and fails on request.
+ *
+ * For measuring and for tests of all that stands before a destination. Nothing is kept, so every commit
+ * is at once done and every state comes back. The faults are those that a platform must survive: an error
+ * in the protocol's words, an exit without any, a kill, a hang that no longer reads, a commit that fails,
+ * counts that lie, a record that is rejected. Each strikes when a given number of records has come, and
+ * so at the same place in every run. */
 
 #include <inttypes.h>
 #include <signal.h>

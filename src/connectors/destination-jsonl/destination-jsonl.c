@@ -2,7 +2,11 @@
 
 /* destination-jsonl: a line a record: the members of its data as they came, then the four `_airbyte_`
  * ones. They come last, so that a record which brings members of these names doesn't hide ours: of
- * duplicates the last counts. */
+ * duplicates the last counts.
+ *
+ * A record is not taken apart: its data goes to the file as bytes, since the frame has validated it
+ * already and a line needs no order of members. lib/target-set.c keeps the files; here is only what a
+ * line looks like. Two files of this form are joined by copying, which is why merging is a loop of reads. */
 
 #include <inttypes.h>
 #include <unistd.h>

@@ -1,5 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* From a JSON value to what SQLite stores, by the type of its column, without ever changing what it says.
+ * A number becomes a double only if that double, printed with the number's own digits, is the number
+ * again; all others stay texts, and so do integers beyond 64 bits. A value that isn't of its column's
+ * type is stored as NULL and named in the record's `_airbyte_meta`, as Airbyte's destinations do it.
+ *
+ * Texts lie in an arena that moves while it grows, hence offsets. Most numbers are short: for those both
+ * operands are exact doubles, one operation rounds correctly, and strtod() isn't called. */
+
 #include <math.h>
 #include <stdio.h>
 

@@ -1,5 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* The file, and who may write to it when. Three locks, from the outside in: of a stream, for the whole
+ * sync; the turn, for one transaction, fair among syncs; SQLite's own, for which nobody waits in line. A
+ * bulk loader that only had the last would begin its next transaction before the others wake up.
+ *
+ * SQLite's locks are POSIX locks, which belong to the process: closing any descriptor of the file lets go
+ * of all of them. That is why the descriptor for our own locks is opened before SQLite's and closed after
+ * it.
+ *
+ * A commit is durable when it returns, directory included (synchronous=EXTRA), as the state that is
+ * echoed after it promises that. */
+
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>

@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* destination-sqlite: a table a stream in one SQLite file. docs/DESTINATIONS.md says what is stored how. */
+/* destination-sqlite: a table a stream in one SQLite file. docs/DESTINATIONS.md says what is stored how.
+ *
+ * Rows are gathered for each stream without a transaction, so that another sync may write to the same
+ * file, and go into the table a batch at a time. A commit writes what is gathered and ends the
+ * transaction; states are echoed after it. Refreshes write into tables beside, and all swaps of a sync
+ * are one transaction, which close() commits if the input has ended in order: readers see all of the new
+ * tables or all of the old ones. */
 
 #include <unistd.h>
 

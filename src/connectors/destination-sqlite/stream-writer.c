@@ -1,5 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* One stream's way into its table. Opening decides by generations (lib/generation-place.c) which table
+ * that is, the one that people see or a new one beside it, and what of an interrupted refresh is merged
+ * or thrown away; then the table gets the columns that it lacks. All of that is part of one transaction
+ * with the registry, so a crash leaves what was there.
+ *
+ * Records become rows of cells in one block, and a full block is one INSERT with many rows; the statement
+ * is prepared once. A block that isn't full at a commit is written row by row by a second statement,
+ * rather than preparing one for each size. Both, and the block, are released when there are more streams
+ * than memory should serve, and made anew when the stream has records again. */
+
 #include "connectors/destination-sqlite/stream-writer.h"
 #include "connectors/lib/generation-place.h"
 #include "connectors/lib/stream-lock.h"

@@ -1,5 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* A table and how it follows a schema that changes. The registry keeps for each field its column and its
+ * type, since the two names may differ: SQLite compares columns without regard to case, JSON doesn't.
+ * Columns are only added. A field that is gone leaves its column, a type that has changed leaves the rows
+ * that are there and applies to new ones.
+ *
+ * Declared types are for people who look at the table, and SQLite acts on them: a column's affinity
+ * converts what is stored. So a column declares something only where no value of its type could be
+ * converted, and loses its declaration when its type changes (loosen()).
+ *
+ * Names come from strangers and get into SQL by "%w" inside quotes alone. */
+
 #include <strings.h>
 
 #include "connectors/destination-sqlite/table.h"

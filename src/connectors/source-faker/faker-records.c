@@ -1,5 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* The fields of each record, in order, written straight into the output. A random source is made for each
+ * record from seed, stream and index and asked for the fields in turn: so the order of the questions is
+ * part of what a seed means, and a new field must be asked for last. Texts need no escaping, since the
+ * words of the tables have nothing to escape.
+ *
+ * Ids and counts follow Airbyte's faker: a purchase for each user, none for one of ten and two for
+ * another, with ids that have no holes. */
+
 #include "connectors/source-faker/faker-records.h"
 
 /* Stands for a stream in the random source. */

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* Words are copied whole, 31 bytes whatever their length, so all tables have entries of one size. What
+ * depends on nothing (names, streets, mailboxes) is put together once at the start; records only choose. */
+
 #include "connectors/source-faker/faker-words.h"
 
 /* Forms of address and what may stand behind a name. */

@@ -2,7 +2,11 @@
 
 /* Users, products and purchases out of nothing: the streams, schemas and options of Airbyte's
  * source-faker. Where it differs on purpose (docs/CONNECTORS.md has the list): records of a seed are the
- * same in every run and process, an interrupted read goes on at its state, every time has a zone. */
+ * same in every run and process, an interrupted read goes on at its state, every time has a zone.
+ *
+ * A state says how far a stream has come in counts of users, not of rows, and each slice ends with one:
+ * the purchases of a user are never parted. With the seed in the configuration a read that goes on gives
+ * the very records that would have come; without one (-1) each read has other people. */
 
 #include <stdio.h>
 #include <sys/random.h>

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* Columns in the order in which they appear, found by name. A header's names are made usable here:
+ * trimmed, numbered where they are empty or come twice, never one of those that we add ourselves. Names
+ * may be any bytes of the file; what isn't UTF-8 is mended by the writer of JSON strings, the one place
+ * that knows how, so a schema, a state and a record all have the same name for a column. */
+
 #include <stdio.h>
 
 #include "basic/json-scan.h"

@@ -1,5 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* What was read, as a stream's state; file-history.h has its form and the rule of the horizon. Bounding
+ * the history costs precision in one direction only: a file that left it, and is not newer than the
+ * horizon, counts as read. Whether a remote file is new is for its server to say, by the validators that
+ * are kept here.
+ *
+ * Files are sorted by time and name when the state is written, so that the same files give the same
+ * bytes. */
+
 #include "basic/json-write.h"
 #include "basic/time-util.h"
 #include "connectors/source-file/columns.h"

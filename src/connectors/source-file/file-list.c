@@ -1,5 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* From what the person wrote to files, once for each verb. Globs find regular files only, and don't
+ * follow a link as the last step: whoever may put a file into the directory could else make us read what
+ * lies outside. A name that was written out is followed wherever it leads.
+ *
+ * Names of streams are made of the last part of the path that gives one, without what says the format,
+ * and are made unique by a number. They must come out the same each time, since states and catalogs go by
+ * them: the order is that of the locations, and within a glob of the names. */
+
 #include <fcntl.h>
 #include <glob.h>
 #include <stdio.h>

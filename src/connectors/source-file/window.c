@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* The window grows to what its reader needs (a whole row) and no further: each fill asks for as much as
+ * is in it already, at least a chunk, so that a row of n bytes costs a logarithm of fills and its bytes
+ * are moved a bounded number of times. Pointers into it are good until the next fill. Line numbers are
+ * counted when rows are dropped, not while they are read. */
+
 #ifdef __SSE2__
 #include <emmintrin.h>
 #endif

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* What a state holds and how it is read back. A state of another cursor is not an error: the person has
+ * changed the cursor, and the stream is read from its start. Hashes are compared for equality with those
+ * of an earlier run, so the function is part of the format; changing it would make every sync read once
+ * more what it has. */
+
 #include <inttypes.h>
 
 #include "basic/json-write.h"

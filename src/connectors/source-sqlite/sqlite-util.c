@@ -1,5 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* Opening somebody else's database to read, while its owner may be writing. One read transaction is begun
+ * at once and kept: all tables are of the moment of its first read, whatever is committed meanwhile. In
+ * rollback mode that lock also keeps writers from committing; in WAL mode it doesn't.
+ *
+ * Reading a WAL database writes, into its shared-memory file. Where that can't be done (a read-only
+ * directory) the file is opened as immutable, without locks, and only if there is no log that would be
+ * missed. The caller looks afterwards whether the file has changed. */
+
 #include <stdio.h>
 #include <sys/stat.h>
 

@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* Two ways to write a value. In records it is written by the type of its column, and the answer says
+ * whether it was of that type: 2 in a BOOLEAN column goes out as 2 and is counted. In states it must come
+ * back exactly, as the next run compares with it: reals as texts that read back the same, texts that are
+ * no JSON string and blobs in base64, each marked by what it is. Numbers in states that somebody wrote by
+ * hand are taken as well. */
+
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
