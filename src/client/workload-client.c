@@ -274,14 +274,24 @@ int workload_client_control(WorkloadClient *c, const WorkloadLease *l, const cha
                            userdata);
 }
 
-int workload_client_stats(WorkloadClient *c, const WorkloadLease *l, const char *streams, WorkloadHandler h,
-                          void *userdata) {
+static int send_streams(WorkloadClient *c, const char *path, const WorkloadLease *l, const char *streams,
+                        WorkloadHandler h, void *userdata) {
         _cleanup_buffer_ Buffer b = {};
         int r = begin_lease(&b, l);
 
         if (r >= 0)
                 r = json_write_member_raw(&b, "streams", streams);
-        return send_object(c, "POST", API "workload/stats", &b, r, (ApiCall) {}, h, userdata);
+        return send_object(c, "POST", path, &b, r, (ApiCall) {}, h, userdata);
+}
+
+int workload_client_stats(WorkloadClient *c, const WorkloadLease *l, const char *streams, WorkloadHandler h,
+                          void *userdata) {
+        return send_streams(c, API "workload/stats", l, streams, h, userdata);
+}
+
+int workload_client_progress(WorkloadClient *c, const WorkloadLease *l, const char *streams, WorkloadHandler h,
+                             void *userdata) {
+        return send_streams(c, API "workload/progress", l, streams, h, userdata);
 }
 
 int workload_client_logs(WorkloadClient *c, const WorkloadLease *l, const char *lines, size_t n,

@@ -61,6 +61,9 @@ int workload_client_control(WorkloadClient *c, const WorkloadLease *l, const cha
 /* `streams`: a JSON array of STREAM_STATS. Not repeated: the next ones say more. */
 int workload_client_stats(WorkloadClient *c, const WorkloadLease *l, const char *streams, WorkloadHandler h,
                           void *userdata);
+/* The same, for those who watch; stored nowhere. */
+int workload_client_progress(WorkloadClient *c, const WorkloadLease *l, const char *streams, WorkloadHandler h,
+                             void *userdata);
 /* `lines`: JSON lines. */
 int workload_client_logs(WorkloadClient *c, const WorkloadLease *l, const char *lines, size_t n,
                          WorkloadHandler h,

@@ -133,6 +133,10 @@ int workload_store_get_head(Db *db, const char *id, Workload **ret, Error **rete
         return db_get_one(db, SQL_WORKLOAD_HEAD, BINDS(B_TEXT("id", id)), &workload_model, ret, id, reterr_error);
 }
 
+int workload_store_get_stats(Db *db, const char *id, char **ret, Error **reterr_error) {
+        return db_get_text(db, SQL_WORKLOAD_STATS, BINDS(B_TEXT("id", id)), ret, reterr_error);
+}
+
 int workload_store_list(Db *db, const WorkloadFilter *filter, const ListOptions *options, WorkloadArray *ret,
                         Error **reterr_error) {
         SqlId id = filter->live_only         ? SQL_WORKLOAD_LIST_LIVE

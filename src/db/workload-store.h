@@ -26,6 +26,9 @@ int workload_store_get(Db *db, const char *id, Workload **ret, Error **reterr_er
 /* Without input, output and stats, which may be large. */
 int workload_store_get_head(Db *db, const char *id, Workload **ret, Error **reterr_error);
 
+/* The statistics that a runner told last. -ENOENT: none. */
+int workload_store_get_stats(Db *db, const char *id, char **ret, Error **reterr_error);
+
 typedef struct WorkloadFilter {
         bool live_only;            /* not ended */
         bool unnotified_only;      /* ended, and the workflow doesn't know */

@@ -35,7 +35,7 @@ struct WorkerLink {
         Buffer log;       /* waiting */
         size_t log_sent;  /* of these, how many are on their way */
         uint64_t n_dropped;
-        bool lost, finishing, stats_pending, told;
+        bool lost, finishing, stats_pending, progress_pending, told;
         bool silent;      /* somebody else has the last word */
         bool running_pending; /* a success of what isn't known to run would be refused */
         char *reason;     /* of a failure */
@@ -209,6 +209,23 @@ void worker_link_stats(WorkerLink *l, const char *streams) {
         if (l->stats_pending || l->lost)
                 return;
         l->stats_pending = workload_client_stats(l->client, &lease, streams, on_stats, l) >= 0;
+}
+
+/* Only an answer that says something of the lease counts: an API of before an upgrade doesn't know this call. */
+static void on_progress_told(int r, JsonObject *reply, const Error *error, void *userdata) {
+        WorkerLink *l = userdata;
+
+        l->progress_pending = false;
+        if (r >= 0 || r == -ESTALE)
+                note_answer(l, r);
+}
+
+void worker_link_progress(WorkerLink *l, const char *streams) {
+        WorkloadLease lease = lease_of(l);
+
+        if (l->progress_pending || l->lost || l->finishing || l->running_pending)
+                return;
+        l->progress_pending = workload_client_progress(l->client, &lease, streams, on_progress_told, l) >= 0;
 }
 
 static void on_control_stored(int r, JsonObject *reply, const Error *error, void *userdata) {

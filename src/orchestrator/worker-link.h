@@ -31,6 +31,8 @@ DEFINE_CLEANUP(WorkerLink, worker_link_free);
 void worker_link_log(WorkerLink *l, const char *origin, const char *level, const char *message);
 /* A JSON array of STREAM_STATS. */
 void worker_link_stats(WorkerLink *l, const char *streams);
+/* The same for those who watch: dropped while the one before is on its way, and where it can't be told. */
+void worker_link_progress(WorkerLink *l, const char *streams);
 void worker_link_control(WorkerLink *l, const char *role, JsonObject *configuration);
 /* Waits until these states, and before them the STREAM_STATS that belong to them, are durable. */
 int worker_link_state(WorkerLink *l, const char *states, const char *streams, usec_t patience,

@@ -31,6 +31,9 @@
 #define FLUSH_PATIENCE_USEC (5 * USEC_PER_SEC)
 #define LAST_FLUSH_PATIENCE_USEC (60 * USEC_PER_SEC)
 #define STATUS_USEC (250 * USEC_PER_MSEC)
+/* For those who watch; rarer where there are many streams to tell of. */
+#define PROGRESS_USEC (500 * USEC_PER_MSEC)
+#define PROGRESS_STREAMS 50U
 /* Of a new configuration we don't know which strings are secret: those that look like words stay
  * readable. */
 #define SECRET_MIN 8U
@@ -48,7 +51,7 @@ struct WorkerSync {
         ConnectorProcess *source, *destination;
         WorkerExit source_exit, destination_exit;
         EnvSource *stats_timer;
-        usec_t status_at;
+        usec_t status_at, progress_at;
         bool clear; /* no source */
         char *cancelled; /* why */
 };
@@ -127,6 +130,18 @@ static int on_stats_timer(EnvSource *source, usec_t now, void *userdata) {
         return s->env->ops->timer_set(source, now + STATS_USEC);
 }
 
+static void send_progress(WorkerSync *s, usec_t now) {
+        _cleanup_buffer_ Buffer b = {};
+        const char *text;
+
+        if (now < s->progress_at)
+                return;
+        s->progress_at = now + PROGRESS_USEC * (1 + s->catalog->n_streams / PROGRESS_STREAMS);
+        text = worker_output_stats(s->replication, &b) >= 0 ? buffer_string(&b) : NULL;
+        if (text)
+                worker_link_progress(s->link, text);
+}
+
 static void on_progress(Replication *r, void *userdata) {
         WorkerSync *s = userdata;
         usec_t now = env_now(s->env, ENV_CLOCK_MONOTONIC);
@@ -138,6 +153,8 @@ static void on_progress(Replication *r, void *userdata) {
         replication_totals(r, &sum);
         worker_notify("STATUS=%" PRIu64 " records read, %" PRIu64 " committed", sum.records_emitted,
                       sum.records_committed);
+        if (replication_status(r) == REPLICATION_RUNNING)
+                send_progress(s, now);
 }
 
 /* One sentence for the list of attempts; the rest is in the output. */

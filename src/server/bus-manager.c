@@ -15,6 +15,7 @@
 #include "server/configuration.h"
 #include "server/connection-service.h"
 #include "server/connector-service.h"
+#include "server/job-progress.h"
 #include "server/job-service.h"
 #include "server/out.h"
 #include "server/workspace-service.h"
@@ -390,6 +391,14 @@ static int put_rotated(Call *c, sd_bus_message *m, JsonObject **ret) {
         return r < 0 ? r : actor_service_rotate(c, id, config);
 }
 
+/* "h progress": likewise. */
+static int put_progress(Call *c, sd_bus_message *m, JsonObject **ret) {
+        _cleanup_json_ JsonObject *body = NULL;
+        int r = bus_read_memfd(c, m, &body);
+
+        return r < 0 ? r : job_progress_put(c, body);
+}
+
 /* "t since, u limit". */
 static int list_changes(Call *c, sd_bus_message *m, JsonObject **ret) {
         _cleanup_json_ JsonObject *items = json_object_new_array();
@@ -475,6 +484,7 @@ const BusMethod bus_manager_methods[] = {
         METHOD("Clear", "clear-data", ROLE_ADMIN, start_clear, bus_write_job),
         METHOD("Cancel", "run", ROLE_RUNNER, cancel_job, NULL),
         METHOD("GetCredentials", "secrets", ROLE_ADMIN, get_credentials, write_credentials),
+        METHOD("PutProgress", NULL, ROLE_ADMIN, put_progress, NULL),
         METHOD("PutRotatedConfiguration", NULL, ROLE_ADMIN, put_rotated, NULL),
         {},
 };
@@ -534,6 +544,8 @@ static const sd_bus_vtable manager_vtable[] = {
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("GetCredentials", SD_BUS_NO_ARGS,
                                 SD_BUS_RESULT("s", client_id, "s", client_secret), bus_method_handler,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("PutProgress", SD_BUS_ARGS("h", progress), SD_BUS_NO_RESULT, bus_method_handler,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("PutRotatedConfiguration", SD_BUS_ARGS("s", actor_id, "h", config),
                                 SD_BUS_NO_RESULT,

@@ -20,6 +20,7 @@
 #include "server/connection-service.h"
 #include "server/connection-state.h"
 #include "server/job-log.h"
+#include "server/job-progress.h"
 #include "server/job-service.h"
 #include "server/out.h"
 
@@ -77,6 +78,8 @@ static int load(Server *s, ObjectKind kind, const char *id, Object *ret) {
 
         if (kind == OBJECT_JOB) {
                 r = parse_i64(id, &number) < 0 ? -ENOENT : job_store_get(s->db, number, &j, NULL);
+                if (r >= 0)
+                        job_progress_add(s, j);
                 *ret = (Object) { &job_model, j };
         } else if (kind == OBJECT_CONNECTION) {
                 r = connection_store_get(s->db, id, &connection, NULL);

@@ -86,6 +86,16 @@ static void tell_job(BusSignals *b, int64_t id) {
         }
 }
 
+void bus_signals_progress(BusSignals *b, int64_t job_id) {
+        _cleanup_free_ char *path = NULL;
+        char text[24];
+
+        (void) snprintf(text, sizeof(text), "%lld", (long long) job_id);
+        if (bus_object_path("job", text, &path) >= 0)
+                (void) sd_bus_emit_properties_changed(b->server->bus, path, SERVER_INTERFACE ".Job", "RecordsCommitted",
+                                                      "BytesCommitted", NULL);
+}
+
 static void tell(BusSignals *b, const Change *change) {
         char number[24];
         int64_t id;

@@ -15,6 +15,9 @@ DEFINE_CLEANUP(BusSignals, bus_signals_free);
 /* Rows of `change` may have come, by our own writing or by another daemon's. */
 void bus_signals_notify(BusSignals *b);
 
+/* A running job has other numbers, which no row tells. */
+void bus_signals_progress(BusSignals *b, int64_t job_id);
+
 /* A client that listens keeps the daemon here while it is on the bus: who has left hears nothing. Both may be
  * repeated. */
 int bus_signals_subscribe(BusSignals *b, sd_bus_message *m);

@@ -124,9 +124,11 @@ int bus_method_handler(sd_bus_message *m, void *userdata, sd_bus_error *reterr) 
         _cleanup_(call_unrefp) Call *c = NULL;
         int r;
 
-        daemon_touch(s->daemon);
         if (!k)
                 return sd_bus_error_set(reterr, SD_BUS_ERROR_UNKNOWN_METHOD, "There is no such method");
+        /* What our own daemons tell is no reason to stay. */
+        if (k->action)
+                daemon_touch(s->daemon);
         r = authorize(s, k, m, reterr);
         if (r <= 0)
                 return r < 0 ? r : 1;

@@ -184,6 +184,26 @@ void event_feed_notify(EventFeed *f) {
                         l->stream = http_stream_free(l->stream);
 }
 
+void event_feed_progress(EventFeed *f, const char *workspace_id, JsonObject *progress) {
+        _cleanup_buffer_ Buffer b = {};
+        int r;
+
+        sweep(f);
+        if (!f->listeners)
+                return;
+        r = buffer_append_string(&b, "event: progress\ndata: ");
+        if (r >= 0)
+                r = json_append(&b, progress);
+        if (r >= 0)
+                r = buffer_append_string(&b, "\n\n");
+        for (Listener *l = f->listeners; r >= 0 && l; l = l->next) {
+                if (l->stream && call_require(l->call, workspace_id, ROLE_READER) >= 0 &&
+                    http_stream_write(l->stream, buffer_bytes(&b), b.len) < 0)
+                        l->stream = http_stream_free(l->stream);
+                error_free(TAKE_PTR(l->call->error));
+        }
+}
+
 static int on_ping(sd_event_source *source, uint64_t now, void *userdata) {
         EventFeed *f = userdata;
 

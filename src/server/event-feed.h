@@ -23,3 +23,5 @@ DEFINE_CLEANUP(EventFeed, event_feed_free);
 int event_feed_subscribe(EventFeed *f, Call *c, int64_t since);
 /* Rows up to `seq` exist: by our own writing or by another daemon's signal. */
 void event_feed_notify(EventFeed *f);
+/* How far a job of that workspace is, to those who may see it. Not stored: who is away misses it. */
+void event_feed_progress(EventFeed *f, const char *workspace_id, JsonObject *progress);

@@ -26,6 +26,7 @@
 #include "server/bus-objects.h"
 #include "server/bus-signals.h"
 #include "server/event-feed.h"
+#include "server/job-progress.h"
 #include "server/server.h"
 #include "shared/daemon-options.h"
 #include "shared/journal.h"
@@ -97,6 +98,7 @@ static int start_http(Server *s, const Options *o) {
 static void server_done(Server *s) {
         event_feed_free(s->feed);
         bus_signals_free(s->signals);
+        job_progress_free(s->progress);
         http_server_free(s->http);
         free(s->routes);
         polkit_free(s->polkit);
@@ -131,6 +133,8 @@ static int run(const Options *o) {
                 r = server_watch_others(&s);
         if (r >= 0)
                 r = bus_signals_new(&s, &s.signals);
+        if (r >= 0)
+                r = job_progress_new(&s, &s.progress);
         if (r >= 0)
                 r = event_feed_new(&s, &s.feed);
         if (r < 0)

@@ -7,6 +7,7 @@
 #include "basic/fd-util.h"
 #include "db/attempt-store.h"
 #include "server/job-log.h"
+#include "server/job-progress.h"
 #include "server/out.h"
 #include "server/workflow-client.h"
 #include "shared/memfd.h"
@@ -109,10 +110,38 @@ static int view_streams(Call *c, const Attempt *a, JsonObject **ret) {
         return r;
 }
 
+/* STREAM_STATS of a runner in the names of the API. */
+static int view_running_streams(Call *c, const Attempt *a, JsonObject **ret) {
+        static const char *const counts[] = { "recordsEmitted", "bytesEmitted", "recordsCommitted", "bytesCommitted",
+                                              "recordsFiltered", "recordsRejected", "estimatedRecords", "estimatedBytes" };
+        _cleanup_json_ JsonObject *told = job_progress_streams(c->server, a->job_id, a->number), *list = NULL;
+        int r = 0;
+
+        if (!json_object_is_type(told, json_type_array))
+                return view_streams(c, a, ret);
+        list = json_object_new_array();
+        for (size_t i = 0; r >= 0 && i < json_object_array_length(told); i++) {
+                JsonObject *s = json_object_array_get_idx(told, i), *o = NULL;
+                Out out = out_object();
+
+                out_string(&out, "streamName", json_object_get_string(json_member(s, "name")));
+                out_string(&out, "streamNamespace", json_object_get_string(json_member(s, "namespace")));
+                out_string(&out, "status", json_object_get_string(json_member(s, "status")));
+                for (size_t k = 0; k < ELEMENTSOF(counts); k++)
+                        out_i64(&out, counts[k], json_object_get_int64(json_member(s, counts[k])));
+                r = out_take(&out, &o);
+                if (r >= 0)
+                        r = out_append(list, o);
+        }
+        if (r >= 0)
+                *ret = TAKE_PTR(list);
+        return r;
+}
+
 static int view_attempt(Call *c, const Attempt *a, JsonObject **ret) {
         _cleanup_out_ Out out = out_object();
         JsonObject *streams = NULL;
-        int r = view_streams(c, a, &streams);
+        int r = a->status == ATTEMPT_RUNNING ? view_running_streams(c, a, &streams) : view_streams(c, a, &streams);
 
         if (r < 0)
                 return r;

@@ -10,6 +10,7 @@
 
 #include <stdio.h>
 
+#include "server/job-progress.h"
 #include "server/job-service.h"
 #include "server/out.h"
 #include "server/workflow-client.h"
@@ -29,6 +30,7 @@ int job_service_get(Call *c, int64_t id, Role need, Job **ret) {
                 r = call_require_object(c, j->workspace_id, need, "job");
         if (r < 0)
                 return r;
+        job_progress_add(c->server, j);
         *ret = TAKE_PTR(j);
         return 0;
 }
@@ -47,7 +49,10 @@ int job_service_list(Call *c, const Listing *l, JobFilter *filter, JobArray *ret
                         return r;
         }
         filter->workspace_ids = l->workspace_ids;
-        return l->none ? 0 : job_store_list(c->server->db, filter, &l->options, ret, &c->error);
+        r = l->none ? 0 : job_store_list(c->server->db, filter, &l->options, ret, &c->error);
+        for (size_t i = 0; r >= 0 && i < ret->n; i++)
+                job_progress_add(c->server, ret->items[i]);
+        return r;
 }
 
 static int view_public(Call *c, const Job *j, JsonObject **ret) {
@@ -74,8 +79,10 @@ static void show(Call *c, int64_t id) {
         Pending *p = c->data;
         int r = job_store_get(c->server->db, id, &j, &c->error);
 
-        if (r >= 0)
+        if (r >= 0) {
+                job_progress_add(c->server, j);
                 r = p->view(c, j, &o);
+        }
         call_complete(c, r, o);
 }
 

@@ -14,6 +14,7 @@
 
 typedef struct BusSignals BusSignals;
 typedef struct EventFeed EventFeed;
+typedef struct JobProgress JobProgress;
 
 /* Wrong client ids and secrets of late, see auth.c. */
 typedef struct AuthFailures {
@@ -35,6 +36,7 @@ typedef struct Server {
         size_t n_routes;
         EventFeed *feed;
         BusSignals *signals;
+        JobProgress *progress;
         AuthFailures failures;
         unsigned n_calls;  /* that wait for another daemon */
         int64_t announced; /* seq of the last Changed signal */

@@ -36,6 +36,7 @@ int workload_api_success(HttpRequest *q, void *userdata);
 int workload_api_failure(HttpRequest *q, void *userdata);
 int workload_api_state(HttpRequest *q, void *userdata);
 int workload_api_stats(HttpRequest *q, void *userdata);
+int workload_api_progress(HttpRequest *q, void *userdata);
 int workload_api_control(HttpRequest *q, void *userdata);
 int workload_api_logs(HttpRequest *q, void *userdata);
 

@@ -267,17 +267,25 @@ int workload_api_failure(HttpRequest *q, void *userdata) {
         return workload_api_reply(q, r);
 }
 
-int workload_api_stats(HttpRequest *q, void *userdata) {
+typedef int (*StatsCall)(WorkloadManager *m, const char *id, int64_t epoch, JsonObject *streams, Error **reterr_error);
+
+static int handle_stats(HttpRequest *q, WorkloadApi *api, StatsCall call) {
         _cleanup_json_ JsonObject *body = NULL;
-        WorkloadApi *api = userdata;
         Lease lease;
         int r;
 
         r = workload_api_lease(q, &body, &lease);
         if (r >= 0)
-                r = workload_manager_stats(api->manager, lease.id, lease.epoch, json_member(body, "streams"),
-                                           http_request_error(q));
+                r = call(api->manager, lease.id, lease.epoch, json_member(body, "streams"), http_request_error(q));
         return workload_api_reply(q, r);
+}
+
+int workload_api_stats(HttpRequest *q, void *userdata) {
+        return handle_stats(q, userdata, workload_manager_stats);
+}
+
+int workload_api_progress(HttpRequest *q, void *userdata) {
+        return handle_stats(q, userdata, workload_manager_progress);
 }
 
 int workload_api_control(HttpRequest *q, void *userdata) {

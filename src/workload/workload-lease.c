@@ -414,6 +414,49 @@ int workload_manager_stats(WorkloadManager *m, const char *id, int64_t epoch, Js
                                                         reterr_error));
 }
 
+static int make_progress(const Workload *w, JsonObject *streams, char **ret) {
+        _cleanup_json_ JsonObject *o = json_object_new_object();
+        int r = o ? json_add(o, "jobId", json_object_new_int64(w->job_id)) : -ENOMEM;
+
+        if (r >= 0)
+                r = json_add(o, "attempt", json_object_new_int64(w->attempt));
+        if (r >= 0)
+                r = json_add(o, "streams", json_object_get(streams));
+        if (r < 0)
+                return r;
+        *ret = json_to_string(o);
+        return *ret ? 0 : -ENOMEM;
+}
+
+int workload_manager_progress(WorkloadManager *m, const char *id, int64_t epoch, JsonObject *streams,
+                              Error **reterr_error) {
+        usec_t now = env_now(m->options.env, ENV_CLOCK_MONOTONIC);
+        _cleanup_(workload_freep) Workload *w = NULL;
+        _cleanup_free_ char *text = NULL;
+        KnownWorkload *k;
+        int r;
+
+        r = workload_stats_check(streams, reterr_error);
+        if (r < 0)
+                return r == -EINVAL ? -EDOM : r;
+        r = workload_store_check_lease(m->options.db, id, epoch, reterr_error);
+        if (r >= 0)
+                r = workload_store_get_head(m->options.db, id, &w, reterr_error);
+        if (r >= 0)
+                r = manager_known(m, id, &k, reterr_error);
+        if (r < 0)
+                return r;
+        /* A sync's are of interest, and a runner that says more than anybody can follow is heard out. */
+        if (w->type != WORKLOAD_SYNC || w->job_id == 0 || (k->progress_at > 0 && now < k->progress_at + WORKLOAD_PROGRESS_USEC))
+                return 0;
+        r = make_progress(w, streams, &text);
+        if (r < 0)
+                return r;
+        k->progress_at = now;
+        m->options.hooks.progress(text, m->options.hooks.userdata);
+        return 0;
+}
+
 int workload_manager_logs(WorkloadManager *m, const char *id, int64_t epoch, const char *lines, size_t n,
                           Error **reterr_error) {
         KnownWorkload *k;

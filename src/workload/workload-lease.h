@@ -62,6 +62,10 @@ int workload_manager_state(WorkloadManager *m, const char *id, int64_t epoch, Js
 /* `streams`: the array of STREAM_STATS, which replaces the one before. */
 int workload_manager_stats(WorkloadManager *m, const char *id, int64_t epoch, JsonObject *streams,
                            Error **reterr_error);
+/* The same numbers while they grow, passed on at most so often and stored nowhere. */
+#define WORKLOAD_PROGRESS_USEC (250 * USEC_PER_MSEC)
+int workload_manager_progress(WorkloadManager *m, const char *id, int64_t epoch, JsonObject *streams,
+                              Error **reterr_error);
 int workload_manager_logs(WorkloadManager *m, const char *id, int64_t epoch, const char *lines, size_t n,
                           Error **reterr_error);
 /* Whether a CONTROL message may be passed on, and for whom: `ret_actor_id` NULL: for nobody whose configuration

@@ -11,6 +11,7 @@ typedef struct KnownWorkload {
         char *log_place;
         char *source_id, *destination_id; /* the actors whose configurations are stored; NULL = none */
         unsigned control_tokens;
+        usec_t progress_at;               /* when it was passed on last, ENV_CLOCK_MONOTONIC */
         usec_t control_at;                /* when they were counted, ENV_CLOCK_MONOTONIC */
 } KnownWorkload;
 

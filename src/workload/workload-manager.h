@@ -29,6 +29,8 @@ typedef struct WorkloadManagerHooks {
         void (*stopped)(const char *id, void *userdata); /* its runner is to end now */
         void (*ended)(void *userdata);                   /* somebody must be told: workload_manager_list_ended() */
         void (*changed)(int64_t seq, void *userdata);    /* rows of `change` up to seq exist */
+        /* How far a running sync is, {"jobId", "attempt", "streams"}; not stored. */
+        void (*progress)(const char *json, void *userdata);
         void *userdata;
 } WorkloadManagerHooks;
 

@@ -269,6 +269,26 @@ void workload_notify_changed(WorkloadNotify *n, int64_t seq) {
 
 /* -- The server -- */
 
+/* Nobody is started to hear it, and nobody answers. */
+void workload_notify_progress(WorkloadNotify *n, const char *json) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        _cleanup_close_ int fd = memfd_new("progress", json, strlen(json));
+        int r = fd;
+
+        if (r >= 0)
+                r = MANAGER_CALL(n, "Server1", "PutProgress", &m);
+        if (r >= 0)
+                r = sd_bus_message_append(m, "h", fd);
+        if (r >= 0)
+                r = sd_bus_message_set_expect_reply(m, false);
+        if (r >= 0)
+                r = sd_bus_message_set_auto_start(m, false);
+        if (r >= 0)
+                r = sd_bus_send(n->bus, m, NULL);
+        if (r < 0)
+                log_debug_errno(r, "Failed to tell how far a sync is, ignoring");
+}
+
 static void release_request(void *p) {
         http_request_unref(p);
 }

@@ -31,5 +31,7 @@ void workload_notify_stopped(WorkloadNotify *n, const char *id);
 void workload_notify_ended(WorkloadNotify *n);
 void workload_notify_changed(WorkloadNotify *n, int64_t seq);
 
+/* Tells the server, if it is there. */
+void workload_notify_progress(WorkloadNotify *n, const char *json);
 /* Passes a configuration on and answers `q` (a reference is kept) with what comes back. */
 int workload_notify_rotate(WorkloadNotify *n, HttpRequest *q, const char *actor_id, const char *configuration);

@@ -30,6 +30,7 @@ const HttpRoute workload_api_routes[] = {
         { "POST", V1 "workload/list_long_running_non_sync", workload_api_long_running_other, CALLER_LAUNCHER },
         { "POST", V1 "workload/state", workload_api_state, CALLER_RUNNER, HTTP_BODY_LARGE_MAX },
         { "POST", V1 "workload/stats", workload_api_stats, CALLER_RUNNER },
+        { "POST", V1 "workload/progress", workload_api_progress, CALLER_RUNNER },
         { "POST", V1 "workload/control", workload_api_control, CALLER_RUNNER },
         { "POST", V1 "workload/logs", workload_api_logs, CALLER_RUNNER },
 };

@@ -67,6 +67,10 @@ static void on_changed(int64_t seq, void *userdata) {
         workload_notify_changed(((Service *) userdata)->notify, seq);
 }
 
+static void on_progress(const char *json, void *userdata) {
+        workload_notify_progress(((Service *) userdata)->notify, json);
+}
+
 static int on_rotate(HttpRequest *q, const char *actor_id, const char *configuration, void *userdata) {
         return workload_notify_rotate(((Service *) userdata)->notify, q, actor_id, configuration);
 }
@@ -107,7 +111,7 @@ static int start_manager(Service *s) {
                 .db = s->db,
                 .keys = s->keys,
                 .log_root = s->log_root,
-                .hooks = { on_queued, on_stopped, on_ended, on_changed, s },
+                .hooks = { on_queued, on_stopped, on_ended, on_changed, on_progress, s },
         };
         int r;
 

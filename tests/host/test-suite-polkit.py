@@ -106,7 +106,8 @@ def add_users():
 
 def test_every_verb_is_in_the_table():
     world = World("table")
-    known = {(interface, member) for interface, _, member, _, _ in world.verbs()} | {("org.gantry.Server1.Manager", "PutRotatedConfiguration")}
+    known = {(interface, member) for interface, _, member, _, _ in world.verbs()} | {
+        ("org.gantry.Server1.Manager", "PutRotatedConfiguration"), ("org.gantry.Server1.Manager", "PutProgress")}
     found = set()
     for interface, path in [(suite.BUS[2], suite.BUS[1]), *world.properties()]:
         text = suite.out("busctl", "introspect", suite.BUS[0], path, interface)
@@ -161,6 +162,16 @@ def test_a_rotated_configuration_is_for_the_daemons():
         assert try_as(user, suite.BUS[1], suite.BUS[2], "PutRotatedConfiguration", arguments), user
     for user in ("root", "gantry"):
         assert try_as(user, suite.BUS[1], suite.BUS[2], "PutRotatedConfiguration", arguments) is None, user
+
+
+def test_how_far_a_sync_is_the_daemons_tell():
+    """A number that somebody else makes up is shown to nobody (T61)."""
+    world = World("progress")
+    arguments = [("h", {"jobId": world.job, "attempt": 0, "streams": []})]
+    for user in ("alice", "bob", "nobody", *(f"may-{a}" for a in ACTIONS)):
+        assert try_as(user, suite.BUS[1], suite.BUS[2], "PutProgress", arguments), user
+    for user in ("root", "gantry"):
+        assert try_as(user, suite.BUS[1], suite.BUS[2], "PutProgress", arguments) is None, user
 
 
 def test_daemons_talk_among_themselves_only():

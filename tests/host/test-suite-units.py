@@ -89,6 +89,9 @@ def test_a_running_sync_is_seen():
     worker = next(u for u in units if u.endswith("-worker.service"))
     suite.until(lambda: "committed" in suite.show(worker, "StatusText"), "a line on what the worker does")
     print("   " + suite.show(worker, "StatusText"), flush=True)
+    # How far it is can be asked for, and grows long before the first state is stored.
+    seen = suite.until(lambda: API.job(job)["rowsSynced"], "records in the job while it runs")
+    suite.until(lambda: API.job(job)["rowsSynced"] > seen, "more of them")
     assert "users" not in suite.show(worker, "Environment")
     API.ask("DELETE", f"/jobs/{job}")
     check_goes_on(connection, path, check_cancelled(connection, path, job, time.monotonic(), ["Cancelled"], in_order=False))

@@ -4,12 +4,16 @@ would. Only the launcher is the test."""
 
 import http.client
 import json
+import os
+import queue
 import subprocess
+import threading
 import time
 
 import dbus
 import pytest
-from workflow_host import PATIENCE, Suite, stats
+from introspection import path
+from workflow_host import PATIENCE, Suite, sealed, stats
 from workload_host import BUILD, ROOT
 
 V1 = "/api/public/v1"
@@ -115,6 +119,80 @@ def test_a_sync_through_the_api_from_nothing_to_its_end(whole):
     assert (job["status"], job["rowsSynced"], job["bytesSynced"]) == ("succeeded", 21, 189)
     (stream, *_) = whole.sql("SELECT DISTINCT status FROM stream_stats")
     assert stream == ("COMPLETE",)
+
+
+class Events(threading.Thread):
+    """The `progress` events of a client of the proxy, with the time of each."""
+
+    def __init__(self, whole):
+        super().__init__(daemon=True)
+        self.connection = http.client.HTTPConnection("127.0.0.1", whole.port, timeout=PATIENCE)
+        self.connection.request("GET", "/api/v1/events", headers={"Authorization": f"Bearer {whole.token}"})
+        self.answer = self.connection.getresponse()
+        assert self.answer.status == 200
+        self.heard = queue.Queue()
+        self.start()
+
+    def run(self):
+        kind = None
+        while line := self.answer.readline().decode():
+            if line.startswith("event: "):
+                kind = line.strip().removeprefix("event: ")
+            elif line.startswith("data: ") and kind == "progress":
+                self.heard.put((time.monotonic(), json.loads(line.removeprefix("data: "))))
+
+
+def test_how_far_a_sync_is_can_be_seen_while_it_runs(whole):
+    """What the runner tells between its stored numbers: on the event stream at most four times a second, in the job, on the bus. The
+    stored numbers count where nothing was told, and only the attempt's own end is what stays."""
+    connection = configure(whole)
+    job = whole.ask("POST", "/jobs", {"connectionId": connection["connectionId"], "jobType": "sync"})["jobId"]
+    runner = None
+    while runner is None:
+        for workload in whole.poll():
+            taken = whole.runner(workload)
+            if workload.endswith("_sync"):
+                runner = taken
+            else:
+                assert whole.answer(taken, whole.script).status == 204
+        time.sleep(0.02)
+    assert whole.ask("GET", f"/jobs/{job}")["rowsSynced"] == 0
+    assert runner.post("stats", streams=stats(100, complete=False)).status == 204
+    assert whole.ask("GET", f"/jobs/{job}")["rowsSynced"] == 100  # stored, and nothing newer told
+    events = Events(whole)
+    until, n = time.monotonic() + 3, 200
+    while time.monotonic() < until:
+        n += 1
+        assert runner.post("progress", streams=stats(n, complete=False)).status == 204
+        time.sleep(0.02)
+    first = events.heard.get(timeout=PATIENCE)
+    heard = [first] + [events.heard.get() for _ in range(events.heard.qsize())]
+    span = heard[-1][0] - heard[0][0]
+    assert 2 <= len(heard) <= 4 * span + 2, (len(heard), span)
+    event = heard[-1][1]
+    assert (event["jobId"], event["attemptNumber"], event["connectionId"]) == (job, 0, connection["connectionId"])
+    assert event["streams"][0]["name"] == "users" and 200 < event["streams"][0]["recordsCommitted"] <= n, event
+    told = whole.ask("GET", f"/jobs/{job}")
+    assert told["rowsSynced"] == event["streams"][0]["recordsCommitted"], (told, event)
+    assert whole.ask("GET", f"/jobs?connectionId={connection['connectionId']}")["data"][0] == told
+    with whole.connected() as bus:
+        where = bus.get_object("org.gantry.Server1", path("/org/gantry/Server1", "job", str(job)), introspect=False)
+        properties = where.GetAll("org.gantry.Server1.Job", dbus_interface="org.freedesktop.DBus.Properties")
+        assert properties["RecordsCommitted"] == told["rowsSynced"], properties
+        with os.fdopen(where.Get(dbus_interface="org.gantry.Server1.Job").take()) as shown:
+            shown.seek(0)
+            attempt = json.load(shown)["attempts"][0]
+        assert attempt["streams"][0]["recordsCommitted"] == told["rowsSynced"], attempt
+    # Another attempt of the same job, or none, has no numbers to tell.
+    before = events.heard.qsize()
+    for body in ({"jobId": job, "attempt": 1, "streams": []}, {"jobId": job + 1, "attempt": 0, "streams": []}, {}, {"jobId": job, "attempt": 0}):
+        with whole.connected() as bus, pytest.raises(dbus.DBusException):
+            manager = bus.get_object("org.gantry.Server1", "/org/gantry/Server1", introspect=False)
+            manager.PutProgress(sealed(json.dumps(body)), dbus_interface="org.gantry.Server1.Manager")
+    assert runner.put("success", output=whole.script("sync", 0)).status == 204
+    whole.serve(whole.ended(job), whole.script)
+    assert whole.ask("GET", f"/jobs/{job}")["rowsSynced"] == 21 and events.heard.qsize() == before
+    events.connection.close()
 
 
 def test_a_cancel_through_the_api(whole):

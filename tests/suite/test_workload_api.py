@@ -95,7 +95,7 @@ def test_only_root_registers_and_every_call_needs_its_token(host):
     poll = {"dataplaneId": launcher["dataplaneId"], "quantity": 1}
     lease = runner.lease
     runners = [("PUT", "running", {}), ("PUT", "heartbeat", {}), ("PUT", "success", {"output": {}}), ("POST", "state", {"states": []}),
-               ("POST", "stats", {"streams": []}), ("POST", "control", {"role": "source", "configuration": {}})]
+               ("POST", "stats", {"streams": []}), ("POST", "progress", {"streams": []}), ("POST", "control", {"role": "source", "configuration": {}})]
     launchers = [("POST", "queue/poll", poll), ("POST", "queue/depth", {}), ("POST", "list", {}), ("PUT", "launched", lease),
                  ("PUT", "claim", {"workloadId": id_, "dataplaneId": launcher["dataplaneId"]}), ("GET", id_, None),
                  ("PUT", "cancel", {"workloadId": id_, "source": "x", "reason": "y"})]
@@ -138,7 +138,7 @@ def every_call(host, id_, epoch, token):
     """The status of every call that a runner can make, for a lease and under a token."""
     lease = {"workloadId": id_, "leaseEpoch": epoch}
     calls = [("PUT", "running", {}), ("PUT", "heartbeat", {}), ("POST", "state", {"states": []}), ("POST", "stats", {"streams": []}),
-             ("POST", "control", {"role": "source", "configuration": {}}), ("PUT", "failure", {"source": "x", "reason": "y"}),
+             ("POST", "progress", {"streams": []}), ("POST", "control", {"role": "source", "configuration": {}}), ("PUT", "failure", {"source": "x", "reason": "y"}),
              ("PUT", "success", {"output": {}})]
     found = {word: host.request(method, f"workload/{word}", dict(lease, **body), token).status for method, word, body in calls}
     log = '{"t":1,"level":"INFO","message":"late"}\n'

@@ -162,6 +162,26 @@ def test_statistics_are_replaced_as_a_whole(host):
     assert len(host.get(runner.id)["stats"]) == 1
 
 
+def test_progress_goes_to_the_server_and_nowhere_else(host):
+    server = host.peer("Server1")
+    runner = host.runner(host.sync())
+    streams = [{"name": "a", "namespace": "n", "recordsEmitted": 5, "status": "RUNNING"}]
+    assert runner.post("progress", streams=streams).status == 204
+    assert json.loads(server.call("PutProgress")[0]) == {"jobId": 7, "attempt": 0, "streams": streams}
+    assert "stats" not in host.get(runner.id) or not host.get(runner.id)["stats"]
+    for bad in (None, {}, [3], [{"name": "a", "recordsEmitted": -1}]):
+        assert runner.post("progress", streams=bad).status == 422, bad
+    # Whoever floods it is answered, and passed on no more often than one can follow.
+    for i in range(200):
+        assert runner.post("progress", streams=[{"name": "a", "recordsEmitted": i}]).status == 204
+    assert runner.put("success", output={}).status == 204
+    assert runner.post("progress", streams=streams).status == 410
+    told = []
+    while not server.lines.empty():
+        told.append(server.next())
+    assert len([t for t in told if t.get("member") == "PutProgress"]) < 100, len(told)
+
+
 def read_logs(host, cursor=0, maximum=1000, job=7, attempt=0):
     fd, cursor, more = host.call("ReadLogs", dbus.Int64(job), dbus.UInt32(attempt), dbus.UInt64(cursor), dbus.UInt32(maximum))
     with os.fdopen(fd.take(), "rb") as f:

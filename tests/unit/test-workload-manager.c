@@ -27,7 +27,8 @@ typedef struct World {
         Db *db;
         SealingKeys *keys;
         WorkloadManager *manager;
-        unsigned n_queued, n_ended, n_changed;
+        unsigned n_queued, n_ended, n_changed, n_progress;
+        char progress[512];
         char stopped[1024];
 } World;
 
@@ -102,6 +103,13 @@ static void on_changed(int64_t seq, void *userdata) {
         ((World *) userdata)->n_changed++;
 }
 
+static void on_progress(const char *json, void *userdata) {
+        World *w = userdata;
+
+        w->n_progress++;
+        (void) snprintf(w->progress, sizeof(w->progress), "%s", json);
+}
+
 /* A new process of the daemon on the same database. */
 static void world_restart(World *w) {
         WorkloadManagerOptions options = {
@@ -109,7 +117,7 @@ static void world_restart(World *w) {
                 .db = w->db,
                 .keys = w->keys,
                 .log_root = w->directory,
-                .hooks = { on_queued, on_stopped, on_ended, on_changed, w },
+                .hooks = { on_queued, on_stopped, on_ended, on_changed, on_progress, w },
         };
 
         w->manager = workload_manager_free(w->manager);
@@ -184,6 +192,45 @@ static void assert_status(World *w, const char *id, WorkloadStatus status, const
         assert_string_equal(workload_status_to_string(got->status), workload_status_to_string(status));
         if (source)
                 assert_string_equal(got->termination_source, source);
+}
+
+static int tell_progress(World *w, const char *id, int64_t epoch, int records) {
+        _cleanup_json_ JsonObject *streams = NULL;
+        char text[64];
+
+        (void) snprintf(text, sizeof(text), "[{\"name\":\"s\",\"recordsEmitted\":%d}]", records);
+        ASSERT_OK(json_parse(text, strlen(text), &streams, NULL));
+        return workload_manager_progress(w->manager, id, epoch, streams, NULL);
+}
+
+TEST(progress_is_passed_on_four_times_a_second_and_not_stored) {
+        _cleanup_world_ World *w = world_new();
+        _cleanup_(workload_freep) Workload *got = NULL;
+        static const char sync[] = "{\"id\":\"x\",\"autoId\":\"0190a1b2-0000-7000-8000-00000000ffff\",\"type\":\"sync\",\"jobId\":7,"
+                                   "\"attempt\":2,\"connectionId\":\"c\",\"input\":{\"source\":{\"id\":\"a\",\"configuration\":{}},"
+                                   "\"destination\":{\"id\":\"b\",\"configuration\":{}}}}";
+        bool created = false;
+        unsigned changed;
+        int64_t epoch;
+
+        ASSERT_OK(workload_manager_create(w->manager, sync, strlen(sync), &created, NULL));
+        epoch = run(w, "x");
+        changed = w->n_changed;
+        for (int i = 1; i <= 100; i++) {
+                ASSERT_OK(tell_progress(w, "x", epoch, i));
+                go_on(w, 10 * USEC_PER_MSEC);
+        }
+        assert_int_equal(w->n_progress, 4);
+        assert_string_equal(w->progress, "{\"jobId\":7,\"attempt\":2,\"streams\":[{\"name\":\"s\",\"recordsEmitted\":76}]}");
+        assert_int_equal(w->n_changed, changed);
+        ASSERT_OK(workload_manager_get(w->manager, "x", &got, NULL));
+        assert_null(got->stats);
+        /* Another lease, another's workload, a check's. */
+        ASSERT_ERROR(tell_progress(w, "x", epoch + 1, 1), ESTALE);
+        ASSERT_ERROR(tell_progress(w, "nothing", epoch, 1), ENOENT);
+        create(w, "y", "");
+        ASSERT_OK(tell_progress(w, "y", run(w, "y"), 1));
+        assert_int_equal(w->n_progress, 4);
 }
 
 TEST(what_nobody_claims_fails_at_its_deadline) {

@@ -62,6 +62,8 @@ SELECT w.*, (SELECT content FROM workload_text WHERE workload_id = w.id AND kind
         (SELECT content FROM workload_text WHERE workload_id = w.id AND kind = 'output') AS output,
         (SELECT content FROM workload_text WHERE workload_id = w.id AND kind = 'stats') AS stats
         FROM workload AS w WHERE w.id = $id;
+-- name: workload_stats
+SELECT content FROM workload_text WHERE workload_id = $id AND kind = 'stats';
 -- name: workload_head
 SELECT * FROM workload WHERE id = $id;
 -- name: workload_list

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* How far running jobs are: what their workers tell a few times a second, which is never stored, and before
+ * that (we have just started) what they last had stored. The event streams hear it, and whoever asks for a
+ * job is shown it. */
+
+#include "db/job-store.h"
+#include "server/call.h"
+
+int job_progress_new(Server *s, JobProgress **ret);
+JobProgress *job_progress_free(JobProgress *p);
+DEFINE_CLEANUP(JobProgress, job_progress_free);
+
+/* {"jobId", "attempt", "streams": [STREAM_STATS]}, from gantry-workload. -ESRCH: that attempt does not run. */
+int job_progress_put(Call *c, JsonObject *body);
+
+/* Adds what the attempt that runs has committed so far to a job's numbers. */
+void job_progress_add(Server *s, Job *j);
+/* The STREAM_STATS of an attempt that runs; NULL: nobody knows. A new reference. */
+JsonObject *job_progress_streams(Server *s, int64_t job_id, int attempt);
