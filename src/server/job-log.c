@@ -112,8 +112,10 @@ static int view_streams(Call *c, const Attempt *a, JsonObject **ret) {
 
 /* STREAM_STATS of a runner in the names of the API. */
 static int view_running_streams(Call *c, const Attempt *a, JsonObject **ret) {
-        static const char *const counts[] = { "recordsEmitted", "bytesEmitted", "recordsCommitted", "bytesCommitted",
-                                              "recordsFiltered", "recordsRejected", "estimatedRecords", "estimatedBytes" };
+        static const char *const counts[] = {
+                "recordsEmitted", "bytesEmitted", "recordsCommitted", "bytesCommitted",
+                "recordsFiltered", "recordsRejected", "estimatedRecords", "estimatedBytes",
+        };
         _cleanup_json_ JsonObject *told = job_progress_streams(c->server, a->job_id, a->number), *list = NULL;
         int r = 0;
 

@@ -447,7 +447,8 @@ int workload_manager_progress(WorkloadManager *m, const char *id, int64_t epoch,
         if (r < 0)
                 return r;
         /* A sync's are of interest, and a runner that says more than anybody can follow is heard out. */
-        if (w->type != WORKLOAD_SYNC || w->job_id == 0 || (k->progress_at > 0 && now < k->progress_at + WORKLOAD_PROGRESS_USEC))
+        if (w->type != WORKLOAD_SYNC || w->job_id == 0 ||
+            (k->progress_at > 0 && now < k->progress_at + WORKLOAD_PROGRESS_USEC))
                 return 0;
         r = make_progress(w, streams, &text);
         if (r < 0)
