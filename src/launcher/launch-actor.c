@@ -79,33 +79,6 @@ static int parse_paths(JsonObject *o, LaunchActor *a, Error **reterr_error) {
         return 0;
 }
 
-/* Whether a text names this machine by one of its usual names: an URL, a host or an address. */
-static bool names_loopback(const char *s) {
-        static const char *const names[] = { "localhost", "127.", "[::1]", "ip6-loopback" };
-
-        for (size_t i = 0; i < ELEMENTSOF(names); i++)
-                if (strcasestr(s, names[i]))
-                        return true;
-        return streq(s, "::1");
-}
-
-static bool any_loopback(JsonObject *o) {
-        if (json_object_is_type(o, json_type_string))
-                return names_loopback(json_object_get_string(o));
-        if (json_object_is_type(o, json_type_array)) {
-                for (size_t i = 0; i < json_object_array_length(o); i++)
-                        if (any_loopback(json_object_array_get_idx(o, i)))
-                                return true;
-        } else if (json_object_is_type(o, json_type_object)) {
-                json_object_object_foreach(o, key, value) {
-                        (void) key;
-                        if (any_loopback(value))
-                                return true;
-                }
-        }
-        return false;
-}
-
 static int parse_words(JsonObject *o, LaunchActor *a, Error **reterr_error) {
         const char *role = NULL, *executor = NULL, *network = NULL;
         int r;
@@ -152,7 +125,6 @@ int launch_actor_parse(JsonObject *o, LaunchActor *ret, Error **reterr_error) {
                 r = parse_paths(o, &a, reterr_error);
         if (r < 0)
                 return r;
-        a.loopback = a.configuration && any_loopback(a.configuration);
         *ret = a;
         a = (LaunchActor) {};
         return 0;

@@ -15,7 +15,6 @@ typedef struct LaunchActor {
         uint64_t memory_max, cpu_quota, tasks_max; /* 0: not said */
         JsonObject *configuration; /* borrowed; NULL: none, for spec */
         char **read_paths, **write_paths;
-        bool loopback; /* the configuration names this machine */
 } LaunchActor;
 
 void launch_actor_done(LaunchActor *a);

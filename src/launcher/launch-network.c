@@ -67,9 +67,6 @@ int launch_network_add(UnitPlan *u, const LaunchRequest *q, const LaunchActor *a
 
         if (u->sandbox->network == NETWORK_NONE)
                 return 0;
-        if (u->kind == UNIT_PODMAN)
-                return a->any ? 0 : error_set(reterr_error, -EOPNOTSUPP,
-                                              "Containers can't have the network class 'hosts'");
         r = network_zone_new(a->any, a->allowed_hosts, a->configuration, u->name, &u->zone);
         if (r >= 0)
                 r = add_mounts(u);

@@ -70,6 +70,7 @@ typedef struct LaunchRequest {
         const InstalledConnector *connectors[2];
         const char *shim, *worker, *fence; /* programs */
         const char *container_init; /* the first program in a container */
+        const char *container_hooks; /* directory, see podman-unit.h */
         const char *api;           /* the API's socket */
         uint64_t worker_group;     /* may connect to it; 0: there is no such group here */
         uint64_t files_uid, files_gid; /* of connectors with paths; 0: there is no such user here */

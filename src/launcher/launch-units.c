@@ -16,14 +16,12 @@
 #include <inttypes.h>
 #include <linux/capability.h>
 #include <stdio.h>
-#include <sys/socket.h>
 
 #include "launcher/launch-install.h"
 #include "launcher/launch-network.h"
 #include "launcher/launch-units.h"
 #include "launcher/podman-unit.h"
 #include "launcher/unit-property.h"
-#include "network/network-address.h"
 #include "runtime/connector-plan.h"
 
 /* A connector that is told to stop may finish what it does. */
@@ -76,43 +74,6 @@ static const UnitProperty worker_properties[] = {
         { "MemorySwapMax", "t", "0", "secrets and records are in memory only" },
         { "TasksMax", "t", "16", "it is one process" },
 };
-
-/* systemd's (iayu). */
-static JsonObject *range_to_json(const AddressRange *a) {
-        _cleanup_buffer_ Buffer b = {};
-        size_t length = a->family == AF_INET ? 4 : 16;
-        JsonObject *o = NULL;
-        int r = buffer_appendf(&b, "[%d,[", a->family);
-
-        for (size_t i = 0; r >= 0 && i < length; i++)
-                r = buffer_appendf(&b, "%s%u", i > 0 ? "," : "", a->address[i]);
-        if (r >= 0)
-                r = buffer_appendf(&b, "],%u]", a->prefix);
-        return r >= 0 && json_parse(buffer_bytes(&b), b.len, &o, NULL) >= 0 ? o : NULL;
-}
-
-/* A container's: what it sends, its own network's addresses translated already, is the unit's. */
-static int add_denied_networks(UnitPlan *u, const LaunchActor *a) {
-        JsonObject *list = json_object_new_array();
-        size_t n_ranges;
-        const AddressRange *ranges = address_blocked_ranges(&n_ranges);
-
-        if (!list)
-                return -ENOMEM;
-        for (size_t i = 0; i < n_ranges; i++) {
-                JsonObject *n;
-
-                if (ranges[i].kind == ADDRESS_LOOPBACK && a->loopback)
-                        continue;
-                n = range_to_json(&ranges[i]);
-                if (!n || json_object_array_add(list, n) < 0) {
-                        json_object_put(n);
-                        json_object_put(list);
-                        return -ENOMEM;
-                }
-        }
-        return unit_property_add(u->properties, "IPAddressDeny", "a(iayu)", list);
-}
 
 static int add_exec(UnitPlan *u, const char *const argv[]) {
         JsonObject *list = json_object_new_array(), *exec = json_object_new_array(),
@@ -236,7 +197,5 @@ int launch_unit_connector(UnitPlan *u, const LaunchRequest *q, const LaunchActor
                 r = add_limits(u, a, grace);
         if (r >= 0 && u->kind == UNIT_PODMAN)
                 r = podman_unit_add(u, q, a, start);
-        if (r >= 0 && u->kind == UNIT_PODMAN && start->network)
-                r = add_denied_networks(u, a);
         return r < 0 ? r : add_exec(u, (const char *const[]) { q->shim, NULL });
 }

@@ -46,7 +46,7 @@ struct Launcher {
         char *dataplane_id;
         Run *runs;
         EnvSource *tick;
-        char *shim, *worker, *fence, *installer, *container_init;
+        char *shim, *worker, *fence, *installer, *container_init, *container_hooks;
         InstallSettings install;
         Tool *sweeping;
         void (*swept)(Launcher *l);

@@ -317,6 +317,8 @@ int launcher_look_around(Launcher *l) {
                 r = runtime_libexec_path("gantry-container-init", &l->container_init);
         if (r >= 0)
                 (void) runtime_libexec_path("gantry-installer", &l->installer);
+        if (r >= 0)
+                (void) runtime_libexec_path("gantry-container-hooks", &l->container_hooks);
         return r < 0 ? log_error_errno(r, "The program '%s' is missing",
                                        l->container_init ?: l->fence ?: l->worker ?: strempty(l->shim)) : 0;
 }
@@ -377,6 +379,7 @@ Launcher *launcher_free(Launcher *l) {
         launch_install_settings_done(&l->install);
         free(l->fence);
         free(l->container_init);
+        free(l->container_hooks);
         free(l);
         return NULL;
 }

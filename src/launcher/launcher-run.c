@@ -251,7 +251,7 @@ static void on_submitted(int r, const Error *error, void *userdata) {
 }
 
 /* Finds what an actor's reference names on this host. */
-static int find_connector(JsonObject *actor, ConnectorRole role, InstalledConnector **ret,
+static int find_connector(const Launcher *l, JsonObject *actor, ConnectorRole role, InstalledConnector **ret,
                           Error **reterr_error) {
         _cleanup_(connector_ref_freep) ConnectorRef *ref = NULL;
         const char *text = NULL;
@@ -267,7 +267,7 @@ static int find_connector(JsonObject *actor, ConnectorRole role, InstalledConnec
         if (r < 0)
                 return r;
         if (ref->kind == CONNECTOR_IMAGE)
-                r = podman_unit_probe(reterr_error);
+                r = podman_unit_probe(l->container_hooks, reterr_error);
         return r < 0 ? r : connector_store_find(ref, ret, reterr_error);
 }
 
@@ -279,7 +279,7 @@ int run_plan(Run *run, JsonObject *input, LaunchPlan **ret, Error **reterr_error
                         .attempt = run->attempt,
                 .epoch = run->epoch, .input = input, .shim = run->launcher->shim,
                         .worker = run->launcher->worker, .fence = run->launcher->fence,
-                .container_init = run->launcher->container_init,
+                .container_init = run->launcher->container_init, .container_hooks = run->launcher->container_hooks,
                 .api = run->launcher->options.api, .worker_group = run->launcher->worker_gid,
                 .files_uid = run->launcher->files_uid, .files_gid = run->launcher->files_gid,
         };
@@ -287,10 +287,10 @@ int run_plan(Run *run, JsonObject *input, LaunchPlan **ret, Error **reterr_error
 
         if (run_is_install(run))
                 return run_install_plan(run, input, &q, ret, reterr_error);
-        r = find_connector(json_member(input, sync ? "source" : "actor"), CONNECTOR_SOURCE, &first,
+        r = find_connector(run->launcher, json_member(input, sync ? "source" : "actor"), CONNECTOR_SOURCE, &first,
                            reterr_error);
         if (r >= 0 && sync)
-                r = find_connector(json_member(input, "destination"), CONNECTOR_DESTINATION, &second,
+                r = find_connector(run->launcher, json_member(input, "destination"), CONNECTOR_DESTINATION, &second,
                                    reterr_error);
         if (r < 0)
                 return r;

@@ -56,12 +56,20 @@ static const char *const fixed_arguments[] = {
         "--init",                /* hands signals on, reaps, makes the files: container-init.c */
 };
 
-int podman_unit_probe(Error **reterr_error) {
-        if (access(PODMAN_PROGRAM, X_OK) >= 0)
-                return 0;
-        return error_set(reterr_error, -ENOENT,
-                         "Connectors in images need podman, and this host has none (" PODMAN_PROGRAM
-                         "): 'apt install podman' brings it");
+/* A directory of hooks that is not there is none for podman: it would look at no image. */
+int podman_unit_probe(const char *hooks, Error **reterr_error) {
+        _cleanup_free_ char *hook = NULL;
+
+        if (access(PODMAN_PROGRAM, X_OK) < 0)
+                return error_set(reterr_error, -ENOENT,
+                                 "Connectors in images need podman, and this host has none (" PODMAN_PROGRAM
+                                 "): 'apt install podman' brings it");
+        if (asprintf(&hook, "%s/" PODMAN_HOOK, strempty(hooks)) < 0) {
+                hook = NULL;
+                return -ENOMEM;
+        }
+        return access(hook, R_OK) < 0 ? error_set_errno(reterr_error, -errno, "Images can't be looked at: '%s'", hook)
+                : 0;
 }
 
 /* A range of ids made of the unit's name, as other connectors have one id. podman's own choice
@@ -88,12 +96,11 @@ static int add_user(char ***argv, const char *unit, const LaunchRequest *q, cons
         return r >= 0 && start->write_paths ? strv_extend(argv, "--umask=0027") : r;
 }
 
-/* A network of its own behind the host's; one of the configuration's names for this machine means this
- * machine, which only the host's own network has. The unit's address rules hold in both. */
-static const char *network_argument(const LaunchActor *a, const ConnectorStart *start) {
-        if (!start->network || streq(start->verb, "spec"))
-                return "--network=none";
-        return a->loopback ? "--network=host" : "--network=bridge";
+/* With a network it is the host's, as for other connectors: the unit's fence decides what is reached, and its
+ * resolver has an address of the host's. A network of podman's would be one behind the host's, which that address
+ * is not in, and changes the host's firewall. */
+static const char *network_argument(const UnitPlan *u) {
+        return u->zone ? "--network=host" : "--network=none";
 }
 
 static int add_mounts(char ***argv, const SandboxPlan *p) {
@@ -161,6 +168,10 @@ static int make_command(UnitPlan *u, const LaunchRequest *q, const LaunchActor *
         int r = strv_extend(&argv, PODMAN_PROGRAM);
 
         if (r >= 0)
+                r = strv_extendf(&argv, "--hooks-dir=%s", q->container_hooks);
+        if (r >= 0)
+                r = strv_extend(&argv, "--runtime=crun"); /* … of which the shim knows the version */
+        if (r >= 0)
                 r = strv_extend(&argv, "run");
         for (size_t i = 0; r >= 0 && i < ELEMENTSOF(fixed_arguments); i++)
                 r = strv_extend(&argv, fixed_arguments[i]);
@@ -173,7 +184,7 @@ static int make_command(UnitPlan *u, const LaunchRequest *q, const LaunchActor *
         if (r >= 0 && u->wants_stdin)
                 r = strv_extend(&argv, "--interactive");
         if (r >= 0)
-                r = strv_extend(&argv, network_argument(a, start));
+                r = strv_extend(&argv, network_argument(u));
         if (r >= 0)
                 r = add_user(&argv, u->name, q, start);
         if (r >= 0)

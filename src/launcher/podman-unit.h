@@ -12,8 +12,12 @@
 /* What every container of ours is found by; its value is the unit's name. */
 #define PODMAN_LABEL "org.gantry.unit"
 
+/* What is in the directory of hooks: podman has each image's root looked at before it is used
+ * (shim/container-check.c). */
+#define PODMAN_HOOK "container-check.json"
+
 /* -ENOENT with what to do when this host has no podman. */
-int podman_unit_probe(Error **reterr_error);
+int podman_unit_probe(const char *hooks, Error **reterr_error);
 /* Puts podman in front of the plan's arguments and adds the unit's properties, replacing limits by such that
  * leave room for podman itself. `start` says what is run; its connector is an image. */
 int podman_unit_add(UnitPlan *u, const LaunchRequest *q, const LaunchActor *a, const ConnectorStart *start);

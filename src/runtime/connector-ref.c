@@ -157,9 +157,15 @@ static int parse_exec(ConnectorRef *ref, Error **reterr_error) {
         return 0;
 }
 
+bool image_digest_is_valid(const char *s) {
+        return strncmp(s, "sha256:", STRLEN("sha256:")) == 0 && strlen(s) == STRLEN("sha256:") + 64 &&
+                strspn(s + STRLEN("sha256:"), "0123456789abcdef") == 64;
+}
+
 /* A registry's host, a path, a tag, a digest: podman takes it apart. An argument that begins with a letter
  * or digit is no option. */
 static int parse_image(ConnectorRef *ref, Error **reterr_error) {
+        const char *at = strchr(ref->name, '@');
         bool fits = isalnum((unsigned char) ref->name[0]) && strlen(ref->name) <= IMAGE_NAME_MAX;
 
         for (const char *p = ref->name; fits && *p; p++)
@@ -167,6 +173,9 @@ static int parse_image(ConnectorRef *ref, Error **reterr_error) {
         if (!fits)
                 return error_set(reterr_error, -EINVAL, "'%s' is no name of an image: write one like NAME:TAG",
                                  ref->name);
+        if (at && !image_digest_is_valid(at + 1))
+                return error_set(reterr_error, -EINVAL,
+                                 "'%s' is no digest of an image: one is 'sha256:' and 64 hexadecimal digits", at + 1);
         return 0;
 }
 

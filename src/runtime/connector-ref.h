@@ -47,3 +47,5 @@ char *connector_ref_to_string(const ConnectorRef *r);
 void pypi_normalize_name(char *name);
 /* Fit to be a directory's name and a package manager's argument, whoever says it. */
 bool connector_version_is_valid(const char *s);
+/* "sha256:" and 64 hexadecimal digits: what names one image for ever. */
+bool image_digest_is_valid(const char *s);

@@ -289,7 +289,9 @@ static int apply_package(Call *c, JsonObject *body, Definition *d) {
         return connector_service_apply(c, installed, d);
 }
 
+/* The tag is one, a digest ("sha256:…"), or both ("TAG@sha256:…"): an image with a digest is that one for ever. */
 static int apply_image(Call *c, JsonObject *body, Definition *d) {
+        const char *tag, *digest;
         int r = body_replace_string(c, body, "dockerRepository", &d->docker_repository);
 
         if (r >= 0)
@@ -306,11 +308,17 @@ static int apply_image(Call *c, JsonObject *body, Definition *d) {
         for (const char *p = d->docker_repository; *p; p++)
                 if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/:", *p))
                         return call_fail(c, -EINVAL, NULL, "'dockerRepository' is not the name of an image");
-        for (const char *p = d->docker_image_tag; *p; p++)
+        tag = d->docker_image_tag;
+        digest = strncmp(tag, "sha256:", STRLEN("sha256:")) == 0 ? tag : strchr(tag, '@');
+        for (const char *p = tag; *p && p != digest; p++)
                 if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-", *p))
                         return call_fail(c, -EINVAL, NULL, "'dockerImageTag' is not the tag of an image");
+        if (digest && (*tag == '@' || !image_digest_is_valid(digest + (*digest == '@'))))
+                return call_fail(c, -EINVAL, NULL, "'dockerImageTag' has no digest of an image: one is 'sha256:'"
+                                 " and 64 hexadecimal digits");
         free(d->reference);
-        if (asprintf(&d->reference, "image:%s:%s", d->docker_repository, d->docker_image_tag) < 0) {
+        if (asprintf(&d->reference, "image:%s%s%s", d->docker_repository, digest == tag ? "@" : ":",
+                     tag) < 0) {
                 d->reference = NULL;
                 return -ENOMEM;
         }

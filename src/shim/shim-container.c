@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -15,6 +16,16 @@
 
 /* conmon's own clean-up runs podman once more: a second on a slow machine. */
 #define SETTLE_USEC (10 * USEC_PER_SEC)
+/* What podman may take, and say, about an image. */
+#define ASK_USEC (120 * USEC_PER_SEC)
+#define ASK_MAX 65536U
+
+static usec_t now_usec(void) {
+        struct timespec ts = {};
+
+        (void) clock_gettime(CLOCK_MONOTONIC, &ts);
+        return (usec_t) ts.tv_sec * USEC_PER_SEC + (usec_t) ts.tv_nsec / 1000;
+}
 
 static int fill_order(const Sandbox *s, ContainerOrder *o) {
         const SandboxPlan *p = s->plan;
@@ -55,17 +66,6 @@ static int send_order(int fd, const ContainerOrder *o, const int *files) {
         return sendmsg(fd, &m, MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
-int shim_container_open(Sandbox *s, int ret_fds[static 2]) {
-        ContainerOrder o;
-        int r = fill_order(s, &o);
-
-        if (r >= 0)
-                r = RET_NERRNO(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ret_fds));
-        if (r >= 0)
-                r = send_order(ret_fds[0], &o, s->file_fds);
-        return r < 0 ? sandbox_fail(s, r, "prepare the container's files") : 0;
-}
-
 void shim_container_settle(int status) {
         struct timespec step = { .tv_nsec = 20 * 1000 * 1000 };
 
@@ -83,21 +83,161 @@ void shim_container_settle(int status) {
         }
 }
 
-/* Whether podman has the image; true where it can't be asked. */
-static bool image_exists(const SandboxPlan *p) {
-        char *argv[] = { p->argv[0], (char *) "image", (char *) "exists", p->image, NULL };
+/* ---- What podman says about an image, and crun about itself ---- */
+
+/* Reads until the end, as long as there is room and time; a byte of `out` stays for a 0. */
+static int read_answer(int fd, char *out, size_t size) {
+        size_t have = 0;
+
+        for (usec_t until = now_usec() + ASK_USEC;;) {
+                struct pollfd p = { .fd = fd, .events = POLLIN };
+                usec_t now = now_usec();
+                ssize_t n;
+
+                if (now >= until)
+                        return -ETIMEDOUT;
+                if (poll(&p, 1, (int) ((until - now) / USEC_PER_MSEC) + 1) <= 0)
+                        continue;
+                n = read(fd, out + have, size - 1 - have);
+                if (n <= 0) {
+                        out[have] = 0;
+                        return n < 0 ? -errno : 0;
+                }
+                have += (size_t) n;
+                if (have == size - 1)
+                        return -EFBIG;
+        }
+}
+
+/* Asks a program. Its exit code, or a negative errno; what it says beyond `size` or after ASK_USEC is nobody's
+ * concern: it is ended. `out` may be NULL. */
+static int ask(const SandboxPlan *p, char *const argv[], char *out, size_t size) {
+        _cleanup_close_ int read_end = -EBADF, write_end = -EBADF;
         posix_spawn_file_actions_t actions;
-        int status = 0;
+        char ignored[ASK_MAX];
+        int fds[2], status = 0, r;
         pid_t pid;
 
-        if (posix_spawn_file_actions_init(&actions) != 0)
-                return true;
-        for (int fd = 0; fd < 3; fd++)
-                (void) posix_spawn_file_actions_addopen(&actions, fd, "/dev/null", O_RDWR, 0);
-        if (posix_spawn(&pid, argv[0], &actions, NULL, argv, p->environment) != 0)
-                pid = -1;
+        if (pipe2(fds, O_CLOEXEC) < 0)
+                return -errno;
+        read_end = fds[0];
+        write_end = fds[1];
+        r = posix_spawn_file_actions_init(&actions);
+        if (r != 0)
+                return -r;
+        (void) posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+        (void) posix_spawn_file_actions_adddup2(&actions, write_end, 1);
+        (void) posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
+        r = posix_spawn(&pid, argv[0], &actions, NULL, argv, p->environment);
         (void) posix_spawn_file_actions_destroy(&actions);
-        return pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status) || WEXITSTATUS(status) != 1;
+        if (r != 0)
+                return -r;
+        write_end = safe_close(write_end);
+        r = read_answer(read_end, out ?: ignored, out ? size : sizeof(ignored));
+        if (r < 0)
+                (void) kill(pid, SIGKILL);
+        if (waitpid(pid, &status, 0) != pid)
+                return -ECHILD;
+        return r < 0 ? r : WIFEXITED(status) ? WEXITSTATUS(status) : -EIO;
+}
+
+/* Whether podman has the image; true where it can't be asked. */
+static bool image_exists(const SandboxPlan *p) {
+        char *const argv[] = { p->argv[0], (char *) "image", (char *) "exists", p->image, NULL };
+
+        return ask(p, argv, NULL, 0) != 1;
+}
+
+/* What podman is to run instead of the name that was given. */
+static int replace_image(SandboxPlan *p, const char *id) {
+        for (char **s = p->argv; *s; s++)
+                if (streq(*s, p->image)) {
+                        char *own = strdup(id);
+
+                        if (!own)
+                                return -ENOMEM;
+                        free(*s);
+                        *s = own;
+                        return 0;
+                }
+        return -EINVAL;
+}
+
+/* A name with a digest is one image for ever. podman ignores the tag of "NAME:TAG@DIGEST"; whoever wrote both
+ * wants to hear that the tag is another image's by now. What runs is named by its id, so that nothing moves
+ * between here and there. */
+static int hold_to_digest(Sandbox *s) {
+        static const char form[] = "{{.Id}} {{.Digest}}{{range .RepoDigests}} {{.}}{{end}}";
+        SandboxPlan *p = s->plan;
+        const char *at = strchr(p->image, '@'), *slash = strrchr(p->image, '/'), *colon;
+        _cleanup_free_ char *name = NULL, *answer = malloc(ASK_MAX);
+        _cleanup_strv_ char **words = NULL;
+        int r;
+
+        if (!at)
+                return 0;
+        colon = memchr(slash ?: p->image, ':', (size_t) (at - (slash ?: p->image)));
+        name = colon ? strndup(p->image, (size_t) (at - p->image)) : strdup(p->image);
+        if (!name || !answer)
+                return -ENOMEM;
+        char *const argv[] = { p->argv[0], (char *) "image", (char *) "inspect", (char *) "--format", (char *) form,
+                               name, NULL };
+        r = ask(p, argv, answer, ASK_MAX);
+        if (r < 0)
+                return sandbox_fail(s, r, "ask podman about the image '%s'", name);
+        /* It isn't there: podman says so once more, and then it is explained. */
+        if (r > 0)
+                return 0;
+        answer[strcspn(answer, "\n")] = 0;
+        words = strv_split(answer, " ");
+        if (!words || !words[0] || !words[1])
+                return sandbox_fail(s, -EBADMSG, "understand podman about the image '%s'", name);
+        STRV_FOREACH(w, words + 1) {
+                const char *digest = strchr(*w, '@');
+
+                if (streq(digest ? digest + 1 : *w, at + 1))
+                        return replace_image(p, words[0]);
+        }
+        return sandbox_fail(s, -CONTAINER_REFUSED, "The image '%s' is held to %s, and on this host it is %s:"
+                            " the name has been given to another image, which is not run", name, at + 1, words[1]);
+}
+
+/* podman is told to take crun, and this is the oldest that our attacks were tried on. */
+static int check_runtime(Sandbox *s) {
+        static const unsigned oldest[3] = { CONTAINER_RUNTIME_OLDEST };
+        char *const argv[] = { (char *) CONTAINER_RUNTIME, (char *) "--version", NULL };
+        char answer[ASK_MAX];
+        unsigned have[3] = {};
+        int r = ask(s->plan, argv, answer, sizeof(answer));
+
+        if (r != 0 || sscanf(answer, "crun version %u.%u.%u", &have[0], &have[1], &have[2]) < 2)
+                return sandbox_fail(s, -CONTAINER_REFUSED, "'" CONTAINER_RUNTIME "', which runs containers here,"
+                                    " does not say its version: 'apt install crun' brings one that does");
+        for (size_t i = 0; i < ELEMENTSOF(oldest); i++)
+                if (have[i] > oldest[i])
+                        return 0;
+                else if (have[i] < oldest[i])
+                        return sandbox_fail(s, -CONTAINER_REFUSED,
+                                            "crun %u.%u.%u is too old to hold hostile images: %u.%u.%u or later"
+                                            " is needed", have[0], have[1], have[2], oldest[0], oldest[1], oldest[2]);
+        return 0;
+}
+
+int shim_container_open(Sandbox *s, int ret_fds[static 2]) {
+        ContainerOrder o;
+        int r = fill_order(s, &o);
+
+        if (r < 0)
+                return sandbox_fail(s, r, "prepare the container's files");
+        r = check_runtime(s);
+        if (r >= 0)
+                r = hold_to_digest(s);
+        if (r < 0)
+                return r;
+        r = RET_NERRNO(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ret_fds));
+        if (r >= 0)
+                r = send_order(ret_fds[0], &o, s->file_fds);
+        return r < 0 ? sandbox_fail(s, r, "prepare the container's files") : 0;
 }
 
 /* No container ever ran: why not is what a person needs. */

@@ -11,6 +11,11 @@
 /* What podman hands on to the container (--preserve-fds=1). */
 #define CONTAINER_CONTROL_FD 3
 #define CONTAINER_TARGET_MAX 128U
+/* What podman is told to start containers with, by its name. */
+#define CONTAINER_RUNTIME "/usr/bin/crun"
+#define CONTAINER_RUNTIME_OLDEST 1, 8, 1
+/* The error of a step that is a sentence by itself. */
+#define CONTAINER_REFUSED EKEYREJECTED
 
 /* One packet to the container's first process, with a descriptor for each file. Both are of one build. */
 typedef struct ContainerOrder {
@@ -24,7 +29,8 @@ typedef struct ContainerOrder {
 } ContainerOrder;
 
 /* Makes the socket to the container and puts the order into it: `ret_fds` are our end and the container's.
- * What comes back are InitReports: INIT_STARTED or INIT_FAILED, INIT_EXITED. */
+ * What comes back are InitReports: INIT_STARTED or INIT_FAILED, INIT_EXITED. An image that is held to a digest
+ * becomes its id in the plan, or is refused. */
 int shim_container_open(Sandbox *s, int ret_fds[static 2]);
 /* podman has ended with `status`: waits until what it has left behind has cleaned up, as long as that is
  * still to be expected. */

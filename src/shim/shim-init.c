@@ -33,7 +33,7 @@ static void report(int socket, const InitReport *what) {
 static InitReport failure(const Sandbox *s, int r) {
         InitReport rep = {
                 .type = s->refused ? INIT_REFUSED : INIT_FAILED,
-                .error = -r,
+                .error = r == -CONTAINER_REFUSED ? 0 : -r,
                 .missing = s->missing,
         };
 

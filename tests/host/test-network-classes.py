@@ -13,8 +13,9 @@ import threading
 
 sys.path.insert(0, "/mnt/tests/host")
 from launchlib import *  # noqa: E402, F403
+import podmanlib  # noqa: E402
 
-EXECUTORS = ("lite", "service")
+EXECUTORS = ("lite", "service", "podman")
 PLACE = pathlib.Path("/opt/probe")
 PROBE = PLACE / "probe"
 PORT = 7000
@@ -85,6 +86,7 @@ NAMES = Names()
 def set_up():
     PLACE.mkdir(parents=True, exist_ok=True)
     run("install", "-m", "0755", "/mnt/tests/host/escape-probe.py", PROBE)
+    podmanlib.make_python(podmanlib.HOSTILE, PROBE, user="airbyte")
     for line in f"""netns add world
             link add gt0 type veth peer name gt1 netns world
             address add {HERE}/24 dev gt0
@@ -122,8 +124,8 @@ def greet(listener):
 
 def inside(lab, executor, do, network, hosts=(), named=None, **places):
     """`named` is what the configuration says openly."""
-    workload = lab.oneshot("check", actor(f"exec:{PROBE}", "source", {"do": do, "named": named, "hidden": hide(**places)}, executor,
-                                          network=network, allowedHosts=list(hosts)))
+    workload = lab.oneshot("check", actor(f"image:{podmanlib.HOSTILE}" if executor == "podman" else f"exec:{PROBE}", "source",
+                                          {"do": do, "named": named, "hidden": hide(**places)}, executor, network=network, allowedHosts=list(hosts)))
     require(workload["status"] == "success", f"{executor} {network} {do}: {workload.get('failure')} {workload.get('output')}")
     return json.loads(workload["output"]["message"])
 
@@ -140,7 +142,7 @@ def at(*hosts):
 
 
 def check(lab, network, good, bad, hosts=(), named=None):
-    """That of these places the good ones alone are reached, by both executors."""
+    """That of these places the good ones alone are reached, by every executor."""
     for executor in EXECUTORS:
         found = inside(lab, executor, "reach", network, hosts, named, targets=good + bad)
         wrong = {t: found[t] for t in good if found[t] != "ok"} | {t: found[t] for t in bad if found[t] not in REFUSED}

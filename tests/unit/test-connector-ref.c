@@ -11,6 +11,8 @@
 
 TEST_MAIN()
 
+#define DIGEST "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
 /* Parses and compares with "reference config-as-JSON". */
 static void assert_ref(const char *s, ConnectorRole role, const char *reference, const char *config) {
         _cleanup_(connector_ref_freep) ConnectorRef *ref = NULL;
@@ -47,7 +49,8 @@ TEST(references_of_every_kind_are_read_and_written_back) {
         assert_ref("exec:./a b/source-x", CONNECTOR_SOURCE, "exec:./a b/source-x", NULL);
         assert_ref("exec:what?", CONNECTOR_SOURCE, "exec:what?", NULL);
         assert_ref("image:airbyte/source-faker:6.2.0", CONNECTOR_SOURCE, "image:airbyte/source-faker:6.2.0", NULL);
-        assert_ref("image:localhost:5000/x@sha256:abc", CONNECTOR_DESTINATION, "image:localhost:5000/x@sha256:abc", NULL);
+        assert_ref("image:localhost:5000/x@" DIGEST, CONNECTOR_DESTINATION, "image:localhost:5000/x@" DIGEST, NULL);
+        assert_ref("image:localhost:5000/x:1@" DIGEST, CONNECTOR_DESTINATION, "image:localhost:5000/x:1@" DIGEST, NULL);
         assert_ref("native:source-file", CONNECTOR_ANY_ROLE, "native:source-file", NULL);
         assert_ref("source-faker", CONNECTOR_SOURCE, "source-faker", NULL);
         assert_ref("airbyte-source-faker==7.2.1", CONNECTOR_SOURCE, "airbyte-source-faker==7.2.1", NULL);
@@ -60,6 +63,10 @@ TEST(names_that_could_be_options_or_paths_are_refused) {
         assert_refused("image:--privileged", CONNECTOR_SOURCE, EINVAL, "no name of an image");
         assert_refused("image:", CONNECTOR_SOURCE, EINVAL, "no name of an image");
         assert_refused("image:a b", CONNECTOR_SOURCE, EINVAL, "no name of an image");
+        static const char *const undigested[] = { "image:x@", "image:x@sha256:abc", "image:x@sha512:00", "image:x@@" DIGEST,
+                                                  "image:x@" DIGEST "0", "image:x@" DIGEST ":1" };
+        for (size_t i = 0; i < ELEMENTSOF(undigested); i++)
+                assert_refused(undigested[i], CONNECTOR_SOURCE, EINVAL, "no digest of an image");
         assert_refused("pypi:-r", CONNECTOR_SOURCE, EINVAL, "no name of a Python package");
         assert_refused("pypi:../x", CONNECTOR_SOURCE, EINVAL, "no name of a Python package");
         assert_refused("pypi:x==../../y", CONNECTOR_SOURCE, EINVAL, "is no version of x");

@@ -348,6 +348,7 @@ static LaunchPlan *image_plan(const char *type, const char *input) {
 
         q.connectors[0] = &in_image;
         q.container_init = "/usr/lib/gantry/gantry-container-init";
+        q.container_hooks = "/usr/lib/gantry/gantry-container-hooks";
         ASSERT_OK(launch_plan_new(&q, &p, NULL));
         return p;
 }
@@ -358,7 +359,8 @@ static bool has_argument(const UnitPlan *u, const char *argument) {
 
 TEST(a_connector_in_an_image_is_run_by_podman_in_the_units_group) {
         _cleanup_(launch_plan_freep) LaunchPlan *p =
-                image_plan("check", IMAGE(",\"network\":\"any\",\"configuration\":{\"password\":\"" SECRET "\"}"));
+                /* No host's name: those are in the zone. */
+                image_plan("check", IMAGE(",\"network\":\"any\",\"configuration\":{\"password\":\"!" SECRET "\"}"));
         _cleanup_json_ JsonObject *printed = NULL;
         const UnitPlan *u = &p->units[0];
 
@@ -366,8 +368,9 @@ TEST(a_connector_in_an_image_is_run_by_podman_in_the_units_group) {
         assert_string_equal(u->sandbox->image, "localhost/x:1");
         assert_string_equal(u->sandbox->argv[0], "/usr/bin/podman");
         static const char *const wanted[] = { "--cgroups=split", "--cap-drop=all", "--read-only",
-                                              "--pull=never", "--network=bridge", "--memory=104857600b",
-                                              "--pids-limit=9", "--rm", "--name=gantry-run-" AUTO_ID "-e3-connector",
+                                              "--pull=never", "--network=host", "--memory=104857600b",
+                                              "--pids-limit=9", "--rm", "--runtime=crun",
+                                              "--hooks-dir=/usr/lib/gantry/gantry-container-hooks", "--name=gantry-run-" AUTO_ID "-e3-connector",
                                               "--config" };
         for (size_t i = 0; i < ELEMENTSOF(wanted); i++)
                 if (!has_argument(u, wanted[i]))
@@ -382,7 +385,9 @@ TEST(a_connector_in_an_image_is_run_by_podman_in_the_units_group) {
         assert_false(has_argument(u, "--userns=auto"));
         assert_true(json_object_get_boolean(property(u, "Delegate")));
         assert_non_null(property(u, "ExecStopPost"));
-        assert_non_null(property(u, "IPAddressDeny"));
+        /* The fence that every connector with a network has. */
+        assert_non_null(u->zone);
+        assert_non_null(property(u, "ExecStartPreEx"));
         /* podman fails under these. */
         static const char *const unwanted[] = { "CapabilityBoundingSet", "SystemCallFilter", "RootDirectory",
                                                 "PrivateNetwork", "DynamicUser", "RestrictNamespaces" };
@@ -397,15 +402,19 @@ TEST(an_image_gets_the_network_and_the_files_that_it_is_meant_to) {
         _cleanup_(launch_plan_freep) LaunchPlan *none =
                 image_plan("check", IMAGE(",\"network\":\"none\",\"configuration\":{}"));
         _cleanup_(launch_plan_freep) LaunchPlan *spec = image_plan("spec", IMAGE(",\"network\":\"any\""));
-        _cleanup_(launch_plan_freep) LaunchPlan *here =
-                image_plan("check", IMAGE(",\"network\":\"any\",\"configuration\":{\"host\":\"localhost\"}"));
+        _cleanup_(launch_plan_freep) LaunchPlan *hosts =
+                image_plan("check", IMAGE(",\"network\":\"hosts\",\"allowedHosts\":[\"a.example\"],\"configuration\":{}"));
         _cleanup_(launch_plan_freep) LaunchPlan *files =
                 image_plan("check", IMAGE(",\"network\":\"none\",\"configuration\":{},"
                                           "\"paths\":[{\"path\":\"/srv/gantry/x\",\"write\":true}]"));
 
         assert_true(has_argument(&none->units[0], "--network=none"));
         assert_true(has_argument(&spec->units[0], "--network=none"));
-        assert_true(has_argument(&here->units[0], "--network=host"));
+        assert_null(none->units[0].zone);
+        assert_null(spec->units[0].zone);
+        assert_true(has_argument(&hosts->units[0], "--network=host"));
+        assert_non_null(hosts->units[0].zone);
+        assert_false(hosts->units[0].zone->any);
         assert_true(has_argument(&files->units[0], "--uidmap=0:901:1"));
 }
 
