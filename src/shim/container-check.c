@@ -6,7 +6,10 @@
  *
  * Where the container gets a mount, the image may have a directory, a file or nothing, and only directories on
  * the way there. crun 1.8 follows a "/dev" that is a link out to the host and makes empty files there as the
- * container's user; what else a runtime does at such places is not relied on either. */
+ * container's user; what else a runtime does at such places is not relied on either.
+ *
+ * A container in the host's network gets the host's /sys from podman, since a user namespace may not have one of
+ * its own there. Ours get an empty one, with their own control group and nothing else of the host. */
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -138,6 +141,46 @@ static int check_root(JsonObject *config, Error **reterr_error) {
         return 0;
 }
 
+static int add_sys(JsonObject *mounts, const char *text) {
+        _cleanup_json_ JsonObject *o = NULL;
+        int r = json_parse(text, strlen(text), &o, NULL);
+
+        if (r < 0)
+                return r;
+        return json_object_array_add(mounts, json_object_get(o)) < 0 ? -ENOMEM : 0;
+}
+
+/* Mounts are made in this order: what lies below /sys comes last, and podman says nothing of it where it binds. */
+static int hide_sys(JsonObject *config) {
+        JsonObject *mounts = json_member(config, "mounts");
+
+        for (size_t i = 0; i < json_object_array_length(mounts); i++) {
+                JsonObject *m = json_object_array_get_idx(mounts, i);
+                const char *type = NULL;
+                int r;
+
+                (void) json_get_string(m, "type", &type, WHAT, NULL);
+                if (!streq_ptr(destination_of(mounts, i), "/sys") || !streq_ptr(type, "bind"))
+                        continue;
+                if (json_object_array_del_idx(mounts, i, 1) < 0)
+                        return -EINVAL;
+                r = add_sys(mounts, "{\"destination\":\"/sys\",\"type\":\"tmpfs\",\"source\":\"tmpfs\",\"options\":"
+                                    "[\"nosuid\",\"noexec\",\"nodev\",\"mode=755\",\"size=64k\",\"ro\"]}");
+                if (r >= 0)
+                        r = add_sys(mounts, "{\"destination\":\"/sys/fs/cgroup\",\"type\":\"cgroup\",\"source\":"
+                                            "\"cgroup\",\"options\":[\"rprivate\",\"nosuid\",\"noexec\","
+                                            "\"nodev\",\"relatime\",\"ro\"]}");
+                return r < 0 ? r : 1;
+        }
+        return 0;
+}
+
+static int write_config(JsonObject *config) {
+        _cleanup_free_ char *text = json_to_string(config);
+
+        return text ? write_full(STDOUT_FILENO, text, strlen(text)) : -ENOMEM;
+}
+
 /* The socket to the shim is podman's, which hands all that it has to its hooks. Where it is not there, podman's
  * words in the log are all there is. */
 static void tell(const char *why) {
@@ -161,7 +204,9 @@ int main(void) {
         if (r >= 0)
                 r = check_root(config, &error);
         if (r >= 0)
-                r = write_full(STDOUT_FILENO, buffer_bytes(&text), text.len);
+                r = hide_sys(config);
+        if (r >= 0)
+                r = r > 0 ? write_config(config) : write_full(STDOUT_FILENO, buffer_bytes(&text), text.len);
         if (r >= 0)
                 return EXIT_SUCCESS;
         log_error("%s", error_message(error, r));

@@ -261,9 +261,15 @@ static void explain(const Sandbox *s, int status, InitReport *rep) {
 void shim_container_report(const Sandbox *s, int control, int status, InitReport *rep) {
         InitReport word, last = { .type = INIT_REFUSED };
 
-        /* A failure is the truth whatever comes after it. */
-        while (last.type != INIT_FAILED && recv(control, &word, sizeof(word), MSG_DONTWAIT) == sizeof(word))
-                last = word;
+        /* A failure is the truth whatever comes after it. That nobody has read the order is told before all else. */
+        while (last.type != INIT_FAILED) {
+                ssize_t n = recv(control, &word, sizeof(word), MSG_DONTWAIT);
+
+                if (n == sizeof(word))
+                        last = word;
+                else if (n >= 0 || errno != ECONNRESET)
+                        break;
+        }
         last.step[sizeof(last.step) - 1] = 0;
         switch (last.type) {
         case INIT_FAILED:

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """For tests of connectors in images: the images, made of what this host has, since no registry can be reached."""
 
+import hashlib
+import io
 import json
 import pathlib
 import shutil
 import subprocess
 import sysconfig
+import tarfile
 import tempfile
 
 STATIC = "localhost/static-connector:1"
@@ -79,3 +82,84 @@ def containers():
 
 def inspect(name):
     return json.loads(podman("inspect", name))
+
+
+def member(name, kind=tarfile.REGTYPE, link="", content=b"", mode=0o755, **more):
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname, info.mode = kind, link, mode
+    for key, value in more.items():
+        setattr(info, key, value)
+    return info, content
+
+
+def layer(members):
+    """A layer made of TarInfos with their bytes: what no tar program would write."""
+    raw = io.BytesIO()
+    with tarfile.open(fileobj=raw, mode="w") as tar:
+        for info, content in members:
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    return raw.getvalue()
+
+
+def import_image(name, members, *changes):
+    """An image of one such layer. (exit code, words)."""
+    options = [part for change in changes for part in ("--change", change)]
+    done = subprocess.run(["podman", "import", "--quiet", *options, "-", name], input=layer(members), capture_output=True, check=False)
+    return done.returncode, done.stderr.decode(errors="replace")
+
+
+def connector():
+    return member("connector", content=pathlib.Path("/mnt/build/tests/tools/image-connector").read_bytes())
+
+
+OCI = "application/vnd.oci.image."
+
+
+class Layout:
+    """An image as OCI lays it out, made by hand: each part can lie about the next."""
+
+    def __init__(self):
+        self.blobs = {}
+
+    def add(self, content, kind, digest=None, **more):
+        """Puts a blob there; its descriptor. `digest`: what it is called though it isn't that."""
+        content = content if isinstance(content, bytes) else json.dumps(content).encode()
+        digest = digest or "sha256:" + hashlib.sha256(content).hexdigest()
+        self.blobs[digest] = content
+        return {"mediaType": OCI + kind, "digest": digest, "size": len(content), **more}
+
+    def image(self, layers=None, config=None, annotations=None, diff_ids=None):
+        """`layers`: (bytes as they travel, suffix of their type)."""
+        layers = layers or [(layer([connector()]), "tar")]
+        diff_ids = diff_ids or ["sha256:" + hashlib.sha256(data).hexdigest() for data, _ in layers]
+        made = self.add({"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": diff_ids},
+                         "config": {"Entrypoint": ["/connector"], **(config or {})}}, "config.v1+json")
+        return self.add({"schemaVersion": 2, "config": made, "annotations": annotations or {},
+                         "layers": [self.add(data, f"layer.v1.{kind}") for data, kind in layers]}, "manifest.v1+json")
+
+    def index(self, *entries, digest=None):
+        return self.add({"schemaVersion": 2, "mediaType": OCI + "index.v1+json", "manifests": list(entries)}, "index.v1+json", digest)
+
+    def load(self, entry, name, options=(), timeout=600):
+        """As an administrator brings it. (exit code, words)."""
+        entry = dict(entry, annotations={"org.opencontainers.image.ref.name": name})
+        files = {"oci-layout": b'{"imageLayoutVersion": "1.0.0"}', "index.json": json.dumps({"schemaVersion": 2, "manifests": [entry]}).encode()}
+        files |= {"blobs/" + digest.replace(":", "/"): content for digest, content in self.blobs.items()}
+        with tempfile.NamedTemporaryFile(dir="/var/tmp", suffix=".tar") as archive:
+            with tarfile.open(archive.name, "w") as tar:
+                for path, content in files.items():
+                    info = tarfile.TarInfo(path)
+                    info.size, info.mode = len(content), 0o644
+                    tar.addfile(info, io.BytesIO(content))
+            done = subprocess.run(["podman", *options, "load", "--quiet", "--input", archive.name], capture_output=True, check=False,
+                                  timeout=timeout)
+        return done.returncode, done.stderr.decode(errors="replace")
+
+
+def zstd_zeros(head, zeros):
+    """A zstd frame (RFC 8878) of `head` and then zeros by the 128 KiB, four bytes each."""
+    def block(last, kind, size, data):
+        return (last | kind << 1 | size << 3).to_bytes(3, "little") + data
+    each = 128 << 10
+    return b"\x28\xb5\x2f\xfd\x00\x38" + block(0, 0, len(head), head) + block(0, 1, each, b"\0") * (zeros // each) + block(1, 0, 0, b"")
