@@ -23,6 +23,7 @@
 #include "server/routes-actors.h"
 #include "server/routes-config-jobs.h"
 #include "server/routes-config-objects.h"
+#include "server/routes-config-schema.h"
 #include "server/routes-connections.h"
 #include "server/routes-definitions.h"
 #include "server/routes-jobs.h"
@@ -33,9 +34,9 @@
 #include "server/routes-workspaces.h"
 
 static const ApiTable *const tables[] = {
-        &routes_access, &routes_actors, &routes_config_jobs, &routes_config_objects, &routes_connections,
-        &routes_definitions, &routes_jobs, &routes_refused, &routes_streams, &routes_system, &routes_tags,
-        &routes_workspaces,
+        &routes_access, &routes_actors, &routes_config_jobs, &routes_config_objects, &routes_config_schema,
+        &routes_connections, &routes_definitions, &routes_jobs, &routes_refused, &routes_streams,
+        &routes_system, &routes_tags, &routes_workspaces,
 };
 
 static const ApiRoute *row_of(const HttpRequest *q) {

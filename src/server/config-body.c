@@ -142,6 +142,7 @@ int config_to_public_connection(Call *c, JsonObject *body, JsonObject **ret) {
                 { "sourceId", "sourceId" }, { "destinationId", "destinationId" }, { "name", "name" },
                 { "namespaceFormat", "namespaceFormat" }, { "prefix", "prefix" }, { "status", "status" },
                 { "nonBreakingChangesPreference", "nonBreakingSchemaUpdatesBehavior" },
+                { "backfillPreference", "backfillPreference" },
                 { "geography", "dataResidency" }, { "tags", "tags" },
         };
         _cleanup_json_ JsonObject *o = json_object_new_object();

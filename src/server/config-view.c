@@ -9,9 +9,9 @@
  * and secrets of configurations leave as masks, here as everywhere. */
 
 #include "db/attempt-store.h"
-#include "db/catalog-store.h"
 #include "server/config-view.h"
 #include "server/configuration.h"
+#include "server/connection-schema.h"
 #include "server/mapper-secrets.h"
 #include "server/organization.h"
 #include "server/out.h"
@@ -187,29 +187,11 @@ int config_view_catalog(const Catalog *catalog, JsonObject *configured, JsonObje
         return *ret ? json_add(*ret, "streams", TAKE_PTR(list)) : -ENOMEM;
 }
 
-/* The catalog that the connection was made from. */
-static int load_catalog(Call *c, const Connection *connection, Catalog **ret) {
-        _cleanup_(catalog_fetch_freep) CatalogFetch *fetch = NULL;
-        _cleanup_json_ JsonObject *o = NULL;
-        _cleanup_free_ char *text = NULL;
-        size_t n;
-        int r;
-
-        r = connection->source_catalog_id ?
-                catalog_fetch_store_get(c->server->db, connection->source_catalog_id, &fetch, &c->error) :
-                catalog_fetch_store_latest(c->server->db, connection->source_id, NULL, NULL, &fetch,
-                                           &c->error);
-        if (r >= 0)
-                r = catalog_store_get(c->server->db, fetch->catalog_hash, &text, &n, &c->error);
-        if (r >= 0)
-                r = json_parse(text, n, &o, &c->error);
-        return r < 0 ? r : catalog_from_json(o, ret, &c->error);
-}
-
-static int view_sync_catalog(Call *c, const Connection *connection, JsonObject **ret) {
-        _cleanup_catalog_ Catalog *catalog = NULL;
+/* `catalog` NULL: the one that the connection goes by. */
+static int view_sync_catalog(Call *c, const Connection *connection, const Catalog *catalog, JsonObject **ret) {
+        _cleanup_catalog_ Catalog *own = NULL;
         _cleanup_json_ JsonObject *configured = NULL;
-        int r = load_catalog(c, connection, &catalog);
+        int r = catalog ? 0 : connection_schema_base(c, connection, &own);
 
         if (r == -ENOENT) {
                 error_free(TAKE_PTR(c->error));
@@ -219,7 +201,7 @@ static int view_sync_catalog(Call *c, const Connection *connection, JsonObject *
                 r = json_parse(connection->catalog, strlen(connection->catalog), &configured, NULL);
         if (r >= 0)
                 r = mapper_secrets_mask(configured);
-        return r < 0 ? r : config_view_catalog(catalog, configured, ret);
+        return r < 0 ? r : config_view_catalog(catalog ?: own, configured, ret);
 }
 
 static void view_schedule(const Connection *connection, Out *out) {
@@ -239,10 +221,10 @@ static void view_schedule(const Connection *connection, Out *out) {
                 out_json(out, "schedule", connection->schedule_data);
 }
 
-int config_view_connection(Call *c, const Connection *connection, JsonObject **ret) {
+int config_view_connection(Call *c, const Connection *connection, const Catalog *found, JsonObject **ret) {
         JsonObject *catalog = NULL, *tags = NULL, *public = NULL;
         _cleanup_out_ Out out = out_object();
-        int r = view_sync_catalog(c, connection, &catalog);
+        int r = view_sync_catalog(c, connection, found, &catalog);
 
         if (r >= 0)
                 r = connection_view(c, connection, &public);

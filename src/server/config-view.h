@@ -14,7 +14,8 @@ int config_view_definition(const Definition *d, JsonObject **ret);
 /* The specification as {…DefinitionId, connectionSpecification, documentationUrl, …}. */
 int config_view_specification(const Definition *d, JsonObject **ret);
 int config_view_actor(Call *c, const Actor *a, JsonObject **ret);
-int config_view_connection(Call *c, const Connection *connection, JsonObject **ret);
+/* `found` (NULL: what the connection goes by) is the source's catalog that its streams are shown in. */
+int config_view_connection(Call *c, const Connection *connection, const Catalog *found, JsonObject **ret);
 /* AirbyteCatalog in the config API's words ({"streams": [{"stream", "config"}]}); `configured` (the public
  * API's stream configurations, may be NULL) says which are selected and how. */
 int config_view_catalog(const Catalog *catalog, JsonObject *configured, JsonObject **ret);

@@ -91,6 +91,19 @@ static int apply_behavior(Call *c, JsonObject *body, Connection *connection) {
 }
 
 /* Turning a connection on or off by hand clears the reason that the suite gave for turning it off. */
+/* The config API's; the public one has no word for it. */
+static int apply_backfill(Call *c, JsonObject *body, Connection *connection) {
+        const char *s = NULL;
+        int r = body_string(c, body, "backfillPreference", &s);
+
+        if (r <= 0)
+                return r;
+        if (!streq(s, "enabled") && !streq(s, "disabled"))
+                return bad_value(c, "backfillPreference", s);
+        connection->backfill = streq(s, "enabled");
+        return 0;
+}
+
 static int apply_status(Call *c, JsonObject *body, Connection *connection) {
         const char *s = NULL;
         int r = body_string(c, body, "status", &s);
@@ -143,6 +156,8 @@ static int apply(Call *c, JsonObject *body, Connection *connection) {
         if (r >= 0)
                 r = apply_behavior(c, body, connection);
         if (r >= 0)
+                r = apply_backfill(c, body, connection);
+        if (r >= 0)
                 r = connection_schedule_apply(c, body, connection);
         if (r >= 0)
                 r = body_replace_string(c, body, "dataResidency", &connection->data_residency);
@@ -185,6 +200,8 @@ static int choose_streams(Call *c, JsonObject *body, const Actor *source, const 
         connection->catalog = text;
         free(connection->source_catalog_id);
         connection->source_catalog_id = TAKE_PTR(fetch->id);
+        /* They fit what the source has now, or they would have been refused. */
+        connection->breaking_change = false;
         return 0;
 }
 

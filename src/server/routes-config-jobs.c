@@ -52,6 +52,78 @@ static int clear_connection(Call *c, HttpRequest *q, JsonObject **ret) {
         return start(c, JOB_CLEAR);
 }
 
+/* [{"streamName", "streamNamespace"}] as the jobs have them: [{"name", "namespace"}]. */
+static int read_streams(Call *c, JsonObject *options) {
+        JsonObject *given = NULL, *list;
+        int r = body_array(c, c->body, "streams", &given);
+
+        if (r <= 0)
+                return r;
+        list = json_object_new_array();
+        r = list ? 0 : -ENOMEM;
+        for (size_t i = 0; r >= 0 && i < json_object_array_length(given); i++) {
+                JsonObject *entry = json_object_array_get_idx(given, i), *o = NULL;
+                const char *name = NULL, *namespace = NULL;
+                _cleanup_out_ Out out = out_object();
+
+                if (!json_object_is_type(entry, json_type_object))
+                        r = call_fail(c, -EINVAL, NULL, "'streams' must be a list of objects");
+                if (r >= 0)
+                        r = body_need_string(c, entry, "streamName", &name);
+                if (r >= 0)
+                        r = body_string(c, entry, "streamNamespace", &namespace);
+                out_string(&out, "name", name);
+                out_string(&out, "namespace", namespace);
+                if (r >= 0)
+                        r = out_take(&out, &o);
+                if (r >= 0)
+                        r = out_append(list, o);
+        }
+        if (r < 0) {
+                json_object_put(list);
+                return r;
+        }
+        return json_add(options, "streams", list);
+}
+
+static int start_some(Call *c, JobType type, JsonObject *options, JobView view) {
+        const char *id;
+        int r = body_need_string(c, c->body, "connectionId", &id);
+
+        if (r >= 0)
+                r = read_streams(c, options);
+        return r < 0 ? r : job_service_start_with_view(c, id, type, options, view);
+}
+
+static int clear_streams(Call *c, HttpRequest *q, JsonObject **ret) {
+        _cleanup_json_ JsonObject *options = json_object_new_object();
+
+        return options ? start_some(c, JOB_CLEAR, options, view_started) : -ENOMEM;
+}
+
+/* {"job"} (JobReadResponse). */
+static int view_refresh(Call *c, const Job *j, JsonObject **ret) {
+        JsonObject *job = NULL;
+        _cleanup_out_ Out out = out_object();
+        int r = config_view_job(j, &job);
+
+        out_value(&out, "job", job);
+        return r < 0 ? r : out_take(&out, ret);
+}
+
+/* Without a mode the old rows go, which is what a refresh is taken for. */
+static int refresh_connection(Call *c, HttpRequest *q, JsonObject **ret) {
+        _cleanup_json_ JsonObject *options = json_object_new_object();
+        const char *mode = "Truncate";
+        int r = options ? body_string(c, c->body, "refreshMode", &mode) : -ENOMEM;
+
+        if (r >= 0 && !streq(mode, "Truncate") && !streq(mode, "Merge"))
+                r = call_fail(c, -EINVAL, NULL, "'refreshMode' must be 'Truncate' or 'Merge'");
+        if (r >= 0)
+                r = json_add_string(options, "refreshMode", mode);
+        return r < 0 ? r : start_some(c, JOB_REFRESH, options, view_refresh);
+}
+
 static int need_job_id(Call *c, int64_t *ret) {
         int r = body_i64(c, c->body, "id", ret);
 
@@ -220,6 +292,9 @@ static const ApiRoute routes_config_jobs_rows[] = {
         ROW("connections/sync", sync_connection),
         ROW("connections/reset", reset_connection),
         ROW("connections/clear", clear_connection),
+        ROW("connections/clear/stream", clear_streams),
+        ROW("connections/reset/stream", clear_streams),
+        ROW("connections/refresh", refresh_connection),
         ROW("jobs/list", list_jobs),
         ROW("jobs/get", get_job),
         ROW("jobs/get_light", get_job_light),

@@ -338,32 +338,11 @@ static int upgrade_actor(Call *c, HttpRequest *q, JsonObject **ret) {
         return r < 0 ? r : actor_service_upgrade(c, role_of(q), id);
 }
 
-static int view_discovered(Call *c, const Discovered *d, void *userdata, JsonObject **ret) {
-        _cleanup_out_ Out out = out_object();
-        JsonObject *catalog = NULL;
-        int r = config_view_catalog(d->catalog, NULL, &catalog);
-
-        out_value(&out, "catalog", catalog);
-        out_string(&out, "catalogId", d->fetch->id);
-        out_bool(&out, "breakingChange", false);
-        return r < 0 ? r : out_take(&out, ret);
-}
-
-static int discover(Call *c, HttpRequest *q, JsonObject **ret) {
-        bool ignore_cache = false;
-        const char *id;
-        int r = need_actor_id(c, q, &id);
-
-        if (r >= 0)
-                r = body_bool(c, c->body, "disable_cache", &ignore_cache);
-        return r < 0 ? r : actor_run_discover(c, id, ignore_cache, view_discovered, NULL, NULL);
-}
-
 static int view_connection(Call *c, int r, Connection *connection, JsonObject **ret) {
         if (r == 0)
                 r = connection_show_edition(c, connection);
         if (r == 0)
-                r = config_view_connection(c, connection, ret);
+                r = config_view_connection(c, connection, NULL, ret);
         connection_free(connection);
         return r;
 }
@@ -379,7 +358,7 @@ static int list_connections(Call *c, HttpRequest *q, JsonObject **ret) {
         for (size_t i = 0; r >= 0 && i < found.n; i++) {
                 JsonObject *o = NULL;
 
-                r = config_view_connection(c, found.items[i], &o);
+                r = config_view_connection(c, found.items[i], NULL, &o);
                 if (r >= 0)
                         r = out_append(list, o);
         }
@@ -470,7 +449,6 @@ static const ApiRoute routes_config_objects_rows[] = {
         ROW("organizations/get_organization_info", get_organization),
         ROWS_ACTOR("source"),
         ROWS_ACTOR("destination"),
-        ROW("sources/discover_schema", discover),
         ROW("connections/list", list_connections),
         ROW("connections/get", get_connection),
         ROW("connections/create", create_connection),
@@ -478,7 +456,6 @@ static const ApiRoute routes_config_objects_rows[] = {
         ROW_204("connections/delete", delete_connection),
         ROW("operations/list", list_operations),
         ROW("web_backend/connections/list", list_connections),
-        ROW("web_backend/connections/get", get_connection),
         ROW("web_backend/connections/create", create_connection),
         ROW("web_backend/connections/update", update_connection),
 };

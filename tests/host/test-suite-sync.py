@@ -3,8 +3,10 @@
 """What is installed moves data: faker to SQLite and files to JSON lines, by HTTP API (socket and proxy), D-Bus and gantryctl; every
 record is where it belongs, and job, attempt, statistics and state say so."""
 
+import contextlib
 import json
 import pathlib
+import sqlite3
 import subprocess
 import sys
 import time
@@ -206,6 +208,57 @@ def test_by_the_bus():
 
 def test_by_gantryctl():
     both(ByCommand())
+
+
+def test_P09_P10_a_schema_that_changes_is_followed_as_each_connection_wants():
+    """By the API and with units: a new column is propagated and comes with new rows only; a cursor that goes turns off the connection
+    that needs it, and no other of the same source."""
+    api, path = suite.Api(), suite.FILES / "changing.db"
+
+    def change(*statements):
+        with contextlib.closing(sqlite3.connect(path)) as database:
+            for statement in statements:
+                database.execute(statement)
+            database.commit()
+
+    def discover():
+        """Whoever asks for it: the next syncs see what was found."""
+        return api.ask("POST", "/api/v1/sources/discover_schema", {"sourceId": source, "connectionId": dedup, "disable_cache": True})
+
+    def sync(connection, status="succeeded"):
+        job = api.start(connection)
+        moved = api.wait(job, status)["rowsSynced"]
+        until_gone(job)
+        return moved
+
+    def arrived(name, query):
+        return suite.rows(suite.FILES / f"changed-{name}.db", query)
+
+    change("CREATE TABLE people (id INTEGER PRIMARY KEY, at INTEGER NOT NULL, name TEXT)", "INSERT INTO people VALUES (1, 10, 'Ada')",
+           "INSERT INTO people VALUES (2, 20, 'Grace')")
+    path.chmod(0o644)
+    source = api.source("changing", sourceType="sqlite", path=str(path))
+    ends = [api.destination(f"changed-{n}", destinationType="sqlite", path=str(suite.FILES / f"changed-{n}.db")) for n in "ab"]
+    streams = [{"name": "people", "syncMode": "incremental_deduped_history", "cursorField": ["at"], "primaryKey": [["id"]]}]
+    dedup = api.connect("changing-a", source, ends[0], configurations={"streams": streams},
+                        nonBreakingSchemaUpdatesBehavior="propagate_fully")
+    whole = api.connect("changing-b", source, ends[1], "full_refresh_overwrite", ["people"],
+                        nonBreakingSchemaUpdatesBehavior="propagate_columns")
+    assert sync(dedup) == sync(whole) == 2
+    change("ALTER TABLE people ADD COLUMN city TEXT DEFAULT 'Paris'", "INSERT INTO people VALUES (3, 30, 'Edsger', 'Oslo')")
+    assert [t["transformType"] for t in discover()["catalogDiff"]["transforms"]] == ["update_stream"]
+    sync(dedup)
+    # The source looks again at the rows of the newest cursor: 2 comes with what it has now.
+    assert arrived("a", "SELECT id, city FROM people ORDER BY id") == [(1, None), (2, "Paris"), (3, "Oslo")]
+    change("ALTER TABLE people DROP COLUMN at")
+    assert discover()["breakingChange"] is True
+    sync(dedup, "cancelled")
+    shown = api.ask("GET", f"/connections/{dedup}")
+    assert (shown["status"], shown["statusReason"]) == ("inactive", "SCHEMA_CHANGES_ARE_BREAKING"), shown
+    told = suite.out("journalctl", "--no-pager", "--boot", f"GANTRY_CONNECTION_ID={dedup}", "MESSAGE_ID=42231390657949f6893750e854befb3d")
+    assert "has lost its field 'at'" in told, told
+    assert sync(whole) == 3 and api.ask("GET", f"/connections/{whole}")["status"] == "active"
+    assert arrived("b", "SELECT id, city FROM people ORDER BY id") == [(1, "Paris"), (2, "Paris"), (3, "Oslo")]
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ def operations(suite):
 
 def config_operations():
     """The same of the config API, which no document lists: read where the server keeps them."""
-    text = "".join((ROOT / f"src/server/routes-config-{name}.c").read_text() for name in ("jobs", "objects"))
+    text = "".join((ROOT / f"src/server/routes-config-{name}.c").read_text() for name in ("jobs", "objects", "schema"))
     paths = re.findall(r'(?:ROW|ROW_204)\("([^"]+)"|"/api/v1/([a-z_/]+)", \w+, FLAGS', text)
     suffixes = re.findall(r'ROW(?:_204)?\(name_ "([^"]+)"', text)
     found = {a or b for a, b in paths} | {kind + suffix for kind in ("source", "destination") for suffix in suffixes}
