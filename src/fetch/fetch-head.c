@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* The head of an answer, line by line as curl hands it on. A connection may bring several: 1xx answers,
+ * and those of a proxy; each status line begins anew, and the last one counts. Only what fetch.c decides
+ * by is kept. A length that is no number is an error of the server's; ranges and retry times that can't
+ * be read count as absent. */
+
 #include <curl/curl.h>
 #include <strings.h>
 #include <time.h>

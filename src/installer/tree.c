@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* One walk, by descriptors, in the order of names, so that the list of hashes is the same each time.
+ * Owner and mode are set before a file is hashed, and directories before they are read: from then on
+ * nobody else can change what was looked at. Files become 0755 or 0644, which also takes every
+ * set-user-ID bit. Links are owned and not followed, and have no hash, as they have no content. */
+
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>

@@ -1,5 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* Which addresses are what. All are kept as 128 bits, IPv4 mapped, so that one comparison and one table
+ * in the kernel serve both. The lists of blocked ranges are what a connector must not reach by accident
+ * or by a name that lies: this machine, its links, the metadata services of clouds. Each IPv4 range is
+ * blocked again in the forms in which IPv6 carries it (NAT64, 6to4), as routers would translate it back.
+ *
+ * Text is read as the C library reads addresses, "127.1" and "0x7f000001" included: what connect() would
+ * take for an address must not pass for a name here. */
+
 #include <arpa/inet.h>
 #include <string.h>
 

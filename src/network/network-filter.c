@@ -1,7 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* The programs are written in the kernel's instructions: they are short, and a compiler for them is much
- * to ask of whoever builds this. linux/bpf.h and Documentation/bpf/instruction-set.rst tell what is what. */
+ * to ask of whoever builds this. linux/bpf.h and Documentation/bpf/instruction-set.rst tell what is what.
+ *
+ * Three places are watched, each by a program that looks up one table: connect() and sendto() by address,
+ * so that a refusal is an error at once, and every packet that leaves, which no call can go round. The
+ * key is an address with its prefix, the longest match decides, no match is a refusal. The value says yes
+ * or no and for which port.
+ *
+ * A program is attached beside those of systemd, and all must agree. It lives as long as the control
+ * group; the table lives as long as a program uses it or a descriptor is open. */
 
 #include <fcntl.h>
 #include <linux/bpf.h>

@@ -1,5 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* From a definition and a configuration to rules, and what the rules say. The configuration names hosts
+ * anywhere: all its texts are searched for what looks like one, in URLs, lists and connection strings
+ * alike. To find too many costs little (a name that nobody asks for), to miss one breaks a sync.
+ *
+ * A template may only fill in a part of a name that can't become another host: no slash, colon or at-sign
+ * gets through. What a definition lists opens public addresses; this machine, and in class `hosts` a
+ * site's network, are opened by a person's own words alone, the configuration.
+ *
+ * The resolver's address is a hash of the unit's name: nobody keeps a list of those that are taken.
+ * Should two units have the same, the second can't bind it and doesn't start. */
+
 #include <ctype.h>
 #include <stdio.h>
 

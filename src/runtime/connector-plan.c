@@ -1,5 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* What a connector may see and use, decided in one place and without touching anything: its own
+ * installation, the paths of its configuration, a home and a /tmp that are thrown away, three files with
+ * fixed names. Nothing of the caller's environment is passed on but proxies, and those only with a
+ * network. Defaults are generous where they protect the machine and not the connector: half of its
+ * memory, more threads than interpreters make.
+ *
+ * With a scratch directory the three files lie there already and are mounted; without one they travel as
+ * descriptors and are made inside, so that no secret is ever on the disk. */
+
 #include <unistd.h>
 
 #include "basic/path-util.h"

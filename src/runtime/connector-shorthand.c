@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* What people write instead of a reference: a scheme and a path, a file whose name says what it is, the
+ * short name of a native connector. Tables only; the side on which it is written decides which connector
+ * it means. A scheme that we don't have, or that goes in one direction only, is refused with what to
+ * write instead. */
+
 #include <strings.h>
 
 #include "runtime/connector-shorthand.h"

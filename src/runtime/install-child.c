@@ -1,5 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* Package managers as children: which environment they get, where their words go, and what their failure
+ * means. The environment is a list of what is let through, with caches of our own: whoever installs has
+ * secrets in theirs, and a setup script of a stranger may run below. Output is kept in a memfd, so nobody
+ * has to read while the child works; after a failure its end is shown, and the line that says most
+ * becomes the error (install-reason.c knows the common ones by name).
+ *
+ * Everything waits: installing is one thing at a time, and a Ctrl-C reaches the child as well. */
+
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* npm packages, each below a prefix of its own. Install scripts of packages are not run. */
+/* npm packages, each below a prefix of its own. Install scripts of packages are not run.
+ *
+ * The registry's metadata names the program ("bin"); it is the package's own word, so the path must lie
+ * inside of the package. Node runs it by its real path, with the prefix of a Node that isn't the system's
+ * made visible in the sandbox. */
 
 #include <stdio.h>
 #include <unistd.h>

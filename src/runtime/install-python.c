@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Python packages: a virtual environment each, by uv where it is found, else by venv and pip. */
+/* Python packages: a virtual environment each, by uv where it is found, else by venv and pip.
+ *
+ * Wheels alone are tried first: then no code of a stranger runs before the connector does, in its
+ * sandbox. What exists as source only is built in a second go, which is said, and remembered in the
+ * marker. The program is found by the package's metadata, since bin/ has those of its dependencies, too. */
 
 #include <dirent.h>
 #include <stdio.h>

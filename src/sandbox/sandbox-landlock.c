@@ -1,5 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* Landlock knows paths by the file that is there when the rule is made, not by name, so rules are made
+ * inside, after the root has been entered (or, without one, with the sources themselves). Everything that
+ * is "handled" is forbidden but for what a rule allows; rights that the running kernel doesn't know must
+ * not be named at all, hence the table by version of the interface.
+ *
+ * With a mount namespace it says the same as the mounts do, once more and by another mechanism; and it
+ * adds what mounts can't: a path is written or executed, not both. Without one it is the only fence
+ * around files, and then /proc is a list. It can't be taken back, and children inherit it. */
+
 #include <fcntl.h>
 #include <linux/landlock.h>
 #include <sched.h>

@@ -1,5 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* What the process inside gives up, and what it may use. The order is fixed by the kernel: the bounding
+ * set and the securebits need a capability that is gone after the sets are emptied, and no_new_privs must
+ * be there before Landlock and seccomp take a rule from somebody without privileges.
+ *
+ * Limits are the process's and its children's, each for itself; what all of them use together is for a
+ * control group, which only the starter can have. What a kernel can't do is left out and said
+ * (`missing`), never replaced by something that looks like it. */
+
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>

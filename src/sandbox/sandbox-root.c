@@ -1,5 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* A root made of nothing: a tmpfs over /tmp, into it clones of the plan's sources, then pivot_root and
+ * the old root is let go. Nothing of the host is visible that wasn't mounted on purpose.
+ *
+ * Sources are cloned as descriptors (open_tree) before anything is covered, with their restrictions as
+ * attributes of the whole clone, so nothing that lies below, or is mounted there later, is looser than
+ * it. As root they are opened outside already, since their owners are mapped there, and inside root isn't
+ * root of those file systems. Targets are resolved inside the new root only: a link in a source leads
+ * nowhere else (RESOLVE_IN_ROOT).
+ *
+ * The new root is read-only at the end. Files with secrets (configuration, state) come as descriptors and
+ * are written into a private tmpfs, where only the connector sees them, and which is gone with its
+ * namespace. */
+
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <sched.h>

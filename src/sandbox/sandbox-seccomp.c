@@ -1,5 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* Two filters; the stricter answer of the two wins. The table denies single calls by name, each with its
+ * reason, since connectors are arbitrary programs and a list of what is allowed would break them with
+ * each new libc. The ceiling makes up for what a list of denials can't know: calls that are younger than
+ * the table don't exist.
+ *
+ * A filter sees numbers and registers, never memory. Calls that take their flags by pointer (clone3,
+ * openat2) therefore don't exist either, and programs use their older forms, whose flags can be looked
+ * at. Only native calls are judged; the numbers of another architecture would be other calls, and end the
+ * process. */
+
 #include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/filter.h>

@@ -1,5 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* The layers of one sandbox, in the order in which three processes apply them (README.md has the
+ * picture). The shim chooses namespaces and clones; the first process inside makes the root and gives its
+ * privileges up; the connector-to-be takes limits, Landlock and seccomp, in that order, because each
+ * forbids what the one before needs.
+ *
+ * What the kernel refuses is given up step by step: first the user namespace, if we are root, then all
+ * namespaces. A connector that has a user of its own never gets the last step. Refusal may show only
+ * inside (`refused`), so a clone can be thrown away and made again one level lower. */
+
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/securebits.h>

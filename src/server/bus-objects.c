@@ -6,8 +6,8 @@
  *
  * A fallback vtable serves a whole prefix; sd-bus asks `find` for each path whether there is such an
  * object. So a hundred thousand connections cost nothing until one of them is asked for, and none can be
- * shown that is no longer in the database. There is no ObjectManager and there are no PropertiesChanged
- * signals: whoever wants to follow listens to Changed and reads what the seq names.
+ * shown that is no longer in the database. Of those, the enumeration of the bus names live jobs alone, and
+ * signals of change are bus-signals.c's.
  *
  * Properties are fields of the model by another name (`fields`), read from the row at each access. */
 

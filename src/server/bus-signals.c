@@ -1,5 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* The rows of `change` become signals, whoever has written them: a cursor walks along after the last one
+ * that was told, in batches, and of several rows about one object only the last is told. Rows that were
+ * pruned before they could be told are passed over; clients that must not miss one ask anew.
+ *
+ * Jobs are objects only while they live. `live` is what clients have been told to be there, loaded once
+ * and then kept in step with the signals, so that each object comes and goes exactly once.
+ *
+ * Who listens is tracked by the bus itself, since the daemon may not leave while somebody does; the
+ * tracker has no handler, as sd-bus would call it again and again while nobody is in it. */
+
 #include <stdio.h>
 #include <stdlib.h>
 

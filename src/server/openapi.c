@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* Paths, parameters and answers are made of the tables of routes, schemas come from openapi-schemas.json;
- * a row only names them. Rows that are hidden (aliases, refusals) or of the config API are left out. */
+ * a row only names them. Rows that are hidden (aliases, refusals) or of the config API are left out.
+ *
+ * The document is built when it is asked for, and nothing in it is written twice: a route that is served
+ * can't be missing, and a member can't be documented in two ways. Types of parameters go by their names,
+ * which mean the same everywhere. */
 
 #include <stdio.h>
 

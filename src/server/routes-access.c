@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* /applications, /permissions, /users and /organizations of the public API. */
+/* /applications, /permissions, /users and /organizations of the public API.
+ *
+ * "User" is Airbyte's word for who may call: here each application is one, and each user of this machine
+ * that has a permission of his own. There is one organization, with a fixed id, for clients that must
+ * name one. A secret is in the answer to its making and in no other. */
 
 #include "server/access-service.h"
 #include "server/api.h"

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Definitions of the public API: a workspace's custom ones (/workspaces/{id}/definitions/…) and what there
- * is to choose from (/connector_definitions). */
+/* Definitions of the public API: a workspace's custom ones (/workspaces/{id}/definitions/…) and what
+ * there is to choose from (/connector_definitions).
+ *
+ * Three kinds share one set of handlers; the path says which, and with it whether an answer shows an
+ * image or a manifest. Where a specification has to be asked for first the answer comes later (view()
+ * gets 1). */
 
 #include "server/api.h"
 #include "server/definition-service.h"

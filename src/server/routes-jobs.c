@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* /jobs of the public API. */
+/* /jobs of the public API.
+ *
+ * Lists are paged in two ways: by offset, as Airbyte's clients do, and by `after`, the number of the last
+ * job seen, which skips nothing and repeats nothing while jobs are added. The second works for orders by
+ * creation alone, since only those are the numbers' own. */
 
 #include "basic/parse-util.h"
 #include "server/api.h"

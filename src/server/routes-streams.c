@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* /streams of the public API: what a source offers and how it can be moved. */
+/* /streams of the public API: what a source offers and how it can be moved.
+ *
+ * A discover may have to run for this, so nearly every answer comes later; what the destination can do is
+ * read before, and waits with it (Wish). A mode is shown when it can be chosen, keys and cursors left
+ * aside: those are the client's to name. */
 
 #include "server/actor-run.h"
 #include "server/api.h"

@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* Workspaces have no revision; their edition is a hash of what can be changed (edition.h). One that still
- * holds sources, destinations or connections can't be deleted. */
+ * holds sources, destinations or connections can't be deleted.
+ *
+ * Everything else belongs to one, so roles are looked up by it and deleting is refused while it holds
+ * anything. Regions and organizations are taken only as what there is of them. Lists for a caller who
+ * sees a few workspaces are made one by one in the order of his ids, for a caller who sees all by the
+ * index. */
 
 #include "basic/strv.h"
 #include "basic/uuid.h"

@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* A container's first process is podman's, not ours, so our part of the sandbox runs inside of it: what
+ * it needs to know (files with their modes, limits) is an order in one packet, files as descriptors, and
+ * its reports come back through the same socket pair. What podman prints is for the log; what counts is
+ * the last report, or, without one, podman's exit code, which a person would not understand: then it is
+ * asked whether the image is there at all. */
+
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>

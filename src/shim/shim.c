@@ -1,7 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* gantry-shim: runs one connector in its sandbox for the program at the other end of fd 0. See
- * sandbox/shim-protocol.h for what they say to each other and src/sandbox/README.md for who does what. */
+ * sandbox/shim-protocol.h for what they say to each other and src/sandbox/README.md for who does what.
+ *
+ * The shim has one thread, one poll() and four things to listen to: its starter, signals, the process
+ * inside, and the end of a destination's input. It never reads what the connector writes, and has no
+ * reason to trust it.
+ *
+ *     plan ──> launch ──> started ──> (stop: grace, SIGTERM, SIGKILL) ──> exited or failed
+ *                ^  │
+ *                └──┘ refused: once more with fewer layers
+ *
+ * Its promises: the last packet comes when nothing of the connector is left; when the starter goes away,
+ * everything is killed; a destination that is stopped may take what it was given and commit. Out of
+ * memory is told by the counter of the control group, for a kill alone doesn't say whose it was. */
 
 #include <fcntl.h>
 #include <poll.h>

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* What connectors say beside records and states: TRACE, LOG, CONTROL, standard error, and lines that are
- * no message. */
+ * no message.
+ *
+ * Everything here is a stranger's text and passes the masker on its way out. Lines that are no message
+ * are shown at a limited rate, for a connector that prints its progress must not fill the journal. */
 
 #include <inttypes.h>
 

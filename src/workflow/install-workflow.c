@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* Two workloads in a row, both by ids that stand in the workflow's input: a run that is repeated asks for
+ * the same ones again. The specification is asked for with what the first has installed, not with what
+ * was wanted, as a version may have been chosen on the way. That it has none is no failure of the
+ * installation. Telling the journal is a step of its own and the last one, so that it is told once. */
+
 #include "workflow/install-workflow.h"
 #include "workflow/workflow-world.h"
 #include "workflow/workload-request.h"

@@ -1,5 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* The directory that a person named, and beside its files a hidden one for journals, locks and what isn't
+ * finished. A path that ends like a file of the format is one file for one stream; then the hidden
+ * directory is that file's own. Below the named directory nothing is opened through a link, as others may
+ * write there.
+ *
+ * Buffers share one limit whatever the number of streams, and the limit of descriptors is raised as far
+ * as it goes: a thousand streams are three thousand. */
+
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/resource.h>

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* The files of one sync. A commit is durable for all of them before any state is echoed, and costs two
+ * waits for the disk for each file; from some sixteen files on the whole file system is synced twice
+ * instead, first the data, then the lengths, unless the files lie on more than one. In both ways the
+ * order is the same: a journal never speaks of bytes that may be lost. */
+
 #include <unistd.h>
 
 #include "basic/hashmap.h"
