@@ -565,7 +565,8 @@ static int set_supported_modes(JsonObject *o, const AirbyteStream *s) {
         return json_add(o, "supported_sync_modes", TAKE_PTR(array));
 }
 
-static int airbyte_stream_to_json(const AirbyteStream *s, JsonObject **ret) {
+static int airbyte_stream_to_json(const void *stream, JsonObject **ret) {
+        const AirbyteStream *s = stream;
         _cleanup_json_ JsonObject *o = object_from_raw(s->raw);
         int r;
 
@@ -584,7 +585,8 @@ static int airbyte_stream_to_json(const AirbyteStream *s, JsonObject **ret) {
         return 0;
 }
 
-static int configured_stream_to_json(const ConfiguredStream *s, JsonObject **ret) {
+static int configured_stream_to_json(const void *configured, JsonObject **ret) {
+        const ConfiguredStream *s = configured;
         _cleanup_json_ JsonObject *o = object_from_raw(s->raw);
         JsonObject *stream;
         int r;
@@ -635,44 +637,30 @@ static int add_element(JsonObject *array, JsonObject *o) {
         return 0;
 }
 
-int catalog_to_json(const Catalog *c, JsonObject **ret) {
+/* The object of a catalog with `n` streams of `size` bytes each, which `to_json` writes. */
+static int streams_to_json(const void *streams, size_t n, size_t size,
+                           int (*to_json)(const void *stream, JsonObject **ret), JsonObject **ret) {
         _cleanup_json_ JsonObject *o = NULL;
-        JsonObject *streams, *stream;
+        JsonObject *array, *stream;
         int r;
 
-        r = new_catalog_object(&o, &streams);
-        if (r < 0)
-                return r;
-        for (size_t i = 0; i < c->n_streams; i++) {
-                r = airbyte_stream_to_json(&c->streams[i], &stream);
-                if (r < 0)
-                        return r;
-                r = add_element(streams, stream);
-                if (r < 0)
-                        return r;
+        r = new_catalog_object(&o, &array);
+        for (size_t i = 0; r >= 0 && i < n; i++) {
+                r = to_json((const char *) streams + i * size, &stream);
+                if (r >= 0)
+                        r = add_element(array, stream);
         }
-        *ret = TAKE_PTR(o);
-        return 0;
+        if (r >= 0)
+                *ret = TAKE_PTR(o);
+        return r < 0 ? r : 0;
+}
+
+int catalog_to_json(const Catalog *c, JsonObject **ret) {
+        return streams_to_json(c->streams, c->n_streams, sizeof(c->streams[0]), airbyte_stream_to_json, ret);
 }
 
 int configured_catalog_to_json(const ConfiguredCatalog *c, JsonObject **ret) {
-        _cleanup_json_ JsonObject *o = NULL;
-        JsonObject *streams, *stream;
-        int r;
-
-        r = new_catalog_object(&o, &streams);
-        if (r < 0)
-                return r;
-        for (size_t i = 0; i < c->n_streams; i++) {
-                r = configured_stream_to_json(&c->streams[i], &stream);
-                if (r < 0)
-                        return r;
-                r = add_element(streams, stream);
-                if (r < 0)
-                        return r;
-        }
-        *ret = TAKE_PTR(o);
-        return 0;
+        return streams_to_json(c->streams, c->n_streams, sizeof(c->streams[0]), configured_stream_to_json, ret);
 }
 
 static bool stream_is(const AirbyteStream *s, const char *namespace, const char *name) {

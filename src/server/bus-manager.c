@@ -334,13 +334,10 @@ static int create_connection(Call *c, sd_bus_message *m, JsonObject **ret) {
 
 /* "s connection_id, s options". */
 static int start(Call *c, sd_bus_message *m, JobType type) {
-        _cleanup_json_ JsonObject *options = NULL;
-        const char *id, *text;
-        int r = sd_bus_message_read(m, "ss", &id, &text);
+        const char *id;
+        int r = sd_bus_message_read(m, "s", &id);
 
-        if (r >= 0 && *text)
-                r = json_parse(text, strlen(text), &options, &c->error);
-        return r < 0 ? r : job_service_start(c, id, type, options);
+        return r < 0 ? r : bus_start_job(c, m, id, type);
 }
 
 static int start_sync(Call *c, sd_bus_message *m, JsonObject **ret) {

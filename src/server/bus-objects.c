@@ -333,17 +333,11 @@ static int connection_delete(Call *c, sd_bus_message *m, JsonObject **ret) {
 }
 
 static int connection_start(Call *c, sd_bus_message *m, JobType type) {
-        _cleanup_json_ JsonObject *options = NULL;
         _cleanup_free_ char *id = NULL;
-        const char *text;
         ObjectKind kind;
         int r = target(m, &kind, &id);
 
-        if (r >= 0)
-                r = sd_bus_message_read(m, "s", &text);
-        if (r >= 0 && *text)
-                r = json_parse(text, strlen(text), &options, &c->error);
-        return r < 0 ? r : job_service_start(c, id, type, options);
+        return r < 0 ? r : bus_start_job(c, m, id, type);
 }
 
 static int connection_sync(Call *c, sd_bus_message *m, JsonObject **ret) {

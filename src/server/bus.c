@@ -15,6 +15,7 @@
 #include "server/bus-manager.h"
 #include "server/bus-objects.h"
 #include "server/bus.h"
+#include "server/job-service.h"
 #include "server/out.h"
 #include "shared/bus-error.h"
 #include "shared/memfd.h"
@@ -194,6 +195,16 @@ int bus_read_memfd(Call *c, sd_bus_message *m, JsonObject **ret) {
                 return call_fail(c, -EINVAL, NULL, "The memfd must hold a JSON object");
         *ret = TAKE_PTR(o);
         return 0;
+}
+
+int bus_start_job(Call *c, sd_bus_message *m, const char *connection_id, JobType type) {
+        _cleanup_json_ JsonObject *options = NULL;
+        const char *text;
+        int r = sd_bus_message_read(m, "s", &text);
+
+        if (r >= 0 && *text)
+                r = json_parse(text, strlen(text), &options, &c->error);
+        return r < 0 ? r : job_service_start(c, connection_id, type, options);
 }
 
 int bus_object_path(const char *kind, const char *id, char **ret) {

@@ -5,6 +5,7 @@
  * which polkit action and role it takes, how its arguments become a call of a service, and how the answer
  * is written. */
 
+#include "model/job.h"
 #include "server/call.h"
 
 #define SERVER_PATH "/org/gantry/Server1"
@@ -34,6 +35,8 @@ int bus_write_memfd(Call *c, JsonObject *result, sd_bus_message *reply);
 
 /* Reads a memfd argument as one JSON object; an empty one gives NULL. */
 int bus_read_memfd(Call *c, sd_bus_message *m, JsonObject **ret);
+/* Reads the options, a JSON text or "", and starts a job of the connection. */
+int bus_start_job(Call *c, sd_bus_message *m, const char *connection_id, JobType type);
 /* "source", id → /org/gantry/Server1/source/ID, encoded. */
 int bus_object_path(const char *kind, const char *id, char **ret);
 /* {"path", "id"} for bus_write_object(). */

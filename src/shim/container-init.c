@@ -14,16 +14,15 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "basic/fd-util.h"
 #include "sandbox/sandbox-privileges.h"
 #include "sandbox/sandbox-seccomp.h"
 #include "shim/shim-container.h"
+#include "shim/shim-end.h"
 #include "shim/shim-oom.h"
 
 static void report(const InitReport *what) {
@@ -134,44 +133,14 @@ static uint64_t oom_kills(void) {
                 shim_oom_kills_in("/sys/fs/cgroup/memory/memory.oom_control");
 }
 
-static uint64_t timeval_usec(struct timeval tv) {
-        return (uint64_t) tv.tv_sec * 1000000U + (uint64_t) tv.tv_usec;
-}
-
 /* With us all that is left in the container goes. */
 static _noreturn_ void finish(int status, uint64_t oom_kills_before) {
-        InitReport rep = { .type = INIT_EXITED, .code = -1 };
-        struct rusage usage = {};
+        InitReport rep = {};
 
-        (void) getrusage(RUSAGE_CHILDREN, &usage);
-        if (WIFEXITED(status))
-                rep.code = WEXITSTATUS(status);
-        else
-                rep.signal = WTERMSIG(status);
+        shim_end_report(status, &rep);
         rep.oom = rep.signal == SIGKILL && oom_kills() > oom_kills_before;
-        rep.user_usec = timeval_usec(usage.ru_utime);
-        rep.system_usec = timeval_usec(usage.ru_stime);
-        rep.max_rss_kib = (uint64_t) usage.ru_maxrss;
         report(&rep);
         _exit(rep.signal ? 128 + rep.signal : rep.code);
-}
-
-static _noreturn_ void supervise(pid_t connector, uint64_t oom_kills_before) {
-        sigset_t set;
-
-        (void) sigemptyset(&set);
-        (void) sigaddset(&set, SIGCHLD);
-        (void) sigaddset(&set, SIGTERM);
-        for (;;) {
-                int signo = sigwaitinfo(&set, NULL), status;
-                pid_t pid;
-
-                if (signo == SIGTERM)
-                        (void) kill(-connector, SIGTERM);
-                while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-                        if (pid == connector)
-                                finish(status, oom_kills_before);
-        }
 }
 
 int main(int argc, char *argv[]) {
@@ -202,5 +171,5 @@ int main(int argc, char *argv[]) {
         /* The pipes are the connector's alone, so that their ends mean what they say. */
         for (int i = 0; i < 3; i++)
                 (void) close(i);
-        supervise(pid, before);
+        finish(shim_end_wait(pid, /* podman= */ false), before);
 }

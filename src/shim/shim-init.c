@@ -14,13 +14,12 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "basic/fd-util.h"
 #include "shim/shim-container.h"
+#include "shim/shim-end.h"
 #include "shim/shim-oom.h"
 #include "shim/shim-reap.h"
 
@@ -113,51 +112,18 @@ static InitReport read_last_word(int fd) {
         return last;
 }
 
-static uint64_t timeval_usec(struct timeval tv) {
-        return (uint64_t) tv.tv_sec * 1000000U + (uint64_t) tv.tv_usec;
-}
-
 /* The connector is gone: its leftovers go too, then all that was used is counted. */
 static _noreturn_ void finish(const Sandbox *s, int container, int socket, int status) {
-        InitReport rep = { .type = INIT_EXITED, .code = -1 };
-        struct rusage usage = {};
+        InitReport rep = {};
 
         if (container >= 0)
                 shim_container_settle(status);
         reap_everything();
-        (void) getrusage(RUSAGE_CHILDREN, &usage);
-        if (WIFEXITED(status))
-                rep.code = WEXITSTATUS(status);
-        else
-                rep.signal = WTERMSIG(status);
-        rep.user_usec = timeval_usec(usage.ru_utime);
-        rep.system_usec = timeval_usec(usage.ru_stime);
-        rep.max_rss_kib = (uint64_t) usage.ru_maxrss;
+        shim_end_report(status, &rep);
         if (container >= 0)
                 shim_container_report(s, container, status, &rep);
         report(socket, &rep);
         _exit(0);
-}
-
-/* Everything that is orphaned inside comes here to be waited for. With a container, what comes is its
- * conmon; when that one is killed, podman would wait long for a container that nobody watches. */
-static _noreturn_ void supervise(const Sandbox *s, int container, int socket, pid_t connector) {
-        sigset_t set;
-
-        (void) sigemptyset(&set);
-        (void) sigaddset(&set, SIGCHLD);
-        (void) sigaddset(&set, SIGTERM);
-        for (;;) {
-                int signo = sigwaitinfo(&set, NULL), status;
-                pid_t pid;
-
-                /* podman hands it on; its helpers are not to end half way. */
-                if (signo == SIGTERM)
-                        (void) kill(container >= 0 ? connector : -connector, SIGTERM);
-                while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-                        if (pid == connector || (container >= 0 && WIFSIGNALED(status)))
-                                finish(s, container, socket, status);
-        }
 }
 
 void shim_init_run(Sandbox *s, const int fds[3], int socket) {
@@ -205,5 +171,5 @@ void shim_init_run(Sandbox *s, const int fds[3], int socket) {
                 reap_everything();
                 _exit(1);
         }
-        supervise(s, container[0], socket, pid);
+        finish(s, container[0], socket, shim_end_wait(pid, /* podman= */ container[0] >= 0));
 }

@@ -16,12 +16,6 @@
 #define LIST_MAX 1000U
 #define FILTER "The filter"
 
-/* As polkit_check(). */
-static int authorize(WorkflowBus *b, sd_bus_message *m, const char *action, sd_bus_error *reterr_bus) {
-        b->touch(b->userdata);
-        return polkit_check(b->polkit, m, action, NULL, reterr_bus);
-}
-
 /* {"status","type","connectionId"}, each optional. Without a status, or with "open", those that have not ended; "ended"
  * is all others. */
 static int read_filter(JsonObject *o, WorkflowFilter *ret, Error **reterr_error) {
@@ -93,22 +87,11 @@ static int list(WorkflowBus *b, sd_bus_message *m, WorkflowArray *ret, Error **r
         return workflow_store_list(workflow_manager_db(b->manager), &filter, &options, ret, reterr_error);
 }
 
-static int method_list(sd_bus_message *m, void *userdata, sd_bus_error *reterr_bus) {
+static int run_list(WorkflowBus *b, sd_bus_message *m, sd_bus_message *reply, Error **reterr_error) {
         _cleanup_(workflow_array_done) WorkflowArray found = {};
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-        _cleanup_error_ Error *error = NULL;
-        WorkflowBus *b = userdata;
-        int r;
+        int r = list(b, m, &found, reterr_error);
 
-        r = authorize(b, m, "org.gantry.read", reterr_bus);
-        if (r <= 0)
-                return r < 0 ? r : 1;
-        r = list(b, m, &found, &error);
-        if (r >= 0)
-                r = sd_bus_message_new_method_return(m, &reply);
-        if (r >= 0)
-                r = append_items(reply, &found);
-        return r < 0 ? bus_error_from(reterr_bus, r, error) : sd_bus_send(NULL, reply, NULL);
+        return r < 0 ? r : append_items(reply, &found);
 }
 
 static int get(WorkflowBus *b, const char *id, JsonObject **ret, Error **reterr_error) {
@@ -123,51 +106,67 @@ static int get(WorkflowBus *b, const char *id, JsonObject **ret, Error **reterr_
         return r < 0 ? r : workflow_view_whole(w, &events, ret);
 }
 
-static int method_get(sd_bus_message *m, void *userdata, sd_bus_error *reterr_bus) {
+static int run_get(WorkflowBus *b, sd_bus_message *m, sd_bus_message *reply, Error **reterr_error) {
         _cleanup_json_ JsonObject *o = NULL;
-        _cleanup_error_ Error *error = NULL;
         _cleanup_free_ char *text = NULL;
         _cleanup_close_ int fd = -EBADF;
-        WorkflowBus *b = userdata;
         const char *id;
         int r;
 
-        r = authorize(b, m, "org.gantry.read", reterr_bus);
-        if (r <= 0)
-                return r < 0 ? r : 1;
         r = sd_bus_message_read(m, "s", &id);
         if (r >= 0)
-                r = get(b, id, &o, &error);
-        if (r >= 0) {
-                text = json_to_string(o);
-                fd = text ? memfd_new("workflow", text, strlen(text)) : -ENOMEM;
-                r = MIN(fd, 0);
-        }
-        return r < 0 ? bus_error_from(reterr_bus, r, error) : sd_bus_reply_method_return(m, "h", fd);
+                r = get(b, id, &o, reterr_error);
+        if (r < 0)
+                return r;
+        text = json_to_string(o);
+        fd = text ? memfd_new("workflow", text, strlen(text)) : -ENOMEM;
+        return fd < 0 ? fd : sd_bus_message_append(reply, "h", fd);
 }
 
-static int method_cancel(sd_bus_message *m, void *userdata, sd_bus_error *reterr_bus) {
+static int run_cancel(WorkflowBus *b, sd_bus_message *m, sd_bus_message *reply, Error **reterr_error) {
+        const char *id;
+        int r = sd_bus_message_read(m, "s", &id);
+
+        return r < 0 ? r : workflow_manager_cancel_workflow(b->manager, id, "Cancelled by a person", reterr_error);
+}
+
+static const struct {
+        const char *member, *action;
+        /* Reads the arguments, fills the reply. */
+        int (*run)(WorkflowBus *b, sd_bus_message *m, sd_bus_message *reply, Error **reterr_error);
+} methods[] = {
+        { "List", "org.gantry.read", run_list },
+        { "Get", "org.gantry.read", run_get },
+        { "Cancel", "org.gantry.run", run_cancel },
+};
+
+/* Comes a second time with polkit's answer, see polkit_check(). */
+static int handle(sd_bus_message *m, void *userdata, sd_bus_error *reterr_bus) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         _cleanup_error_ Error *error = NULL;
         WorkflowBus *b = userdata;
-        const char *id;
+        size_t i = 0;
         int r;
 
-        r = authorize(b, m, "org.gantry.run", reterr_bus);
+        while (!streq(methods[i].member, sd_bus_message_get_member(m)))
+                i++;
+        b->touch(b->userdata);
+        r = polkit_check(b->polkit, m, methods[i].action, NULL, reterr_bus);
         if (r <= 0)
                 return r < 0 ? r : 1;
-        r = sd_bus_message_read(m, "s", &id);
+        r = sd_bus_message_new_method_return(m, &reply);
         if (r >= 0)
-                r = workflow_manager_cancel_workflow(b->manager, id, "Cancelled by a person", &error);
-        return r < 0 ? bus_error_from(reterr_bus, r, error) : sd_bus_reply_method_return(m, NULL);
+                r = methods[i].run(b, m, reply, &error);
+        return r < 0 ? bus_error_from(reterr_bus, r, error) : sd_bus_send(NULL, reply, NULL);
 }
 
 const sd_bus_vtable workflow_bus_workflows[] = {
         SD_BUS_VTABLE_START(0),
         SD_BUS_METHOD_WITH_ARGS("List", SD_BUS_ARGS("s", filter, "t", offset, "u", limit),
-                                SD_BUS_RESULT("as", items), method_list, SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD_WITH_ARGS("Get", SD_BUS_ARGS("s", id), SD_BUS_RESULT("h", json), method_get,
+                                SD_BUS_RESULT("as", items), handle, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Get", SD_BUS_ARGS("s", id), SD_BUS_RESULT("h", json), handle,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD_WITH_ARGS("Cancel", SD_BUS_ARGS("s", id), SD_BUS_NO_RESULT, method_cancel,
+        SD_BUS_METHOD_WITH_ARGS("Cancel", SD_BUS_ARGS("s", id), SD_BUS_NO_RESULT, handle,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_VTABLE_END,
 };

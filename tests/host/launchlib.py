@@ -87,6 +87,15 @@ def wake():
         require("disconnected" in done.stderr and time.monotonic() < end, f"Wake: {done.stderr}")
 
 
+def greet(listener):
+    """Says "hello" to whoever comes."""
+    while True:
+        peer, _ = listener.accept()
+        with contextlib.suppress(OSError):
+            peer.send(b"hello")
+        peer.close()
+
+
 def actor(reference, role, configuration, executor, **more):
     return {"id": None, "definitionId": str(uuid.uuid4()), "role": role, "reference": reference, "executor": executor,
             "network": "none", "allowedHosts": [], "limits": {"memoryMax": 256 << 20, "tasksMax": 64},
@@ -94,7 +103,7 @@ def actor(reference, role, configuration, executor, **more):
 
 
 def hide(**config):
-    """Part of escape-probe.py's configuration in which the launcher finds no host's name."""
+    """Part of hostile-connector.py's configuration in which the launcher finds no host's name."""
     return base64.b64encode(json.dumps(config).encode()).decode()
 
 

@@ -3,7 +3,6 @@
 # host: timeout=900
 """T01-T04, T07, T08, T11-T17: a hostile connector as a unit, by each executor, and outside of any as the positive control."""
 
-import contextlib
 import json
 import os
 import pathlib
@@ -29,7 +28,7 @@ REFUSED = ("EPERM", "EACCES", "ENOENT", "ENOSYS", "ENOTDIR", "EAFNOSUPPORT", "EC
 
 def set_up():
     PLACE.mkdir(parents=True, exist_ok=True)
-    run("install", "-m", "0755", "/mnt/tests/host/escape-probe.py", PROBE)
+    run("install", "-m", "0755", "/mnt/tests/host/hostile-connector.py", PROBE)
     run("install", "-m", "0755", "/mnt/build/tests/tools/sandbox-probe", PLACE / "sandbox-probe")
     podmanlib.make_python(podmanlib.HOSTILE, PROBE, inside=str(PROBE), more=[(PLACE / "sandbox-probe", str(PLACE / "sandbox-probe"))],
                           user="airbyte")
@@ -235,15 +234,8 @@ class Listener:
         self.unix = socket.socket(socket.AF_UNIX)
         self.unix.bind("\0" + self.abstract)
         self.unix.listen()
-        threading.Thread(target=self.serve, args=(self.tcp,), daemon=True).start()
-        threading.Thread(target=self.serve, args=(self.unix,), daemon=True).start()
-
-    def serve(self, listener):
-        while True:
-            peer, _ = listener.accept()
-            with contextlib.suppress(OSError):
-                peer.send(b"hello")
-            peer.close()
+        for listener in (self.tcp, self.unix):
+            threading.Thread(target=greet, args=(listener,), daemon=True).start()
 
 
 def test_T08_T16_network_and_sockets(lab):

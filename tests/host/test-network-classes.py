@@ -25,18 +25,12 @@ METADATA, PUBLIC6 = "169.254.169.254", "2001:db8:9::10"
 REFUSED = ("EPERM", "EACCES", "ENETUNREACH", "EAI_NONAME", "EAI_NODATA")
 
 WORLD = f"""
-import socket, threading
-def serve(listener):
-    while True:
-        peer, _ = listener.accept()
-        try:
-            peer.send(b"hello")
-        except OSError:
-            pass
-        peer.close()
+import socket, sys
+sys.path.insert(0, "/mnt/tests/host")
+import launchlib
 listener = socket.create_server(("", {PORT}), family=socket.AF_INET6, dualstack_ipv6=True)
 open("/run/world-is-up", "w").close()
-serve(listener)
+launchlib.greet(listener)
 """
 
 
@@ -85,7 +79,7 @@ NAMES = Names()
 
 def set_up():
     PLACE.mkdir(parents=True, exist_ok=True)
-    run("install", "-m", "0755", "/mnt/tests/host/escape-probe.py", PROBE)
+    run("install", "-m", "0755", "/mnt/tests/host/hostile-connector.py", PROBE)
     podmanlib.make_python(podmanlib.HOSTILE, PROBE, user="airbyte")
     for line in f"""netns add world
             link add gt0 type veth peer name gt1 netns world
@@ -112,14 +106,6 @@ def set_up():
     listener = socket.create_server(("", PORT), family=socket.AF_INET6, dualstack_ipv6=True)
     threading.Thread(target=greet, args=(listener,), daemon=True).start()
     NAMES.start()
-
-
-def greet(listener):
-    while True:
-        peer, _ = listener.accept()
-        with contextlib.suppress(OSError):
-            peer.send(b"hello")
-        peer.close()
 
 
 def inside(lab, executor, do, network, hosts=(), named=None, **places):

@@ -45,23 +45,13 @@ def test_tasks(lab):
         require(most / 2 <= found["forks"] <= most, f"{most}: {found}")
 
 
-def serve(listener):
-    while True:
-        peer, _ = listener.accept()
-        try:
-            peer.send(b"hello")
-        except OSError:
-            pass
-        peer.close()
-
-
 def test_addresses(lab):
     """This machine and the cloud's metadata are out of reach, unless the configuration names them; what the fence of a unit says holds
     in the groups that podman makes below the unit's."""
     run("ip", "address", "replace", f"{METADATA}/32", "dev", "lo")
     listener = socket.create_server(("0.0.0.0", 0))
     port = listener.getsockname()[1]
-    threading.Thread(target=serve, args=(listener,), daemon=True).start()
+    threading.Thread(target=greet, args=(listener,), daemon=True).start()
     here, metadata = f"127.0.0.1:{port}", f"{METADATA}:{port}"
     with socket.create_connection((METADATA, port)) as control:
         require(control.recv(5) == b"hello", "control: nobody answers there")
@@ -92,7 +82,7 @@ def test_the_container_is_in_its_unit(lab):
 
 
 if __name__ == "__main__":
-    podmanlib.make_python(podmanlib.HOSTILE, "/mnt/tests/host/escape-probe.py", user="airbyte")
+    podmanlib.make_python(podmanlib.HOSTILE, "/mnt/tests/host/hostile-connector.py", user="airbyte")
     run("systemctl", "start", "gantry-workload.service")
     run_tests([value for name, value in list(globals().items()) if name.startswith("test_") and callable(value)
                and (len(sys.argv) < 2 or any(word in name for word in sys.argv[1:]))])

@@ -207,6 +207,82 @@ def test_T65_of_many_calls_that_wait_few_are_kept():
     assert bususer.as_user("bob", many_calls, 10) == ["done"] * 10
 
 
+def test_T65_ten_thousand_calls_leave_nothing_behind():
+    set_rules(slow("alice", 1, "YES"))
+    pid, before = suite.main_pid(UNITS[0]), memory(UNITS[0])
+    answers = bususer.as_user("alice", many_calls, 10000)
+    assert set(answers) <= {"done", "org.gantry.Error.Busy", "org.freedesktop.DBus.Error.LimitsExceeded"}, set(answers)
+    assert len(answers) == 10000 and answers.count("org.gantry.Error.Busy") > 100, {a: answers.count(a) for a in set(answers)}
+    set_rules()
+    assert bususer.as_user("bob", many_calls, 10) == ["done"] * 10
+    assert suite.main_pid(UNITS[0]) == pid and memory(UNITS[0]) < 2 * before + 8192, (before, memory(UNITS[0]))
+
+
+def start_waiting(user, *arguments):
+    """A busctl of that user's which calls, with a question allowed, once it reads a line."""
+    command = "read _; exec busctl --timeout=600 call " + " ".join((*suite.BUS[:3], *arguments))
+    return subprocess.Popen(["/bin/sh", "-c", command], user=user, group=user, extra_groups=[], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                            stderr=subprocess.STDOUT, text=True)
+
+
+def be_silent_agent(pids, told, end):
+    """Registers as the authentication agent of these processes and never answers a question; what polkit says of each try."""
+    import dbus
+    bus = bususer.connect()
+    authority = dbus.Interface(bus.get_object("org.freedesktop.PolicyKit1", "/org/freedesktop/PolicyKit1/Authority", introspect=False),
+                               "org.freedesktop.PolicyKit1.Authority")
+    for pid in pids:
+        start = int(pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[19])
+        subject = {"pid": dbus.UInt32(pid), "start-time": dbus.UInt64(start), "uid": dbus.Int32(os.getuid())}
+        authority.RegisterAuthenticationAgent(("unix-process", dbus.Dictionary(subject, signature="sv")), "C", "/org/gantry/Silent")
+    os.write(told, b"x")
+    os.read(end, 1)
+    bus.close()
+    return len(pids)
+
+
+def test_T65_an_agent_that_never_answers_is_a_refusal():
+    set_rules()
+    target = API.ask("POST", "/workspaces", {"name": "t65-agent"})["workspaceId"]
+    server = suite.main_pid(UNITS[0])
+    clients = [start_waiting("alice", "DeleteWorkspace", "s", target) for _ in range(20)]
+    told, end = os.pipe(), os.pipe()
+    agent = bususer.start("alice", be_silent_agent, [c.pid for c in clients], told[1], end[0])
+    os.close(told[1])
+    assert os.read(told[0], 1) == b"x", agent()
+    try:
+        # Without an agent nothing is waited for.
+        alone = start_waiting("alice", "DeleteWorkspace", "s", target)
+        assert "nteractive" in alone.communicate("\n", suite.PATIENCE)[0]
+        for client in clients:
+            client.stdin.write("\n")
+            client.stdin.flush()
+        # A user's questions are few, over all connections: the others hear so at once, and so does whatever comes now.
+        suite.until(lambda: sum(c.poll() is not None for c in clients) == 4, "refusals of what is too much")
+        assert all("Too many calls" in c.stdout.read() for c in clients if c.poll() is not None)
+        assert bususer.as_user("alice", bususer.call, *MANAGER, "ListJobs", [("s", ""), ("t", 0), ("u", 1)]) == "org.gantry.Error.Busy"
+        # Nobody else minds.
+        for user in ("bob", "root"):
+            assert bususer.as_user(user, bususer.call, *MANAGER, "ListJobs", [("s", ""), ("t", 0), ("u", 1)]) == "done", user
+        waiting = [c for c in clients if c.poll() is None]
+        assert len(waiting) == 16
+        for client in waiting:
+            said = client.communicate(timeout=suite.PATIENCE)[0]
+            assert client.returncode != 0 and "Not authorized for 'org.gantry.configure'" in said, said
+    finally:
+        os.write(end[1], b"x")
+        for client in clients:
+            client.kill()
+            client.wait()
+    assert agent() == 20
+    # Nothing was done, nothing is left of it, and the daemon is the same.
+    assert target in {w["workspaceId"] for w in API.ask("GET", "/workspaces?limit=100")["data"]}
+    set_rules('if (subject.user == "alice") return polkit.Result.YES;')
+    assert bususer.as_user("alice", many_calls, 10) == ["done"] * 10
+    assert suite.main_pid(UNITS[0]) == server
+    set_rules()
+
+
 def test_T65_without_polkit_nobody_is_let_in_but_root():
     suite.out("systemctl", "mask", "--runtime", "--now", "polkit.service")
     try:

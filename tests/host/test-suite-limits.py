@@ -30,7 +30,7 @@ API = suite.Api()
 
 def set_up():
     PROBE.parent.mkdir(parents=True, exist_ok=True)
-    suite.out("install", "-m", "0755", "/mnt/tests/host/limits-probe.py", PROBE)
+    suite.out("install", "-m", "0755", "/mnt/tests/host/hostile-connector.py", PROBE)
     for number, (name, executor, network, limits) in enumerate(DEFINITIONS):
         told = {"definitionId": f"00000000-0000-4000-8000-00000000010{number}", "name": f"Probe {name}", "sourceType": f"probe-{name}",
                 "reference": f"exec:{PROBE}", "executor": executor, "network": network, "limits": limits,
@@ -126,9 +126,9 @@ def test_a_daemon_that_is_killed_for_memory_comes_back():
 
 def test_tasks():
     for suffix in ("", "-lite"):
-        assert got(f"wide{suffix}", "fork", n=60) == {"children": 60}
-        children = got(f"tight{suffix}", "fork", n=60)["children"]
-        assert 0 < children < 24, children
+        assert got(f"wide{suffix}", "forks", n=60) == {"forks": 60}
+        forks = got(f"tight{suffix}", "forks", n=60)["forks"]
+        assert 0 < forks < 24, forks
 
 
 def test_processor_time():
@@ -150,12 +150,12 @@ def test_T08_class_any_does_not_lead_to_this_machine_or_to_metadata():
             server = servers.enter_context(socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM))
             server.bind((address, PORT))
             threading.Thread(target=greet, args=(server,), daemon=True).start()
-        PROBE.with_name("config.json").write_text('{"do": "connect"}')
+        PROBE.with_name("config.json").write_text('{"do": "heard"}')
         outside = json.loads(subprocess.run([PROBE, "check", "--config", PROBE.with_name("config.json")], check=True, text=True,
                                             capture_output=True).stdout)
         assert set(json.loads(outside["connectionStatus"]["message"]).values()) == {"hello"}, outside
         for name in ("any", "any-lite"):
-            found = got(name, "connect")
+            found = got(name, "heard")
             assert "hello" not in found.values(), f"{name}: {found}"
             # Who asks for this machine, by loopback or another of its addresses, gets it, and no metadata.
             assert got(name, "connect", host="10.99.0.1")["10.99.0.1"] == "hello", name

@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A connector that tries to get out. `check` does what its configuration's "do" names and answers with a JSON object: for each
-try "ok" or the errno's name. Run by hand as root, with --config FILE, it is its own positive control."""
+"""A connector that tries to get out, and takes what it can get. `check` does what its configuration's "do" names and answers with
+a JSON object: for each try "ok" or the errno's name, or what it got. `read` emits a record, holds memory, and ends or waits. Run by
+hand as root, with --config FILE, it is its own positive control."""
 
 import base64
 import ctypes
@@ -9,6 +10,7 @@ import errno
 import json
 import mmap
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -16,6 +18,9 @@ import sys
 import time
 
 libc = ctypes.CDLL(None, use_errno=True)
+# Not in the configuration: one that names an address is let there.
+DATAGRAM_PORT = 8099
+DATAGRAM_ADDRESSES = ("127.0.0.1", "::1", "169.254.169.254", "fd00:ec2::254", "10.99.0.1")
 
 
 def attempt(function, *arguments):
@@ -208,6 +213,36 @@ def forks(config):
     return {"forks": children}
 
 
+def hold(mib):
+    """Takes memory bit by bit, and uses it."""
+    return [b"x" * (1 << 20) for _ in range(mib)]
+
+
+def eat(config):
+    return {"mib": len(hold(config["mib"]))}
+
+
+def burn(config):
+    """The share of a processor that it gets, whatever the machine's speed."""
+    start, used = time.monotonic(), time.process_time()
+    while time.monotonic() - start < config["seconds"]:
+        pass
+    return {"share": (time.process_time() - used) / (time.monotonic() - start)}
+
+
+def heard(_):
+    """What comes back for a datagram. One that may not leave is refused at once, a connection by silence only."""
+    def ask(address):
+        with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.settimeout(60)
+            try:
+                s.sendto(b"who", (address, DATAGRAM_PORT))
+                return s.recv(5).decode()
+            except OSError as error:
+                return type(error).__name__
+    return {address: ask(address) for address in DATAGRAM_ADDRESSES}
+
+
 def hog(config):
     held = []
     while True:
@@ -238,22 +273,40 @@ def notify(_):
 
 def wait(config):
     """Stays until it is stopped, after having said so."""
-    print(json.dumps({"type": "LOG", "log": {"level": "INFO", "message": "waiting"}}), flush=True)
+    say("log", {"level": "INFO", "message": "waiting"})
     time.sleep(config["seconds"])
     return {}
 
 
+def say(kind, body):
+    print(json.dumps({"type": re.sub("[A-Z]", lambda m: "_" + m[0], kind).upper(), kind: body}), flush=True)
+
+
+def emit(config):
+    say("record", {"stream": "taken", "data": {"id": 1}, "emitted_at": int(time.time() * 1000)})
+    held = hold(config["mib"])
+    time.sleep(config.get("seconds", 0))
+    assert len(held) == config["mib"]
+
+
 def main():
     if sys.argv[1] == "spec":
-        print(json.dumps({"type": "SPEC", "spec": {"connectionSpecification": {"type": "object"}}}))
+        say("spec", {"connectionSpecification": {"type": "object"}})
+        return
+    if sys.argv[1] == "discover":
+        schema = {"type": "object", "properties": {"id": {"type": "integer"}}}
+        say("catalog", {"streams": [{"name": "taken", "json_schema": schema, "supported_sync_modes": ["full_refresh"]}]})
         return
     with open(sys.argv[sys.argv.index("--config") + 1], encoding="utf-8") as file:
         config = json.load(file)
+    if sys.argv[1] == "read":
+        emit(config)
+        return
     # Places that the configuration does not name, as far as anybody can read it.
     config.update(json.loads(base64.b64decode(config.get("hidden", "e30="))))
-    result = {f.__name__: f for f in (files, self_view, others, network, reach, datagrams, dns, beside_resolver, leave, syscalls, memory_map, forks, hog, linger, notify,
-                                      wait)}[config["do"]](config)
-    print(json.dumps({"type": "CONNECTION_STATUS", "connectionStatus": {"status": "SUCCEEDED", "message": json.dumps(result)}}))
+    result = {f.__name__: f for f in (files, self_view, others, network, reach, datagrams, dns, beside_resolver, leave, syscalls, memory_map, forks, eat, burn,
+                                      heard, hog, linger, notify, wait)}[config["do"]](config) if "do" in config else {}
+    say("connectionStatus", {"status": "SUCCEEDED", "message": json.dumps(result)})
 
 
 main()
