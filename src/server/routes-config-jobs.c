@@ -6,6 +6,8 @@
  * another daemon's: `then` turns the service's answer, when it comes, into the form of this API.
  * Everything but the lines is read from the database. */
 
+#include "db/actor-store.h"
+#include "db/definition-store.h"
 #include "server/api.h"
 #include "server/config-state.h"
 #include "server/config-view.h"
@@ -101,6 +103,12 @@ static int clear_streams(Call *c, HttpRequest *q, JsonObject **ret) {
         return options ? start_some(c, JOB_CLEAR, options, view_started) : -ENOMEM;
 }
 
+static int reset_streams(Call *c, HttpRequest *q, JsonObject **ret) {
+        _cleanup_json_ JsonObject *options = json_object_new_object();
+
+        return options ? start_some(c, JOB_RESET, options, view_started) : -ENOMEM;
+}
+
 /* {"job"} (JobReadResponse). */
 static int view_refresh(Call *c, const Job *j, JsonObject **ret) {
         JsonObject *job = NULL;
@@ -111,14 +119,35 @@ static int view_refresh(Call *c, const Job *j, JsonObject **ret) {
         return r < 0 ? r : out_take(&out, ret);
 }
 
+/* A destination that knows nothing of generations would keep the old rows beside the new ones. */
+static int require_refreshes(Call *c, const char *connection_id) {
+        _cleanup_(connection_freep) Connection *connection = NULL;
+        _cleanup_(definition_freep) Definition *d = NULL;
+        _cleanup_(actor_freep) Actor *a = NULL;
+        int r = connection_service_get(c, connection_id, ROLE_RUNNER, &connection);
+
+        if (r >= 0)
+                r = actor_store_get(c->server->db, connection->destination_id, &a, &c->error);
+        if (r >= 0)
+                r = definition_store_get(c->server->db, a->definition_id, &d, &c->error);
+        if (r < 0 || d->supports_refreshes)
+                return r;
+        return call_fail(c, -EDOM, NULL, "The destination '%s' can't refresh streams: clear them, then sync", a->name);
+}
+
 /* Without a mode the old rows go, which is what a refresh is taken for. */
 static int refresh_connection(Call *c, HttpRequest *q, JsonObject **ret) {
         _cleanup_json_ JsonObject *options = json_object_new_object();
-        const char *mode = "Truncate";
-        int r = options ? body_string(c, c->body, "refreshMode", &mode) : -ENOMEM;
+        const char *mode = "Truncate", *id;
+        int r = options ? body_need_string(c, c->body, "connectionId", &id) : -ENOMEM;
+
+        if (r >= 0)
+                r = body_string(c, c->body, "refreshMode", &mode);
 
         if (r >= 0 && !streq(mode, "Truncate") && !streq(mode, "Merge"))
                 r = call_fail(c, -EINVAL, NULL, "'refreshMode' must be 'Truncate' or 'Merge'");
+        if (r >= 0)
+                r = require_refreshes(c, id);
         if (r >= 0)
                 r = json_add_string(options, "refreshMode", mode);
         return r < 0 ? r : start_some(c, JOB_REFRESH, options, view_refresh);
@@ -293,7 +322,7 @@ static const ApiRoute routes_config_jobs_rows[] = {
         ROW("connections/reset", reset_connection),
         ROW("connections/clear", clear_connection),
         ROW("connections/clear/stream", clear_streams),
-        ROW("connections/reset/stream", clear_streams),
+        ROW("connections/reset/stream", reset_streams),
         ROW("connections/refresh", refresh_connection),
         ROW("jobs/list", list_jobs),
         ROW("jobs/get", get_job),

@@ -190,8 +190,11 @@ def test_a_refresh_reads_streams_anew(world, mode):
     assert world.arrived("a", "SELECT count(*) FROM users") == [(4 if mode == "Merge" else 2,)]
     world.config("connections/refresh", body | {"refreshMode": "Sideways"}, status=400)
     world.config("connections/refresh", body | {"streams": [{}]}, status=400)
+    world.config("connections/refresh", {"streams": []}, status=400)
     world.config("connections/refresh", body | {"streams": ["users"]}, status=400)
     job = world.config("connections/clear/stream", {"connectionId": connection, "streams": [{"streamName": "users"}]})["job"]
     assert job["configType"] == "clear"
     world.serve(world.ended(job["id"]), None)
     assert world.arrived("a", "SELECT count(*) FROM users") == [(0,)]
+    world.sql("UPDATE definition SET supports_refreshes = 0")
+    assert "clear them" in world.config("connections/refresh", body, status=422)["message"]
