@@ -1,5 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* The last word of each running job is kept in memory and nowhere else: it comes a few times a second,
+ * and a lost one is followed by the next. After a start there is none; then what the worker last had
+ * stored with its workload is shown. Numbers of an attempt that has ended are the database's alone.
+ *
+ * A word is taken only of a job's last attempt while that one runs, and used under the same condition,
+ * since the attempt may have ended in between: then its numbers are stored and would count twice. Entries
+ * aren't dropped when a job ends, which nobody tells us, but when the array is full: then those that run
+ * no more go, and at the bound the one that came first. They are searched in a line; jobs that run at
+ * once are few. */
+
 #include <limits.h>
 #include <stdlib.h>
 

@@ -1,5 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+/* What the configuration API (contracts of Airbyte's own user interface, not of its public API) says
+ * about a source's schema. Both answers may have to wait for a connector that runs, so nothing that was
+ * read before is used after: what is handed over is a copy of the connection's id, and the connection is
+ * read again, with the caller's rights looked at again, since it may have changed or be gone.
+ *
+ * A refreshed catalog always asks the source itself, never the cache; the answer's catalogId and
+ * sourceCatalogId are then what was found, not what the connection was saved with. Without connectionId
+ * there is nothing to differ from, and breakingChange is false. */
+
 #include "server/actor-run.h"
 #include "server/body.h"
 #include "server/config-view.h"
