@@ -209,8 +209,14 @@ int connector_service_install(Call *c, const char *text, const char *workspace_i
                 return r;
         wanted = (Wanted) { reference, version, w->id };
         r = find_definition(c, &wanted, &d);
+        /* What came along has a version that was tried; one's own goes on to the newest. */
+        if (!version && d && !d->custom && d->docker_image_tag) {
+                version = strdup(d->docker_image_tag);
+                if (!version)
+                        r = -ENOMEM;
+        }
         if (r >= 0)
-                r = connector_service_require(c, reference, version ?: d ? d->docker_image_tag : NULL, &installed);
+                r = connector_service_require(c, reference, version, &installed);
         if (r != 0)
                 return r;
         is_new = !d;

@@ -77,6 +77,10 @@ def test_a_package_is_installed_by_gantryctl():
     before = (wheels.STORE / "npm/@tiny+source-node/0.3.1").stat().st_ino
     assert "is installed" in wheels.install("npm:@tiny/source-node@0.3.1")
     assert (wheels.STORE / "npm/@tiny+source-node/0.3.1").stat().st_ino == before
+    # Without a version: the newest, whichever there is already.
+    assert "version 0.4.0, is installed" in wheels.install("npm:@tiny/source-node")
+    assert versions("@tiny/source-node") == ["0.3.1", "0.4.0"]
+    suite.out("gantryctl", "connector", "remove", "npm:@tiny/source-node@0.4.0")
     # Its beginning, and its end with the catalog's text.
     for subject in ("A connector is being installed", "A connector is installed"):
         told = journal(subject, "npm:@tiny/source-node@0.3.1")
