@@ -11,7 +11,9 @@
  * add what it answers without a right of its own, and it sees by the group when the unit has ended.
  *
  * Programs and tables in the kernel live by their references: the attachment keeps the filter as long as
- * the control group exists, after this program has gone. Nothing has to be undone. */
+ * the control group exists, after this program has gone. Nothing has to be undone, and nothing could be: so
+ * it is put on the group of the unit that is named and on no other. Run by hand it would close off whatever
+ * the shell lies in, up to the whole machine. */
 
 #include <ifaddrs.h>
 #include <stdio.h>
@@ -51,8 +53,10 @@ static int load_zone(Fence *f, NetworkZone **ret, Error **reterr_error) {
 }
 
 static int close_off(Fence *f, Error **reterr_error) {
-        int r = network_filter_open_cgroup(&f->cgroup);
+        int r = network_filter_open_cgroup(f->unit, &f->cgroup);
 
+        if (r == -ENXIO)
+                return error_set(reterr_error, r, "This is not a process of the unit '%s'", f->unit);
         if (r < 0)
                 return error_set_errno(reterr_error, r, "Failed to open the unit's control group");
         r = network_filter_new(&f->map);
@@ -178,7 +182,15 @@ int main(int argc, char *argv[]) {
         Fence f = { .map = -EBADF, .cgroup = -EBADF, .resolver = -EBADF };
         int r;
 
-        if (argc != 2 || strchr(argv[1], '/')) {
+        if (argc == 2 && streq(argv[1], "--help")) {
+                printf("gantry-fence UNIT\n\nClose the network of this unit but for what it may reach.\n");
+                return EXIT_SUCCESS;
+        }
+        if (argc == 2 && streq(argv[1], "--version")) {
+                printf("gantry-fence %s\n", PACKAGE_VERSION);
+                return EXIT_SUCCESS;
+        }
+        if (argc != 2 || strchr(argv[1], '/') || argv[1][0] == '-') {
                 log_error("Usage: gantry-fence UNIT");
                 return 2;
         }

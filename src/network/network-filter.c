@@ -248,8 +248,18 @@ int network_filter_set(int map, const struct in6_addr *a, unsigned prefix, bool 
         return bpf(BPF_MAP_UPDATE_ELEM, &attr);
 }
 
+/* Whether one of the path's parts is the unit. */
+static bool is_within(const char *path, const char *unit) {
+        size_t n = strlen(unit);
+
+        for (const char *part = strchr(path, '/'); part; part = strchr(part + 1, '/'))
+                if (n > 0 && strncmp(part + 1, unit, n) == 0 && (part[n + 1] == '/' || !part[n + 1]))
+                        return true;
+        return false;
+}
+
 /* The line of the second version is "0::/PATH". */
-int network_filter_open_cgroup(int *ret) {
+int network_filter_open_cgroup(const char *unit, int *ret) {
         static const char *const mounts[] = { "/sys/fs/cgroup/unified", "/sys/fs/cgroup" };
         _cleanup_free_ char *text = NULL;
         _cleanup_strv_ char **lines = NULL;
@@ -260,8 +270,12 @@ int network_filter_open_cgroup(int *ret) {
         lines = strv_split(text, "\n");
         if (!lines)
                 return -ENOMEM;
-        STRV_FOREACH(line, lines)
-                for (size_t i = 0; strncmp(*line, "0::/", 4) == 0 && i < ELEMENTSOF(mounts); i++) {
+        STRV_FOREACH(line, lines) {
+                if (strncmp(*line, "0::/", 4) != 0)
+                        continue;
+                if (!is_within(*line + 3, unit))
+                        return -ENXIO;
+                for (size_t i = 0; i < ELEMENTSOF(mounts); i++) {
                         _cleanup_free_ char *path = NULL;
                         int fd;
 
@@ -275,5 +289,6 @@ int network_filter_open_cgroup(int *ret) {
                                 return 0;
                         }
                 }
+        }
         return -EOPNOTSUPP;
 }

@@ -19,5 +19,7 @@ int network_filter_attach(int map, int cgroup);
 /* Says what becomes of a prefix (of 128 bits, IPv4 begins at 96). `port`: of TCP or UDP, the only one that
  * is allowed there; 0: all. */
 int network_filter_set(int map, const struct in6_addr *a, unsigned prefix, bool allow, uint16_t port);
-/* Opens this process's control group. -EOPNOTSUPP where there is no cgroup2. */
-int network_filter_open_cgroup(int *ret);
+/* Opens this process's control group, which is that of `unit` or lies in it: else -ENXIO, since a filter stays
+ * where it is put, and all that runs outside of units would be closed off for good. -EOPNOTSUPP where there is
+ * no cgroup2. */
+int network_filter_open_cgroup(const char *unit, int *ret);

@@ -2,6 +2,7 @@
 
 #include "basic/strv.h"
 #include "network/dns-message.h"
+#include "network/network-filter.h"
 #include "network/network-zone.h"
 #include "unit/test.h"
 
@@ -285,4 +286,16 @@ TEST(hostile_questions_are_refused) {
         /* Another class, another operation: told so. */
         ASSERT_ERROR(parse_query(QUERY "\x01" "a\x00\x00\x01\x00\x03", 19, &q), EOPNOTSUPP);
         assert_int_equal(q.length, 19);
+}
+
+/* A filter stays with its control group: on another one than the unit's it would close off everything else. */
+TEST(T18_a_filter_is_for_the_own_unit_and_for_nothing_else) {
+        static const char *const units[] = { "no-such-unit.service", "", ".", "..", "slice" };
+
+        for (size_t i = 0; i < ELEMENTSOF(units); i++) {
+                int fd = -EBADF, r = network_filter_open_cgroup(units[i], &fd);
+
+                assert_true(r == -ENXIO || r == -EOPNOTSUPP);
+                assert_int_equal(fd, -EBADF);
+        }
 }
