@@ -56,8 +56,20 @@ static const struct {
         { SQLITE_PERM, -EACCES, "permission denied" },
         { SQLITE_AUTH, -EACCES, "permission denied" },
         { SQLITE_CANTOPEN, -EACCES, "the file can't be opened" },
+        /* What all who have the file open share could not be made larger. */
+        { SQLITE_IOERR_SHMSIZE, -ENOSPC, "no space left on the disk" },
         { SQLITE_IOERR, -EIO, "the disk has failed" },
 };
+
+/* SQLite knows want of space from writing the file; a quota, or no room for a file beside it, are system errors to it. */
+static bool is_disk_full(sqlite3 *handle, int result) {
+        int error;
+
+        if (!handle || ((result & 0xff) != SQLITE_IOERR && (result & 0xff) != SQLITE_CANTOPEN))
+                return false;
+        error = sqlite3_system_errno(handle);
+        return error == ENOSPC || error == EDQUOT;
+}
 
 int engine_error(sqlite3 *handle, int result, const char *doing, Error **reterr_error) {
         int extended = handle ? sqlite3_extended_errcode(handle) : result;
@@ -66,6 +78,8 @@ int engine_error(sqlite3 *handle, int result, const char *doing, Error **reterr_
                 extended = result; /* the handle's last error is another call's */
         if (extended == SQLITE_IOERR_NOMEM)
                 return error_set(reterr_error, -ENOMEM, "Can't %s: out of memory", doing);
+        if (is_disk_full(handle, extended))
+                extended = SQLITE_FULL;
         for (size_t i = 0; i < ELEMENTSOF(results); i++)
                 if (results[i].result == extended || results[i].result == (extended & 0xff))
                         return error_set(reterr_error, results[i].error, "Can't %s: %s (%s)", doing,

@@ -33,6 +33,7 @@ static const struct {
         [HTTP_PROBLEM_UNEXPECTED] = { 500, TYPE_PREFIX "unexpected-problem", "unexpected-problem" },
         [HTTP_PROBLEM_NOT_IMPLEMENTED] = { 501, "error:not-implemented-in-oss", "not-implemented-in-oss" },
         [HTTP_PROBLEM_UNAVAILABLE] = { 503, "error:service-unavailable", "service-unavailable" },
+        [HTTP_PROBLEM_INSUFFICIENT_STORAGE] = { 507, "error:insufficient-storage", "insufficient-storage" },
 };
 
 unsigned http_problem_status(HttpProblem p) {
@@ -78,6 +79,8 @@ HttpProblem http_problem_from_errno(int r) {
         case ETIMEDOUT:
         case ENOTCONN:
                 return HTTP_PROBLEM_UNAVAILABLE;
+        case ENOSPC:
+                return HTTP_PROBLEM_INSUFFICIENT_STORAGE;
         default:
                 return HTTP_PROBLEM_UNEXPECTED;
         }

@@ -26,10 +26,10 @@
 #include "server/bus-objects.h"
 #include "server/bus-signals.h"
 #include "server/event-feed.h"
+#include "server/full-disk.h"
 #include "server/job-progress.h"
 #include "server/server.h"
 #include "shared/daemon-options.h"
-#include "shared/journal.h"
 
 typedef struct Options {
         char **listen; /* none: the activated socket */
@@ -58,15 +58,16 @@ static int open_stores(Server *s, const Options *o) {
                 r = metadata_get(s->db, METADATA_DEPLOYMENT_ID, &deployment, &e);
         if (r >= 0)
                 r = jwt_key_new(s->keys, deployment, &s->jwt);
-        if (r < 0)
-                journal_start_failure(r, error_message(e, r));
+        if (r == -ENOSPC && !s->db)
+                log_error("%s; requests are answered 507 until there is room", error_message(e, r));
+        else if (r < 0)
+                daemon_start_failed(r, error_message(e, r));
         return r;
 }
 
-static int start_http(Server *s, const Options *o) {
+static int start_http(Server *s, const Options *o, HttpHandler prepare) {
         _cleanup_error_ Error *e = NULL;
-        HttpServerOptions options = { .event = daemon_event(s->daemon), .prepare = api_prepare,
-                                      .userdata = s };
+        HttpServerOptions options = { .event = daemon_event(s->daemon), .prepare = prepare, .userdata = s };
         int r, fd;
 
         r = api_make_routes(&s->routes, &s->n_routes);
@@ -124,6 +125,10 @@ static int run(const Options *o) {
         if (!s.polkit)
                 return log_oom();
         r = open_stores(&s, o);
+        if (r == -ENOSPC && !s.db) {
+                r = start_http(&s, o, full_disk_refuse);
+                return r < 0 ? r : full_disk_run(&s, o->database ?: db_path());
+        }
         if (r < 0)
                 return r;
         r = bus_manager_add(&s);
@@ -139,7 +144,7 @@ static int run(const Options *o) {
                 r = event_feed_new(&s, &s.feed);
         if (r < 0)
                 return log_error_errno(r, "Failed to add the bus objects");
-        r = start_http(&s, o);
+        r = start_http(&s, o, api_prepare);
         return r < 0 ? r : daemon_run(s.daemon);
 }
 

@@ -15,6 +15,7 @@ static const struct {
         { BUS_ERROR_BUSY, EBUSY },
         { BUS_ERROR_ACCESS_DENIED, EACCES },
         { BUS_ERROR_UNAVAILABLE, EAGAIN },
+        { BUS_ERROR_NO_SPACE, ENOSPC },
         { BUS_ERROR_FAILED, EIO },
         { BUS_ERROR_INVALID_ARGUMENT, EBADMSG },
         { BUS_ERROR_INVALID_ARGUMENT, EDOM },

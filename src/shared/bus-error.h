@@ -15,6 +15,7 @@
 #define BUS_ERROR_BUSY BUS_ERROR_PREFIX "Busy"                         /* EBUSY */
 #define BUS_ERROR_ACCESS_DENIED BUS_ERROR_PREFIX "AccessDenied"        /* EACCES */
 #define BUS_ERROR_UNAVAILABLE BUS_ERROR_PREFIX "Unavailable"           /* EAGAIN */
+#define BUS_ERROR_NO_SPACE BUS_ERROR_PREFIX "NoSpace"                  /* ENOSPC */
 #define BUS_ERROR_FAILED BUS_ERROR_PREFIX "Failed"                     /* EIO and all others */
 
 /* Fills `reterr_bus` from what a function of ours returned (`r` negative, `e` may be NULL) and returns

@@ -17,6 +17,7 @@
 #include "basic/log.h"
 #include "shared/daemon.h"
 #include "shared/env-event.h"
+#include "shared/journal.h"
 
 struct Daemon {
         DaemonOptions options;
@@ -24,8 +25,11 @@ struct Daemon {
         sd_event *event; /* borrowed from env */
         sd_bus *bus;
         sd_event_source *idle_timer;
-        bool has_name;
+        bool has_name, nameless;
 };
+
+/* The units allow 20 starts in 30 s. */
+#define START_PAUSE_SEC 2
 
 static usec_t idle_time(const Daemon *d) {
         return d->options.idle ?: DAEMON_IDLE_USEC;
@@ -180,10 +184,22 @@ void daemon_status(Daemon *d, const char *format, ...) {
                 (void) sd_notifyf(/* unset_environment= */ false, "STATUS=%s", text);
 }
 
+void daemon_stay_nameless(Daemon *d) {
+        d->nameless = true;
+}
+
+void daemon_start_failed(int r, const char *sentence) {
+        const struct timespec pause = { .tv_sec = START_PAUSE_SEC };
+
+        journal_start_failure(r, sentence);
+        if (getenv("NOTIFY_SOCKET"))
+                (void) nanosleep(&pause, NULL);
+}
+
 int daemon_run(Daemon *d) {
         int r;
 
-        if (d->bus) {
+        if (d->bus && !d->nameless) {
                 r = sd_bus_request_name(d->bus, d->options.bus_name, 0);
                 if (r < 0)
                         return log_error_errno(r, "Failed to take the bus name '%s'", d->options.bus_name);

@@ -11,7 +11,6 @@
 #include "basic/log.h"
 #include "shared/daemon.h"
 #include "shared/daemon-options.h"
-#include "shared/journal.h"
 #include "workload/workload-api.h"
 #include "workload/workload-bus.h"
 #include "workload/workload-notify.h"
@@ -101,7 +100,7 @@ static int open_stores(Service *s) {
         if (r >= 0)
                 r = sealing_keys_load(&s->keys, &error);
         if (r < 0)
-                journal_start_failure(r, error_message(error, r));
+                daemon_start_failed(r, error_message(error, r));
         return r;
 }
 

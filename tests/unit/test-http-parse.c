@@ -149,6 +149,7 @@ TEST(problems_have_airbytes_types) {
                             "https://reference.airbyte.com/reference/errors#resource-not-found");
         assert_string_equal(json_object_get_string(json_member(p, "title")), "cron-validation/x");
         assert_int_equal(http_problem_status(http_problem_from_errno(-EBUSY)), 409);
+        assert_int_equal(http_problem_status(http_problem_from_errno(-ENOSPC)), 507);
         assert_int_equal(http_problem_status(http_problem_from_errno(-ENOMEM)), 500);
 }
 
