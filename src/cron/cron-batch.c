@@ -24,6 +24,21 @@ static int begin(Cron *c, Db **ret, Error **reterr_error) {
         return r;
 }
 
+/* A batch has one step at least: the rest is for what is quick. */
+#define BUDGET_MIN (USEC_PER_MSEC / 4)
+#define BUDGET_FIRST (2 * USEC_PER_MSEC)
+#define BUDGET_MAX (10 * USEC_PER_MSEC)
+
+usec_t cron_batch_budget(usec_t budget, usec_t held) {
+        if (budget == 0)
+                return BUDGET_FIRST;
+        if (held > BATCH_USEC)
+                budget = budget * BATCH_USEC / held;
+        else if (held < BATCH_USEC / 2)
+                budget += budget / 8;
+        return MIN(MAX(budget, BUDGET_MIN), BUDGET_MAX);
+}
+
 /* 1: there is more to do. */
 static int one_batch(Cron *c, CronStep step, void *userdata, usec_t *ret_held, Error **reterr_error) {
         _cleanup_(db_rollbackp) Db *transaction = NULL;
@@ -36,7 +51,7 @@ static int one_batch(Cron *c, CronStep step, void *userdata, usec_t *ret_held, E
         begun = env_now(c->env, ENV_CLOCK_MONOTONIC);
         do
                 more = step(c, userdata, reterr_error);
-        while (more > 0 && env_now(c->env, ENV_CLOCK_MONOTONIC) - begun < BATCH_USEC);
+        while (more > 0 && env_now(c->env, ENV_CLOCK_MONOTONIC) - begun < c->budget);
         if (more < 0)
                 return more;
         r = db_commit(&transaction, reterr_error);
@@ -49,11 +64,13 @@ int cron_batches(Cron *c, CronStep step, void *userdata, Error **reterr_error) {
         int more;
 
         db_checkpoint_apart(c->db);
+        c->budget = cron_batch_budget(0, 0);
         do {
                 usec_t held = 0;
 
                 more = one_batch(c, step, userdata, &held, reterr_error);
                 c->longest = MAX(c->longest, held);
+                c->budget = cron_batch_budget(c->budget, held);
                 if (++c->batches % CHECKPOINT_BATCHES == 0)
                         db_checkpoint(c->db);
                 if (more > 0)

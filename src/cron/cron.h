@@ -17,6 +17,7 @@ typedef struct Cron {
         const char *database, *logs, *backups, *settings, *data;
         Retention keep;
         usec_t longest; /* that a batch has held the write lock */
+        usec_t budget;  /* of the next batch */
         unsigned batches;
 } Cron;
 
@@ -24,10 +25,14 @@ static inline usec_t cron_now(Cron *c) {
         return env_now(c->env, ENV_CLOCK_REALTIME);
 }
 
-/* Writes go in batches, since whoever else writes has to wait: a batch takes new steps for BATCH_USEC only, so
- * that with the last step and the commit it stays below 50 ms, and behind it the lock is free for as long as it
- * was held. */
-#define BATCH_USEC (10 * USEC_PER_MSEC)
+/* Writes go in batches, since whoever else writes has to wait. A batch shall have the lock for BATCH_USEC, its last
+ * step and its commit included, which take what the machine and its disk take: so each batch takes new steps for a
+ * time that the one before tells. Behind it the lock is free for as long as it was held. */
+#define BATCH_USEC (15 * USEC_PER_MSEC)
+
+/* How long the next batch takes new steps, after one that did so for `budget` and had the lock for `held`; the first
+ * is given 0. Much too long shrinks it at once; it grows slowly. */
+usec_t cron_batch_budget(usec_t budget, usec_t held);
 
 /* A few rows; in a transaction. 1: there is more to do; 0: done. */
 typedef int (*CronStep)(Cron *c, void *userdata, Error **reterr_error);
