@@ -61,7 +61,8 @@ static const struct {
         { SQLITE_IOERR, -EIO, "the disk has failed" },
 };
 
-/* SQLite knows want of space from writing the file; a quota, or no room for a file beside it, are system errors to it. */
+/* SQLite knows want of space from writing the file; a quota, or no room for a file beside it, are system
+ * errors to it. */
 static bool is_disk_full(sqlite3 *handle, int result) {
         int error;
 
