@@ -45,8 +45,9 @@ int daemon_run(Daemon *d);
 /* For a daemon that can't do its work yet and tells its clients so: daemon_run() takes no name. */
 void daemon_stay_nameless(Daemon *d);
 
-/* Why a daemon can't start, see journal_start_failure(); under systemd it then waits a moment. Its socket starts it again
- * for as long as somebody calls, and with many failed starts in a short time systemd would close that socket for good. */
+/* Why a daemon can't start, see journal_start_failure(); under systemd it then waits a moment. Its socket
+ * starts it again for as long as somebody calls, and with many failed starts in a short time systemd would
+ * close that socket for good. */
 void daemon_start_failed(int r, const char *sentence);
 
 /* The descriptor of the activation socket called `name` (FileDescriptorName=), or -ENOENT. The caller owns
