@@ -120,10 +120,12 @@ static int configure(JsonObject *o, const AirbyteStream *stream, ConfiguredStrea
         int r;
 
         r = sync_mode_wish_from_json(o, &wish, reterr_error);
-        if (r >= 0)
-                r = airbyte_stream_copy(stream, &s.stream);
         if (r < 0)
                 return r;
+        s.stream.name = strdup(stream->name);
+        s.stream.namespace = stream->namespace ? strdup(stream->namespace) : NULL;
+        if (!s.stream.name || !s.stream.namespace != !stream->namespace)
+                return -ENOMEM;
         if (wish.mode >= 0) {
                 s.sync_mode = public_sync_mode_source(wish.mode);
                 s.destination_sync_mode = public_sync_mode_destination(wish.mode);

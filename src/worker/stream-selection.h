@@ -21,7 +21,8 @@ int stream_selection_name(JsonObject *o, const char **ret_namespace, const char 
 bool stream_selection_is_everything(JsonObject *configurations);
 
 /* The entries of streams that `catalog` has, with the mode, cursor and key that they name, or else the
- * source's own; whether both sides can do that is not asked. */
+ * source's own; whether both sides can do that is not asked. Of the streams only the names: a copy of all their
+ * schemas would take longer than whatever wants to look at them. */
 int stream_selection_configure(JsonObject *configurations, const Catalog *catalog, ConfiguredCatalog **ret,
                                Error **reterr_error);
 
