@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # gantry-fence closes the unit that runs it and nothing else: run by hand, it refuses and the host's network is as before.
 set -eu
+# shellcheck source=tests/host/lib.sh
 . /mnt/tests/host/lib.sh
 fence=/usr/lib/gantry/gantry-fence
 
