@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# host: timeout=900
+# host: timeout=2400
 """T20-T23: hostile images. What an image is made of harms the host neither when it is brought nor when it runs; each attack has a
 control that shows what it would do."""
 
