@@ -35,6 +35,9 @@ static bool match_path(const char *pattern, const HttpTarget *t, const char **va
                 segment++;
                 literals++;
         }
+        /* A slash at the end is an empty last segment, but for "/" itself. */
+        if (*pattern == '/' && segment > 0 && (segment == t->n_segments || *t->segments[segment++]))
+                return false;
         *ret_literals = literals;
         return segment == t->n_segments;
 }

@@ -21,6 +21,7 @@
 #include "server/auth.h"
 #include "server/routes-access.h"
 #include "server/routes-actors.h"
+#include "server/routes-config-builder.h"
 #include "server/routes-config-jobs.h"
 #include "server/routes-config-objects.h"
 #include "server/routes-config-schema.h"
@@ -34,9 +35,9 @@
 #include "server/routes-workspaces.h"
 
 static const ApiTable *const tables[] = {
-        &routes_access, &routes_actors, &routes_config_jobs, &routes_config_objects, &routes_config_schema,
-        &routes_connections, &routes_definitions, &routes_jobs, &routes_refused, &routes_streams,
-        &routes_system, &routes_tags, &routes_workspaces,
+        &routes_access, &routes_actors, &routes_config_builder, &routes_config_jobs, &routes_config_objects,
+        &routes_config_schema, &routes_connections, &routes_definitions, &routes_jobs, &routes_refused,
+        &routes_streams, &routes_system, &routes_tags, &routes_workspaces,
 };
 
 static const ApiRoute *row_of(const HttpRequest *q) {

@@ -6,6 +6,7 @@
  * that has a permission of his own. There is one organization, with a fixed id, for clients that must
  * name one. A secret is in the answer to its making and in no other. */
 
+#include "basic/strv.h"
 #include "server/access-service.h"
 #include "server/api.h"
 #include "server/organization.h"
@@ -124,6 +125,27 @@ static int view_user(const char *id, const char *name, JsonObject **ret) {
         return out_take(&out, ret);
 }
 
+static bool has_user(JsonObject *data, const char *id) {
+        for (size_t i = 0; i < json_object_array_length(data); i++)
+                if (streq(json_object_get_string(json_member(json_object_array_get_idx(data, i), "id")), id))
+                        return true;
+        return false;
+}
+
+/* Once, and only who is asked for by `ids`, if any are, and has one of `emails`: nobody here has one. */
+static int add_user(Call *c, HttpRequest *q, const char *id, const char *name, JsonObject *data) {
+        _cleanup_strv_ char **ids = NULL, **emails = NULL;
+        JsonObject *o = NULL;
+        int r = api_query_list(c, q, "ids", &ids);
+
+        if (r >= 0)
+                r = api_query_list(c, q, "emails", &emails);
+        if (r < 0 || (ids && !strv_contains(ids, id)) || emails || has_user(data, id))
+                return r;
+        r = view_user(id, name, &o);
+        return r < 0 ? r : out_append(data, o);
+}
+
 /* Users are the applications and, with a permission of their own, users of this machine. */
 static int list_users(Call *c, HttpRequest *q, JsonObject **ret) {
         JsonObject *data = json_object_new_array();
@@ -131,27 +153,20 @@ static int list_users(Call *c, HttpRequest *q, JsonObject **ret) {
         ApplicationArray applications = {};
         int r = application_service_list(c, &applications);
 
-        for (size_t i = 0; r >= 0 && i < applications.n; i++) {
-                JsonObject *o = NULL;
-
-                r = view_user(applications.items[i]->id, applications.items[i]->name, &o);
-                if (r >= 0)
-                        r = out_append(data, o);
-        }
+        for (size_t i = 0; r >= 0 && i < applications.n; i++)
+                r = add_user(c, q, applications.items[i]->id, applications.items[i]->name, data);
         if (r >= 0)
                 r = permission_service_list(c, &permissions);
         for (size_t i = 0; r >= 0 && i < permissions.n; i++) {
                 _cleanup_json_ JsonObject *p = NULL;
-                JsonObject *o = NULL;
+                const char *id;
 
                 if (permissions.items[i]->principal_kind != PRINCIPAL_UID)
                         continue;
                 r = permission_view(permissions.items[i], &p);
+                id = json_object_get_string(json_member(p, "userId"));
                 if (r >= 0)
-                        r = view_user(json_object_get_string(json_member(p, "userId")),
-                                      json_object_get_string(json_member(p, "userId")), &o);
-                if (r >= 0)
-                        r = out_append(data, o);
+                        r = add_user(c, q, id, id, data);
         }
         application_array_done(&applications);
         permission_array_done(&permissions);

@@ -39,12 +39,25 @@ def operations(suite):
 
 def config_operations():
     """The same of the config API, which no document lists: read where the server keeps them."""
-    text = "".join((ROOT / f"src/server/routes-config-{name}.c").read_text() for name in ("jobs", "objects", "schema"))
-    paths = re.findall(r'(?:ROW|ROW_204)\("([^"]+)"|"/api/v1/([a-z_/]+)", \w+, FLAGS', text)
+    text = "".join(path.read_text() for path in sorted((ROOT / "src/server").glob("routes-config-*.c")))
+    paths = re.findall(r'(?:ROW|ROW_204)\("([^"]+)", (?!refuse)|"/api/v1/([a-z_/]+)", \w+, FLAGS', text)
     suffixes = re.findall(r'ROW(?:_204)?\(name_ "([^"]+)"', text)
     found = {a or b for a, b in paths} | {kind + suffix for kind in ("source", "destination") for suffix in suffixes}
     assert len(found) > 45, sorted(found)
     return [("POST", f"/api/v1/{path}") for path in sorted(found)]
+
+
+def refused_operations():
+    """What Airbyte has and Gantry answers with 501, read likewise."""
+    text = (ROOT / "src/server/routes-refused.c").read_text().split("routes_refused_rows")[1]
+    found = []
+    for kind, method, path in re.findall(r'REFUSED(_LIST|_ITEM|)\((?:"(\w+)", )?"([^"]+)"\)', text):
+        methods = {"": [method], "_LIST": ["GET", "POST"], "_ITEM": ["GET", "PATCH", "PUT", "DELETE"]}[kind]
+        found += [(m, V1 + re.sub(r"\{\w+\}", "7", path)) for m in methods]
+    config = re.findall(r'ROW\("([^"]+)", refuse\)', (ROOT / "src/server/routes-config-builder.c").read_text())
+    found += [("POST", f"/api/v1/{path}") for path in config]
+    assert len(found) > 35 and config, found
+    return found
 
 
 class World:
@@ -88,7 +101,7 @@ class World:
         catalog = {"streams": [{"stream": {"name": "users"}, "config": {"selected": True}}]}
         kind = "sourceType" if "source" in path else "destinationType"
         return self.ids | {
-            "name": "taken over", "id": int(self.ids["jobId"]), "configId": self.ids["connectionId"], "userId": "uid:1000",
+            "name": "taken over", "actorDefinitionId": self.declarative, "builderProjectId": self.declarative, "id": int(self.ids["jobId"]), "configId": self.ids["connectionId"], "userId": "uid:1000",
             "permissionType": "workspace_admin", "color": "FFFFFF", "jobType": "clear", "dockerRepository": "evil/evil",
             "dockerImageTag": "9", "manifest": {"version": "6.0.0", "type": "DeclarativeSource", "spec": {}}, "status": "inactive",
             "configuration": {kind: "faker", "count": 666}, "connectionConfiguration": {"count": 666}, "syncCatalog": catalog,

@@ -66,6 +66,25 @@ def test_a_source_is_discovered_and_connected(suite):
     call(suite, "connections/delete", {"connectionId": made["connectionId"]}, 204)
 
 
+def test_declarative_definitions_are_their_own_builder_projects(suite):
+    manifest = {"version": "6.0.0", "type": "DeclarativeSource", "spec": {"connection_specification": {"type": "object"}}}
+    base = f"/workspaces/{suite.workspace}/definitions"
+    made = suite.post(f"{base}/declarative_sources", {"name": "Low", "manifest": manifest}).json
+    image = suite.post(f"{base}/sources", {"name": "d", "dockerRepository": "a/b", "dockerImageTag": "1"}).json["id"]
+    found = call(suite, "connector_builder_projects/get_for_definition_id", {"workspaceId": suite.workspace, "actorDefinitionId": made["id"]})
+    assert found["workspaceId"] == suite.workspace
+    project = call(suite, "connector_builder_projects/get_with_manifest", found | {"builderProjectId": found["builderProjectId"]})
+    assert project["builderProject"] == {"builderProjectId": found["builderProjectId"], "name": "Low", "sourceDefinitionId": made["id"],
+                                         "activeDeclarativeManifestVersion": made["version"], "hasDraft": False}
+    assert project["declarativeManifest"] == {"manifest": manifest, "version": made["version"], "isDraft": False}
+    for definition in (image, "x"):
+        call(suite, "connector_builder_projects/get_for_definition_id", {"workspaceId": suite.workspace, "actorDefinitionId": definition}, 404)
+    call(suite, "connector_builder_projects/get_for_definition_id", {"workspaceId": suite.workspace}, 400)
+    for path in ("connector_builder_projects/update_testing_values", "operations/create", "operations/get", "operations/update",
+                 "operations/delete"):
+        assert call(suite, path, {}, 501)["message"], path
+
+
 def test_jobs(suite):
     connection = suite.new_connection()["connectionId"]
     started = call(suite, "connections/sync", {"connectionId": connection})

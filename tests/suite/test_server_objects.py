@@ -5,6 +5,7 @@ import json
 import uuid
 
 import pytest
+from api_world import refused_operations
 
 UNKNOWN = str(uuid.UUID(int=7))
 
@@ -276,10 +277,39 @@ def test_P04_a_discover_that_fails_is_told(suite):
 
 
 def test_what_gantry_has_not_is_501(suite):
-    for method, path in (("GET", "/groups"), ("POST", "/regions"), ("GET", "/dataplanes"), ("POST", "/sources/initiateOAuth"),
-                         ("POST", "/embedded/widget_token")):
-        answer = suite.request(method, f"/api/public/v1{path}", {} if method == "POST" else None)
-        assert answer.status == 501 and answer.json["title"] == "not-implemented-in-oss", (path, answer)
+    """All of Airbyte's list that is not served: for those who may ask, and T41 holds for the others."""
+    told = {path for _, path in refused_operations()}
+    for path in ("/groups", "/groups/7", "/groups/7/members/7", "/groups/7/permissions/7", "/regions/7", "/dataplanes/7", "/oauth/callback",
+                 "/sources/initiateOAuth", "/workspaces/7/oauthCredentials", "/organizations/7/oauthCredentials/7/7", "/embedded/organizations"):
+        assert f"/api/public/v1{path}" in told, path
+    for method, path in refused_operations():
+        body = {} if method in ("POST", "PUT", "PATCH") else None
+        answer = suite.request(method, path, body)
+        assert answer.status == 501, (method, path, answer)
+        assert answer.json["message"] if path.startswith("/api/v1/") else answer.json["title"] == "not-implemented-in-oss", (path, answer)
+        assert suite.request(method, path, body, token=None).status == 401, (method, path)
+
+
+def test_the_root_leads_to_the_document(suite):
+    for path in ("/api/public/v1", "/api/public/v1/"):
+        answer = suite.request("GET", path, token=None)
+        assert (answer.status, answer.headers["Location"]) == (302, "/api/public/v1/openapi.json"), (path, answer)
+    for path in ("/api/public/v1//", "/api/public/v1/x/", "/"):
+        assert suite.request("GET", path, token=None).status in (401, 404), path
+
+
+def test_users_are_listed_once_and_by_id(suite):
+    application, _ = suite.new_token()
+    other = suite.post("/workspaces", {"name": "of a user"}).json["workspaceId"]
+    made = [suite.post("/permissions", {"permissionType": "workspace_reader", "userId": "uid:1234", "workspaceId": w}).json["permissionId"]
+            for w in (suite.workspace, other)]
+    everybody = [u["id"] for u in suite.get("/users").json["data"]]
+    assert everybody.count("1234") + everybody.count("uid:1234") == 1 and len(everybody) == len(set(everybody)), everybody
+    for query, expected in (({"ids": application}, [application]), ({"ids": [application, "x"]}, [application]), ({"ids": "x"}, []),
+                            ({"emails": "a@example.com"}, [])):
+        assert [u["id"] for u in suite.get("/users", query=query).json["data"]] == expected, query
+    for permission in made:
+        assert suite.delete(f"/permissions/{permission}").status == 204
 
 
 def test_users_organizations_permissions_and_applications(suite):

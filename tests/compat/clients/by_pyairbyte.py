@@ -79,6 +79,9 @@ def definitions(workspace):
     made = workspace.publish_custom_source_definition("made", manifest_yaml=yaml.safe_dump(MANIFEST), unique=True)
     assert made.name == "made" and made.manifest["streams"][0]["name"] == "s"
     assert "made" in [d.name for d in workspace.list_custom_source_definitions(definition_type="yaml")]
+    # A definition is its own project of the builder, and has no draft.
+    assert made.connector_builder_project_id and made.has_draft is False and made.draft_manifest is None
+    assert made.get_builder_project_data()["declarativeManifest"]["manifest"]["streams"][0]["name"] == "s"
     made.permanently_delete(safe_mode=False)
 
 
