@@ -264,7 +264,7 @@ int ctl_create(Ctl *c, const CtlKind *kind, JsonObject *body, char **ret_id, Err
         return *ret_id ? 0 : -ENOMEM;
 }
 
-int ctl_read_config(const Ctl *c, JsonObject **ret, Error **reterr_error) {
+int ctl_read_config_of(const Ctl *c, enum json_type type, JsonObject **ret, Error **reterr_error) {
         const char *path = c->values[CTL_OPTION_CONFIG];
         _cleanup_json_ JsonObject *o = NULL;
         _cleanup_free_ char *text = NULL;
@@ -283,10 +283,14 @@ int ctl_read_config(const Ctl *c, JsonObject **ret, Error **reterr_error) {
         r = json_parse(text, n, &o, reterr_error);
         if (r < 0)
                 return error_prefix(reterr_error, r, "%s", path);
-        if (!json_object_is_type(o, json_type_object))
-                return error_set(reterr_error, -EINVAL, "%s: does not hold a JSON object", path);
+        if (!json_object_is_type(o, type))
+                return error_set(reterr_error, -EINVAL, "%s: does not hold a JSON %s", path, json_type_to_name(type));
         *ret = TAKE_PTR(o);
         return 0;
+}
+
+int ctl_read_config(const Ctl *c, JsonObject **ret, Error **reterr_error) {
+        return ctl_read_config_of(c, json_type_object, ret, reterr_error);
 }
 
 static int new_definitions_call(Ctl *c, void *userdata, sd_bus_message **ret, Error **reterr_error) {

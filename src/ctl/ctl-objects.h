@@ -39,6 +39,8 @@ int ctl_create(Ctl *c, const CtlKind *kind, JsonObject *body, char **ret_id, Err
 int ctl_append_memfd(sd_bus_message *m, JsonObject *o);
 /* --config: the object that the file holds. -EINVAL when it is none; 0 and NULL when it wasn't given. */
 int ctl_read_config(const Ctl *c, JsonObject **ret, Error **reterr_error);
+/* The same of another type. */
+int ctl_read_config_of(const Ctl *c, enum json_type type, JsonObject **ret, Error **reterr_error);
 
 /* The id of the connector definition with this id, name, type or reference; `role` is "source" or "destination". */
 int ctl_find_definition(Ctl *c, const char *role, const char *name, char **ret_id, Error **reterr_error);

@@ -263,6 +263,40 @@ def test_state_is_printed_byte_for_byte_enough_to_set_it_again(control):
     runner = control.take_sync()
     state = {"type": "STREAM", "stream": {"stream_descriptor": {"name": "users"}, "stream_state": {"id": 2**60 + 1}}}
     assert runner.state(state).status == 204
-    assert control.json("connection", "state", "test") == [state]
+    assert control.json("connection", "state", "test") == control.json("state", "show", "test") == [state]
+    assert "job" in control.ctl("state", "reset", "test", code=75).stderr  # while it runs
     runner.put("success", output=completed())
     control.ctl("job", "wait", str(job))
+
+
+def test_state_is_set_copied_and_forgotten(control, tmp_path):
+    def state(name, namespace=None):
+        descriptor = {"name": name} | ({"namespace": namespace} if namespace else {})
+        return {"type": "STREAM", "stream": {"stream_descriptor": descriptor, "stream_state": {"id": 2**60 + 1}}}
+
+    def stored():
+        return sorted(s["stream"]["stream_descriptor"]["name"] for s in control.json("state", "show", "test"))
+    assert control.json("state", "show", "test") == []
+    whole = [state("users"), state("orders", "shop"), state("items")]
+    path = tmp_path / "state.json"
+    path.write_text(json.dumps(whole))
+    control.ctl("state", "set", "test", f"--config={path}")
+    assert stored() == ["items", "orders", "users"]
+    # What was printed can be set again.
+    printed = control.ctl("state", "show", "test").stdout
+    control.ctl("state", "reset", "test")
+    assert stored() == []
+    control.ctl("state", "set", "test", "--config=-", input=printed)
+    assert control.ctl("state", "show", "test").stdout == printed
+    control.ctl("state", "reset", "test", "--stream=users", "--stream=shop.orders")
+    assert stored() == ["items"]
+    for arguments, code, word in ((["reset", "test", "--stream=users"], 4, "users"), (["reset", "nothing"], 4, "nothing"),
+                                  (["set", "test"], 2, "--config"), (["set", "test", "--config=/nonexistent"], 4, "nonexistent"),
+                                  (["set", "test", "--limit=1", f"--config={path}"], 2, "--limit"), (["copy", "test"], 2, "TO")):
+        assert word in control.ctl("state", *arguments, code=code).stderr, arguments
+    for text in ("{}", "[3]", "[", '[{"type":"STREAM"}]'):
+        path.write_text(text)
+        control.ctl("state", "set", "test", f"--config={path}", code=78)
+    assert stored() == ["items"]
+    control.ctl("state", "copy", "test", "test")
+    assert stored() == ["items"]
