@@ -40,7 +40,8 @@ CONFIG = {
                    "s/list", "s/get", "_definitions/list", "_definitions/list_latest", "_definitions/list_for_workspace",
                    "_definitions/get", "_definitions/get_for_workspace", "_definition_specifications/get"))},
     "runner": {"connections/sync", "jobs/cancel", "sources/check_connection", "destinations/check_connection", "sources/discover_schema"},
-    "editor": {"connections/reset", "connections/clear", "connections/create", "connections/update", "connections/delete",
+    "editor": {"connections/reset", "connections/clear", "connections/refresh", "connections/reset/stream",
+               "connections/clear/stream", "connections/create", "connections/update", "connections/delete",
                "web_backend/connections/create", "web_backend/connections/update", "state/create_or_update", "state/create_or_update_safe",
                *(f"{kind}s/{verb}" for kind in ("source", "destination")
                  for verb in ("create", "update", "delete", "upgrade_version", "check_connection_for_update"))},
