@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <signal.h>
 #include <sqlite3.h>
+#include <sys/wait.h>
 
 #include "db/change-store.h"
 #include "db/maintenance.h"
@@ -223,6 +225,22 @@ TEST(metadata_says_whether_it_changed) {
         assert_int_equal(metadata_set(t.db, "x", "2", NULL), 1);
 }
 
+/* T76: what a prepared file brings along doesn't run, nor is a table of ours that isn't one believed. */
+TEST(T76_a_view_in_the_place_of_a_table_is_refused) {
+        _cleanup_test_db_ TestDb t = {};
+        _cleanup_free_ char *value = NULL;
+
+        test_db_new(&t);
+        ASSERT_OK(metadata_set(t.db, "x", "good", NULL));
+        t.db = db_free(t.db);
+        execute(t.path, "ALTER TABLE metadata RENAME TO hidden; CREATE VIEW metadata AS "
+                        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) "
+                        "SELECT 'x' AS name, 'evil' AS value FROM n LIMIT 1");
+        if (db_open(t.path, DB_READ_WRITE, &t.db, NULL) >= 0)
+                assert_true(metadata_set(t.db, "x", "evil", NULL) < 0);
+        t.db = db_free(t.db);
+}
+
 /* T76: what a prepared file brings along doesn't run. */
 TEST(T76_triggers_and_views_of_a_file_do_not_run) {
         _cleanup_test_db_ TestDb t = {};
@@ -238,7 +256,6 @@ TEST(T76_triggers_and_views_of_a_file_do_not_run) {
         assert_string_equal(value, "good");
 }
 
-/* T78 in small: the copy is of one moment while another connection writes. */
 TEST(a_backup_is_whole_and_never_overwrites) {
         _cleanup_test_db_ TestDb t = {};
         _cleanup_(db_freep) Db *copy = NULL;
@@ -252,6 +269,67 @@ TEST(a_backup_is_whole_and_never_overwrites) {
         ASSERT_OK(db_open(path, DB_READ_WRITE, &copy, NULL));
         ASSERT_OK(db_check(copy, NULL));
         ASSERT_OK(actor_store_get(copy, "s", &a, NULL));
+}
+
+/* Writes the same number into two rows, one transaction after the other, until it is killed. */
+static _noreturn_ void write_pairs(const char *path) {
+        Db *db;
+
+        if (db_open(path, DB_READ_WRITE, &db, NULL) < 0)
+                _exit(1);
+        for (int i = 0;; i++) {
+                _cleanup_(db_rollbackp) Db *transaction = NULL;
+                char text[256];
+
+                /* Of different lengths, so that pages move. */
+                (void) snprintf(text, sizeof(text), "%0*d", 1 + i % 200, i);
+                if (db_begin_immediate(db, &transaction, NULL) < 0 || metadata_set(db, "a", text, NULL) < 0 ||
+                    change_append(db, CHANGE_TAG, text, NOW, NULL, NULL) < 0 || metadata_set(db, "b", text, NULL) < 0 ||
+                    db_commit(&transaction, NULL) < 0)
+                        _exit(1);
+        }
+}
+
+/* What the copy says of the pair, which must be of one moment; the number. */
+static int check_copy(const char *path) {
+        _cleanup_free_ char *a = NULL, *b = NULL;
+        _cleanup_(db_freep) Db *copy = NULL;
+
+        ASSERT_OK(db_open(path, DB_READ_WRITE, &copy, NULL));
+        ASSERT_OK(db_check(copy, NULL));
+        ASSERT_OK(metadata_get(copy, "a", &a, NULL));
+        ASSERT_OK(metadata_get(copy, "b", &b, NULL));
+        assert_string_equal(a, b);
+        return atoi(a);
+}
+
+/* In `make check` some, GANTRY_TEST_FULL=1 a thousand. */
+TEST(T78_backups_under_load_are_each_of_one_moment) {
+        _cleanup_test_db_ TestDb t = {};
+        int n = getenv("GANTRY_TEST_FULL") ? 1000 : 25, last = -1, status = 0;
+        char path[80];
+        pid_t writer;
+
+        test_db_new(&t);
+        ASSERT_OK(metadata_set(t.db, "a", "0", NULL));
+        ASSERT_OK(metadata_set(t.db, "b", "0", NULL));
+        (void) snprintf(path, sizeof(path), "%s/copy.db", t.directory);
+        writer = fork();
+        assert_true(writer >= 0);
+        if (writer == 0)
+                write_pairs(t.path);
+        for (int i = 0, seen = 0; i < n; i++) {
+                ASSERT_OK(db_backup(t.db, path, NULL));
+                seen = check_copy(path);
+                assert_true(seen >= last);
+                last = seen;
+                assert_int_equal(unlink(path), 0);
+        }
+        /* The writer was at work all the while. */
+        assert_int_equal(waitpid(writer, &status, WNOHANG), 0);
+        assert_int_equal(kill(writer, SIGKILL), 0);
+        assert_int_equal(waitpid(writer, &status, 0), writer);
+        assert_true(last > n);
 }
 
 TEST(a_damaged_page_is_found) {
