@@ -144,6 +144,13 @@ def memory(unit):
         return 0
 
 
+def new_seed():
+    """Another one each time, or that of $GANTRY_FUZZ_SEED; told, so that it can be had again."""
+    seed = int(os.environ.get("GANTRY_FUZZ_SEED") or random.randrange(2**32))
+    print(f"seed {seed}", flush=True)
+    return seed
+
+
 def test(seconds):
     """A host's fuzz: as root, who is let through everywhere, and as a user who is not."""
     api = suite.Api()
@@ -156,8 +163,7 @@ def test(seconds):
              (("source", source), ("destination", destination), ("connection", connection), ("job", job))]
     known = [source, destination, connection, str(job), f"job-{job}", "fuzz", api.workspace]
     suite.out("useradd", "mallory")
-    seed = random.randrange(2**32)
-    print(f"seed {seed}", flush=True)
+    seed = new_seed()
     before = {unit: memory(unit) for unit in UNITS.values()}
     for user, share in (("root", 0.8), ("mallory", 0.2)):
         calls = bususer.as_user(user, run, seconds * share, seed, paths, known)
