@@ -158,8 +158,8 @@ def test_T08_class_any_does_not_lead_to_this_machine_or_to_metadata():
             found = got(name, "heard")
             assert "hello" not in found.values(), f"{name}: {found}"
             # Who asks for this machine, by loopback or another of its addresses, gets it, and no metadata.
-            assert got(name, "connect", host="10.99.0.1")["10.99.0.1"] == "hello", name
-            found = got(name, "connect", host="127.0.0.1")
+            assert got(name, "heard", host="10.99.0.1")["10.99.0.1"] == "hello", name
+            found = got(name, "heard", host="127.0.0.1")
             assert found["127.0.0.1"] == "hello" and "hello" not in [found[a] for a in METADATA], f"{name}: {found}"
 
 
