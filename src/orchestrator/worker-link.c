@@ -211,12 +211,14 @@ void worker_link_stats(WorkerLink *l, const char *streams) {
         l->stats_pending = workload_client_stats(l->client, &lease, streams, on_stats, l) >= 0;
 }
 
-/* Only an answer that says something of the lease counts: an API of before an upgrade doesn't know this call. */
+/* Of all answers only that the lease is over counts: an API of before an upgrade doesn't know this call, and one
+ * that takes it renews no lease by it, so that who is told nothing else is out of contact. One that was under way
+ * when the end was told may find the end, which is no news. */
 static void on_progress_told(int r, JsonObject *reply, const Error *error, void *userdata) {
         WorkerLink *l = userdata;
 
         l->progress_pending = false;
-        if (r >= 0 || r == -ESTALE)
+        if (r == -ESTALE && !l->told)
                 note_answer(l, r);
 }
 

@@ -50,8 +50,10 @@ struct WorkerSync {
         Replication *replication;
         ConnectorProcess *source, *destination;
         WorkerExit source_exit, destination_exit;
-        EnvSource *stats_timer;
-        usec_t status_at, progress_at;
+        EnvSource *stats_timer, *progress_timer;
+        usec_t status_at;
+        usec_t progress_at; /* not before */
+        bool progress_due;  /* the timer is armed */
         bool clear; /* no source */
         char *cancelled; /* why */
 };
@@ -130,16 +132,22 @@ static int on_stats_timer(EnvSource *source, usec_t now, void *userdata) {
         return s->env->ops->timer_set(source, now + STATS_USEC);
 }
 
-static void send_progress(WorkerSync *s, usec_t now) {
+static int on_progress_timer(EnvSource *source, usec_t now, void *userdata) {
+        WorkerSync *s = userdata;
         _cleanup_buffer_ Buffer b = {};
-        const char *text;
+        const char *text = worker_output_stats(s->replication, &b) >= 0 ? buffer_string(&b) : NULL;
 
-        if (now < s->progress_at)
-                return;
+        s->progress_due = false;
         s->progress_at = now + PROGRESS_USEC * (1 + s->catalog->n_streams / PROGRESS_STREAMS);
-        text = worker_output_stats(s->replication, &b) >= 0 ? buffer_string(&b) : NULL;
         if (text)
                 worker_link_progress(s->link, text);
+        return 0;
+}
+
+/* Numbers have moved: they are told as soon as that may be again, so that the last ones before a pause are, too. */
+static void plan_progress(WorkerSync *s, usec_t now) {
+        if (!s->progress_due)
+                s->progress_due = s->env->ops->timer_set(s->progress_timer, MAX(now, s->progress_at)) >= 0;
 }
 
 static void on_progress(Replication *r, void *userdata) {
@@ -147,14 +155,14 @@ static void on_progress(Replication *r, void *userdata) {
         usec_t now = env_now(s->env, ENV_CLOCK_MONOTONIC);
         StreamStats sum;
 
+        if (replication_status(r) == REPLICATION_RUNNING)
+                plan_progress(s, now);
         if (now < s->status_at)
                 return;
         s->status_at = now + STATUS_USEC;
         replication_totals(r, &sum);
         worker_notify("STATUS=%" PRIu64 " records read, %" PRIu64 " committed", sum.records_emitted,
                       sum.records_committed);
-        if (replication_status(r) == REPLICATION_RUNNING)
-                send_progress(s, now);
 }
 
 /* One sentence for the list of attempts; the rest is in the output. */
@@ -445,6 +453,8 @@ int worker_sync_new(Env *env, WorkerStart *w, WorkerLink *link, WorkerSync **ret
                                         on_stats_timer, s,
                                         &s->stats_timer);
         if (r >= 0)
+                r = env->ops->timer_add(env, USEC_INFINITY, on_progress_timer, s, &s->progress_timer);
+        if (r >= 0)
                 r = start(s, w, reterr_error);
         if (r < 0)
                 return r;
@@ -462,6 +472,7 @@ WorkerSync *worker_sync_free(WorkerSync *s) {
         connector_process_free(s->source);
         connector_process_free(s->destination);
         env_source_free(s->env, s->stats_timer);
+        env_source_free(s->env, s->progress_timer);
         for (size_t i = 0; i < n; i++) {
                 if (s->selected_fields)
                         strv_free(s->selected_fields[i]);
