@@ -188,6 +188,10 @@ int http_stream_write(HttpStream *s, const void *p, size_t n) {
         return r;
 }
 
+size_t http_stream_waiting(const HttpStream *s) {
+        return s->pending.len;
+}
+
 HttpStream *http_stream_free(HttpStream *s) {
         if (!s)
                 return NULL;

@@ -70,6 +70,8 @@ int http_stream_begin(HttpRequest *q, const char *content_type, void (*on_close)
                       HttpStream **ret);
 /* -EPIPE: the client has gone; -ENOBUFS: it reads too slowly, the stream has been broken off. */
 int http_stream_write(HttpStream *s, const void *p, size_t n);
+/* How many bytes of it the client has not taken yet. */
+size_t http_stream_waiting(const HttpStream *s);
 /* Ends the answer. */
 HttpStream *http_stream_free(HttpStream *s);
 DEFINE_CLEANUP(HttpStream, http_stream_free);

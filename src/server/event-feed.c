@@ -20,10 +20,13 @@
 #include "db/tag-store.h"
 #include "basic/parse-util.h"
 #include "server/event-feed.h"
+#include "server/job-progress.h"
 #include "server/out.h"
 
 /* Rows read at a time. */
 #define BATCH 500U
+/* Who has left so much lying is told of no progress until it is taken: there will be newer. */
+#define WAITING_MAX (64U * 1024U)
 
 typedef struct Listener Listener;
 struct Listener {
@@ -184,24 +187,38 @@ void event_feed_notify(EventFeed *f) {
                         l->stream = http_stream_free(l->stream);
 }
 
+static int format_progress(JsonObject *progress, Buffer *b) {
+        int r = buffer_append_string(b, "event: progress\ndata: ");
+
+        if (r >= 0)
+                r = json_append(b, progress);
+        return r < 0 ? r : buffer_append_string(b, "\n\n");
+}
+
+static void write_progress(Listener *l, const char *workspace_id, const Buffer *b) {
+        if (!l->stream || http_stream_waiting(l->stream) > WAITING_MAX)
+                return;
+        if (call_require(l->call, workspace_id, ROLE_READER) >= 0 &&
+            http_stream_write(l->stream, buffer_bytes(b), b->len) < 0)
+                l->stream = http_stream_free(l->stream);
+        error_free(TAKE_PTR(l->call->error));
+}
+
 void event_feed_progress(EventFeed *f, const char *workspace_id, JsonObject *progress) {
         _cleanup_buffer_ Buffer b = {};
-        int r;
 
         sweep(f);
-        if (!f->listeners)
+        if (!f->listeners || format_progress(progress, &b) < 0)
                 return;
-        r = buffer_append_string(&b, "event: progress\ndata: ");
-        if (r >= 0)
-                r = json_append(&b, progress);
-        if (r >= 0)
-                r = buffer_append_string(&b, "\n\n");
-        for (Listener *l = f->listeners; r >= 0 && l; l = l->next) {
-                if (l->stream && call_require(l->call, workspace_id, ROLE_READER) >= 0 &&
-                    http_stream_write(l->stream, buffer_bytes(&b), b.len) < 0)
-                        l->stream = http_stream_free(l->stream);
-                error_free(TAKE_PTR(l->call->error));
-        }
+        for (Listener *l = f->listeners; l; l = l->next)
+                write_progress(l, workspace_id, &b);
+}
+
+static void tell_newcomer(const char *workspace_id, JsonObject *progress, void *userdata) {
+        _cleanup_buffer_ Buffer b = {};
+
+        if (format_progress(progress, &b) >= 0)
+                write_progress(userdata, workspace_id, &b);
 }
 
 static int on_ping(sd_event_source *source, uint64_t now, void *userdata) {
@@ -292,5 +309,6 @@ int event_feed_subscribe(EventFeed *f, Call *c, int64_t since) {
         }
         if (http_stream_write(l->stream, "retry: 2000\n\n", 13) < 0 || catch_up(l) < 0)
                 l->stream = http_stream_free(l->stream);
+        job_progress_tell_all(f->server, tell_newcomer, l);
         return 0;
 }

@@ -111,17 +111,14 @@ static int view_streams(Call *c, const Attempt *a, JsonObject **ret) {
 }
 
 /* STREAM_STATS of a runner in the names of the API. */
-static int view_running_streams(Call *c, const Attempt *a, JsonObject **ret) {
+static int view_running_streams(JsonObject *told, JsonObject **ret) {
         static const char *const counts[] = {
                 "recordsEmitted", "bytesEmitted", "recordsCommitted", "bytesCommitted",
                 "recordsFiltered", "recordsRejected", "estimatedRecords", "estimatedBytes",
         };
-        _cleanup_json_ JsonObject *told = job_progress_streams(c->server, a->job_id, a->number), *list = NULL;
-        int r = 0;
+        _cleanup_json_ JsonObject *list = json_object_new_array();
+        int r = list ? 0 : -ENOMEM;
 
-        if (!json_object_is_type(told, json_type_array))
-                return view_streams(c, a, ret);
-        list = json_object_new_array();
         for (size_t i = 0; r >= 0 && i < json_object_array_length(told); i++) {
                 JsonObject *s = json_object_array_get_idx(told, i), *o = NULL;
                 Out out = out_object();
@@ -140,10 +137,11 @@ static int view_running_streams(Call *c, const Attempt *a, JsonObject **ret) {
         return r;
 }
 
-static int view_attempt(Call *c, const Attempt *a, JsonObject **ret) {
+static int view_attempt(Call *c, Attempt *a, JsonObject **ret) {
+        _cleanup_json_ JsonObject *told = job_progress_add_attempt(c->server, a);
         _cleanup_out_ Out out = out_object();
         JsonObject *streams = NULL;
-        int r = a->status == ATTEMPT_RUNNING ? view_running_streams(c, a, &streams) : view_streams(c, a, &streams);
+        int r = told ? view_running_streams(told, &streams) : view_streams(c, a, &streams);
 
         if (r < 0)
                 return r;
@@ -151,6 +149,8 @@ static int view_attempt(Call *c, const Attempt *a, JsonObject **ret) {
         out_string(&out, "status", attempt_status_to_string(a->status));
         out_rfc3339(&out, "createdAt", a->created_at);
         out_rfc3339(&out, "endedAt", a->ended_at);
+        out_i64(&out, "recordsEmitted", a->records_emitted);
+        out_i64(&out, "bytesEmitted", a->bytes_emitted);
         out_i64(&out, "recordsCommitted", a->records_committed);
         out_i64(&out, "bytesCommitted", a->bytes_committed);
         out_json(&out, "failure", a->failure);

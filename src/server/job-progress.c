@@ -26,6 +26,7 @@
 typedef struct Entry {
         int64_t job_id;
         int attempt;
+        usec_t at;
         JsonObject *streams;
 } Entry;
 
@@ -80,22 +81,23 @@ static int keep(JobProgress *p, int64_t job_id, int attempt, JsonObject *streams
                 }
                 e = &p->entries[p->n++];
         }
-        *e = (Entry) { job_id, attempt, json_object_get(streams) };
+        *e = (Entry) { job_id, attempt, server_now(p->server), json_object_get(streams) };
         return 0;
 }
 
 /* The attempt must be the job's last, and run: a worker that was given up may still be talking. */
-static int load(Call *c, int64_t job_id, int attempt, Job **ret) {
+static int load(Server *s, int64_t job_id, int attempt, Job **ret, Error **reterr_error) {
         _cleanup_(attempt_freep) Attempt *a = NULL;
         _cleanup_(job_freep) Job *j = NULL;
-        int r = job_store_get(c->server->db, job_id, &j, &c->error);
+        int r = job_store_get(s->db, job_id, &j, reterr_error);
 
         if (r >= 0)
-                r = attempt_store_get(c->server->db, job_id, attempt, &a, &c->error);
+                r = attempt_store_get(s->db, job_id, attempt, &a, reterr_error);
         if (r < 0)
                 return r;
         if (job_status_is_terminal(j->status) || a->status != ATTEMPT_RUNNING || attempt != j->attempts - 1)
-                return call_fail(c, -ESRCH, NULL, "Attempt %d of job %lld does not run", attempt, (long long) job_id);
+                return error_set(reterr_error, -ESRCH, "Attempt %d of job %lld does not run", attempt,
+                                 (long long) job_id);
         *ret = TAKE_PTR(j);
         return 0;
 }
@@ -104,7 +106,7 @@ static int make_event(const Job *j, int attempt, usec_t now, JsonObject *streams
         _cleanup_out_ Out out = out_object();
 
         out_i64(&out, "jobId", j->id);
-        out_i64(&out, "attemptNumber", attempt);
+        out_i64(&out, "attempt", attempt);
         out_string(&out, "connectionId", j->connection_id);
         out_i64(&out, "at", (int64_t) now);
         out_value(&out, "streams", json_object_get(streams));
@@ -126,7 +128,7 @@ int job_progress_put(Call *c, JsonObject *body) {
         if (r >= 0 && (!streams || attempt < 0 || attempt > INT_MAX))
                 r = call_fail(c, -EINVAL, NULL, "The body has no streams, or no such attempt");
         if (r >= 0)
-                r = load(c, job_id, (int) attempt, &j);
+                r = load(s, job_id, (int) attempt, &j, &c->error);
         if (r >= 0)
                 r = keep(s->progress, job_id, (int) attempt, streams);
         if (r >= 0)
@@ -136,6 +138,20 @@ int job_progress_put(Call *c, JsonObject *body) {
         event_feed_progress(s->feed, j->workspace_id, event);
         bus_signals_progress(s->signals, job_id);
         return 0;
+}
+
+void job_progress_tell_all(Server *s, JobProgressTell tell, void *userdata) {
+        JobProgress *p = s->progress;
+
+        for (size_t i = 0; p && i < p->n; i++) {
+                const Entry *e = &p->entries[i];
+                _cleanup_json_ JsonObject *event = NULL;
+                _cleanup_(job_freep) Job *j = NULL;
+
+                if (load(s, e->job_id, e->attempt, &j, NULL) >= 0 &&
+                    make_event(j, e->attempt, e->at, e->streams, &event) >= 0)
+                        tell(j->workspace_id, event, userdata);
+        }
 }
 
 JsonObject *job_progress_streams(Server *s, int64_t job_id, int attempt) {
@@ -156,12 +172,14 @@ JsonObject *job_progress_streams(Server *s, int64_t job_id, int attempt) {
         return o;
 }
 
-static int64_t sum(JsonObject *streams, const char *key) {
-        int64_t total = 0;
+/* Numbers are somebody else's: a sum stops at the end of its range. */
+static void add(int64_t *to, JsonObject *streams, const char *key) {
+        for (size_t i = 0; i < json_object_array_length(streams); i++) {
+                int64_t n = json_object_get_int64(json_member(json_object_array_get_idx(streams, i), key));
 
-        for (size_t i = 0; i < json_object_array_length(streams); i++)
-                total += json_object_get_int64(json_member(json_object_array_get_idx(streams, i), key));
-        return total;
+                if (__builtin_add_overflow(*to, n, to))
+                        *to = INT64_MAX;
+        }
 }
 
 void job_progress_add(Server *s, Job *j) {
@@ -173,8 +191,25 @@ void job_progress_add(Server *s, Job *j) {
         streams = job_progress_streams(s, j->id, j->attempts - 1);
         if (!json_object_is_type(streams, json_type_array))
                 return;
-        j->records_committed += sum(streams, "recordsCommitted");
-        j->bytes_committed += sum(streams, "bytesCommitted");
+        add(&j->records_committed, streams, "recordsCommitted");
+        add(&j->bytes_committed, streams, "bytesCommitted");
+}
+
+JsonObject *job_progress_add_attempt(Server *s, Attempt *a) {
+        JsonObject *streams;
+
+        if (a->status != ATTEMPT_RUNNING)
+                return NULL;
+        streams = job_progress_streams(s, a->job_id, a->number);
+        if (!json_object_is_type(streams, json_type_array)) {
+                json_object_put(streams);
+                return NULL;
+        }
+        add(&a->records_emitted, streams, "recordsEmitted");
+        add(&a->bytes_emitted, streams, "bytesEmitted");
+        add(&a->records_committed, streams, "recordsCommitted");
+        add(&a->bytes_committed, streams, "bytesCommitted");
+        return streams;
 }
 
 int job_progress_new(Server *s, JobProgress **ret) {

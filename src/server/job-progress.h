@@ -17,5 +17,10 @@ int job_progress_put(Call *c, JsonObject *body);
 
 /* Adds what the attempt that runs has committed so far to a job's numbers. */
 void job_progress_add(Server *s, Job *j);
+/* Likewise all four counts of an attempt that runs. Returns its STREAM_STATS, a new reference, or NULL. */
+JsonObject *job_progress_add_attempt(Server *s, Attempt *a);
+/* How far everything is that runs, as events, for who has just come. */
+typedef void (*JobProgressTell)(const char *workspace_id, JsonObject *event, void *userdata);
+void job_progress_tell_all(Server *s, JobProgressTell tell, void *userdata);
 /* The STREAM_STATS of an attempt that runs; NULL: nobody knows. A new reference. */
 JsonObject *job_progress_streams(Server *s, int64_t job_id, int attempt);

@@ -170,7 +170,7 @@ def test_how_far_a_sync_is_can_be_seen_while_it_runs(whole):
     span = heard[-1][0] - heard[0][0]
     assert 2 <= len(heard) <= 4 * span + 2, (len(heard), span)
     event = heard[-1][1]
-    assert (event["jobId"], event["attemptNumber"], event["connectionId"]) == (job, 0, connection["connectionId"])
+    assert (event["jobId"], event["attempt"], event["connectionId"]) == (job, 0, connection["connectionId"])
     assert event["streams"][0]["name"] == "users" and 200 < event["streams"][0]["recordsCommitted"] <= n, event
     told = whole.ask("GET", f"/jobs/{job}")
     assert told["rowsSynced"] == event["streams"][0]["recordsCommitted"], (told, event)
