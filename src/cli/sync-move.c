@@ -49,7 +49,7 @@ static int on_control(FailureOrigin from, JsonObject *config, void *userdata, Er
         if (r < 0)
                 return r;
         r = config_update(e, file, config, &why);
-        sync_progress_clear(run->progress);
+        progress_clear(run->progress);
         if (r < 0)
                 log_warning("The new configuration of the %s is not kept: %s",
                             failure_origin_to_string(from),
@@ -67,14 +67,14 @@ static void on_log(FailureOrigin from, const char *level, const char *message, v
 
         if (!run->options->verbose && !loud)
                 return;
-        sync_progress_clear(run->progress);
+        progress_clear(run->progress);
         log_info("[%s] %s: %s", failure_origin_to_string(from), level, message);
 }
 
 static void on_progress(Replication *r, void *userdata) {
         SyncRun *run = userdata;
 
-        sync_progress_update(run->progress, r);
+        sync_progress_update(run->progress, r, env_now(run->env, ENV_CLOCK_MONOTONIC));
 }
 
 static void on_done(Replication *r, void *userdata) {
@@ -134,7 +134,7 @@ static int on_signal(EnvSource *s, int signo, void *userdata) {
                 return 0;
         }
         run->signo = signo;
-        sync_progress_clear(run->progress);
+        progress_clear(run->progress);
         log_info("Stopping; what is committed stays. Once more to stop at once.");
         return replication_cancel(run->replication, signo == SIGINT   ? "Interrupted"
                                                             : signo == SIGHUP ? "The terminal was closed"
@@ -242,7 +242,8 @@ static int begin(SyncRun *run, Error **reterr_error) {
 
         r = make_replication(run, reterr_error);
         if (r >= 0)
-                r = sync_progress_new(run->env, run->options->progress, &run->progress);
+                r = progress_new(run->options->progress, /* otherwise= */ PROGRESS_NONE,
+                                 env_now(run->env, ENV_CLOCK_MONOTONIC), &run->progress);
         if (r >= 0)
                 r = watch_signals(run);
         if (r >= 0)
@@ -280,7 +281,7 @@ int sync_run_move(SyncRun *run, Error **reterr_error) {
         if (r >= 0)
                 r = run->env->ops->run(run->env);
         if (run->progress)
-                sync_progress_clear(run->progress);
+                progress_clear(run->progress);
         if (r < 0)
                 return error_prefix(reterr_error, r, "The sync could not run");
         return conclude(run, reterr_error);

@@ -119,13 +119,9 @@ void sync_options_done(SyncOptions *o) {
 }
 
 static int parse_progress(const char *s, ProgressMode *ret) {
-        static const char *const names[_PROGRESS_MODE_MAX] = { "auto", "bar", "plain", "json", "none" };
-
-        for (int i = 0; i < _PROGRESS_MODE_MAX; i++)
-                if (streq(names[i], s)) {
-                        *ret = i;
-                        return 0;
-                }
+        *ret = progress_mode_from_string(s);
+        if (*ret >= 0)
+                return 0;
         return cli_usage_error("gantry sync", "--progress is auto, bar, plain, json or none, not '%s'",
                                s), -EINVAL;
 }

@@ -4,17 +4,8 @@
 /* The command line of `gantry sync`. */
 
 #include "basic/strv.h"
+#include "shared/progress.h"
 #include "worker/sync-catalog.h"
-
-typedef enum ProgressMode {
-        PROGRESS_AUTO, /* a bar on a terminal, nothing else */
-        PROGRESS_BAR,
-        PROGRESS_PLAIN,
-        PROGRESS_JSON,
-        PROGRESS_NONE,
-        _PROGRESS_MODE_MAX,
-        _PROGRESS_MODE_INVALID = -EINVAL,
-} ProgressMode;
 
 typedef struct SyncOptions {
         const char *source, *destination; /* references as they were typed */

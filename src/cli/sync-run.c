@@ -6,7 +6,7 @@ void sync_run_done(SyncRun *run) {
         replication_free(run->replication);
         connector_process_free(run->source_process);
         connector_process_free(run->destination_process);
-        sync_progress_free(run->progress);
+        progress_free(run->progress);
         sync_plan_free(run->plan);
         sync_store_free(run->store);
         endpoint_free(run->source);

@@ -15,7 +15,7 @@ typedef struct SyncRun {
         Endpoint *source, *destination;
         SyncStore *store;
         SyncPlan *plan;
-        SyncProgress *progress;
+        Progress *progress;
         Replication *replication;
         ConnectorProcess *source_process, *destination_process;
         EnvSource *interrupt, *terminate, *hangup;

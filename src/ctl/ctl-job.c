@@ -14,7 +14,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "basic/json-scan.h"
 #include "basic/time-util.h"
@@ -25,6 +24,8 @@
 
 /* Logs don't announce themselves: they are asked for this often. */
 #define LOG_INTERVAL_USEC (1 * USEC_PER_SEC)
+/* Nor does progress: workers tell theirs that often. */
+#define PROGRESS_INTERVAL_USEC (500 * USEC_PER_MSEC)
 #define LOGS_MAX (8U * 1024U * 1024U)
 
 typedef struct Follower {
@@ -36,11 +37,12 @@ typedef struct Follower {
         bool all;         /* go on with the attempts behind it */
         uint64_t cursor;
         CtlFollow follow;
-        bool progress_shown;
+        Progress *progress;
 } Follower;
 
 static void follower_done(Follower *f) {
         json_putp(&f->job);
+        progress_free(f->progress);
 }
 
 bool ctl_job_has_ended(JsonObject *job) {
@@ -119,14 +121,8 @@ static size_t find_tail(const char *text, size_t n, unsigned n_lines) {
         return n;
 }
 
-static void clear_progress(Follower *f) {
-        if (f->progress_shown)
-                fputs("\r\033[K", stderr);
-        f->progress_shown = false;
-}
-
 static void print_lines(Follower *f, const char *p, size_t n) {
-        clear_progress(f);
+        progress_clear(f->progress);
         for (const char *end = p + n; p < end;) {
                 const char *newline = memchr(p, '\n', (size_t) (end - p)) ?: end;
 
@@ -196,17 +192,47 @@ static int refresh(Follower *f, Error **reterr_error) {
         return 0;
 }
 
-static void show_progress(Follower *f) {
-        char bytes[FORMAT_BYTES_MAX];
-        _cleanup_buffer_ Buffer status = {};
+static usec_t now_steady(void) {
+        struct timespec t;
 
-        if (!(f->follow & CTL_FOLLOW_PROGRESS) || !isatty(STDERR_FILENO))
+        (void) clock_gettime(CLOCK_BOOTTIME, &t);
+        return (usec_t) t.tv_sec * USEC_PER_SEC + (usec_t) t.tv_nsec / 1000;
+}
+
+static uint64_t count_of(JsonObject *o, const char *key) {
+        return (uint64_t) MAX(number_of(o, key), 0);
+}
+
+/* Of an attempt whose streams have estimates. */
+static double share_done(JsonObject *attempt) {
+        JsonObject *streams = json_member(attempt, "streams");
+        ProgressEstimate e = {};
+
+        if (!json_object_is_type(streams, json_type_array))
+                return -1;
+        for (size_t i = 0; i < json_object_array_length(streams); i++) {
+                JsonObject *s = json_object_array_get_idx(streams, i);
+
+                progress_estimate_add(&e, count_of(s, "recordsEmitted"), number_of(s, "estimatedRecords") ?: -1);
+        }
+        return progress_estimate_share(&e, count_of(attempt, "recordsEmitted"));
+}
+
+static void show_progress(Follower *f) {
+        int last = last_attempt(f->job);
+        JsonObject *attempt = json_object_array_get_idx(json_member(f->job, "attempts"), (size_t) last);
+
+        if (!attempt || !streq(ctl_text(attempt, "status"), "running"))
                 return;
-        (void) ctl_append_safe(&status, ctl_text(f->job, "status"));
-        fprintf(stderr, "\r\033[KJob %" PRIi64 " %s, attempt %d: %" PRIi64 " records, %s", f->job_id,
-                strempty(buffer_string(&status)), last_attempt(f->job) + 1, number_of(f->job, "rowsSynced"),
-                format_bytes((uint64_t) MAX(number_of(f->job, "bytesSynced"), 0), bytes));
-        f->progress_shown = true;
+        progress_update(f->progress, &(ProgressNumbers) {
+                .job = f->job_id,
+                .attempt = last + 1,
+                .records_emitted = count_of(attempt, "recordsEmitted"),
+                .bytes_emitted = count_of(attempt, "bytesEmitted"),
+                .records_committed = count_of(attempt, "recordsCommitted"),
+                .bytes_committed = count_of(attempt, "bytesCommitted"),
+                .share = share_done(attempt),
+        }, now_steady());
 }
 
 static int on_changed(sd_bus_message *m, void *userdata, sd_bus_error *reterr_bus) {
@@ -217,6 +243,7 @@ static int on_changed(sd_bus_message *m, void *userdata, sd_bus_error *reterr_bu
 /* Until something has changed, or logs may be there. sd_bus_wait() returns for any message; only ours
  * count, all others are processed and waited on. */
 static int wait_for_change(Follower *f, bool *changed) {
+        usec_t interval = progress_is_shown(f->progress) ? PROGRESS_INTERVAL_USEC : LOG_INTERVAL_USEC;
         sd_bus *bus = f->c->bus;
         int r;
 
@@ -229,7 +256,7 @@ static int wait_for_change(Follower *f, bool *changed) {
                         return 0;
                 if (r > 0)
                         continue;
-                r = sd_bus_wait(bus, LOG_INTERVAL_USEC);
+                r = sd_bus_wait(bus, interval);
                 if (r <= 0)
                         return r == -EINTR ? 0 : r;
         }
@@ -266,7 +293,7 @@ static int follow_to_end(Follower *f, unsigned n_lines, Error **reterr_error) {
                 show_progress(f);
                 r = wait_for_change(f, &changed);
         }
-        clear_progress(f);
+        progress_clear(f->progress);
         return r;
 }
 
@@ -280,13 +307,33 @@ static void say_end(const Follower *f) {
                 ctl_say(f->c, "%s", strempty(buffer_string(&why)));
 }
 
+int ctl_job_progress_mode(const Ctl *c, ProgressMode *ret) {
+        const char *s = c->values[CTL_OPTION_PROGRESS];
+
+        *ret = c->given[CTL_OPTION_PROGRESS] ? progress_mode_from_string(s) : PROGRESS_AUTO;
+        return *ret >= 0 ? EXIT_OK :
+               ctl_usage_error(c->verb, "--progress is auto, bar, plain, json or none, not '%s'", s);
+}
+
+static int make_progress(const Ctl *c, CtlFollow follow, Progress **ret) {
+        ProgressMode mode, otherwise = follow & CTL_FOLLOW_LOGS ? PROGRESS_PLAIN : PROGRESS_NONE;
+
+        if (ctl_job_progress_mode(c, &mode) != EXIT_OK)
+                return -EINVAL;
+        if (!(follow & CTL_FOLLOW_PROGRESS) || (mode == PROGRESS_AUTO && (c->quiet || c->json)))
+                mode = PROGRESS_NONE;
+        return progress_new(mode, otherwise, now_steady(), ret);
+}
+
 int ctl_job_follow(Ctl *c, int64_t job_id, int attempt, unsigned n_lines, CtlFollow follow) {
         _cleanup_(follower_done) Follower f = { .c = c, .job_id = job_id, .follow = follow };
         _cleanup_error_ Error *error = NULL;
         int r;
 
         (void) snprintf(f.id, sizeof(f.id), "%" PRIi64, job_id);
-        r = refresh(&f, &error);
+        r = make_progress(c, follow, &f.progress);
+        if (r >= 0)
+                r = refresh(&f, &error);
         if (r < 0)
                 return ctl_fail(c, error, r);
         f.all = attempt < 0 && (follow & CTL_FOLLOW_WAIT);

@@ -46,6 +46,7 @@ static const struct {
         [CTL_OPTION_LIMIT] = { "limit", true, "at most so many" },
         [CTL_OPTION_LINES] = { "lines", true, "so many of the last lines; all" },
         [CTL_OPTION_NAME] = { "name", true, "its name" },
+        [CTL_OPTION_PROGRESS] = { "progress", true, "auto, bar, plain, json or none" },
         [CTL_OPTION_SCHEDULE] = { "schedule", true, "a cron expression, or 'manual'" },
         [CTL_OPTION_SOURCE] = { "source", true, "the source" },
         [CTL_OPTION_STATUS] = { "status", true, "only of this status" },

@@ -20,6 +20,7 @@ typedef enum CtlOption {
         CTL_OPTION_LIMIT,
         CTL_OPTION_LINES,
         CTL_OPTION_NAME,
+        CTL_OPTION_PROGRESS,
         CTL_OPTION_SCHEDULE,
         CTL_OPTION_SOURCE,
         CTL_OPTION_STATUS,

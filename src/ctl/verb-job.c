@@ -99,8 +99,9 @@ static int job_list(Ctl *c, int argc, char **argv) {
 static int print_attempts(const Ctl *c, JsonObject *job) {
         static const CtlColumn columns[] = {
                 { "ATTEMPT", "attemptNumber", CTL_NUMBER },   { "STATUS", "status", CTL_TEXT },
-                { "RECORDS", "recordsCommitted", CTL_NUMBER }, { "BYTES", "bytesCommitted", CTL_BYTES },
-                { "STARTED", "createdAt", CTL_TEXT },          { "ENDED", "endedAt", CTL_TEXT },
+                { "READ", "recordsEmitted", CTL_NUMBER },      { "RECORDS", "recordsCommitted", CTL_NUMBER },
+                { "BYTES", "bytesCommitted", CTL_BYTES },      { "STARTED", "createdAt", CTL_TEXT },
+                { "ENDED", "endedAt", CTL_TEXT },
                 { "FAILURE", "failure", CTL_FAILURE },
         };
         JsonObject *attempts = json_member(job, "attempts");
@@ -111,7 +112,24 @@ static int print_attempts(const Ctl *c, JsonObject *job) {
         return ctl_print_rows(c, attempts, columns, ELEMENTSOF(columns));
 }
 
-static int job_show(Ctl *c, int argc, char **argv) {
+/* Of the last attempt. */
+static int print_streams(const Ctl *c, JsonObject *job) {
+        static const CtlColumn columns[] = {
+                { "STREAM", "streamName", CTL_TEXT },          { "STATUS", "status", CTL_TEXT },
+                { "READ", "recordsEmitted", CTL_NUMBER },      { "OF ABOUT", "estimatedRecords", CTL_NUMBER },
+                { "RECORDS", "recordsCommitted", CTL_NUMBER }, { "BYTES", "bytesCommitted", CTL_BYTES },
+        };
+        JsonObject *attempts = json_member(job, "attempts"), *streams;
+        size_t n = json_object_is_type(attempts, json_type_array) ? json_object_array_length(attempts) : 0;
+
+        streams = n > 0 ? json_member(json_object_array_get_idx(attempts, n - 1), "streams") : NULL;
+        if (c->json || !json_object_is_type(streams, json_type_array) || json_object_array_length(streams) == 0)
+                return EXIT_OK;
+        ctl_say(c, "%s", "");
+        return ctl_print_rows(c, streams, columns, ELEMENTSOF(columns));
+}
+
+static int print_job(Ctl *c, JsonObject *job) {
         static const CtlColumn fields[] = {
                 { "Job", "jobId", CTL_NUMBER },          { "Type", "jobType", CTL_TEXT },
                 { "Status", "status", CTL_TEXT },        { "Connection", "connectionName", CTL_TEXT },
@@ -119,12 +137,25 @@ static int job_show(Ctl *c, int argc, char **argv) {
                 { "Records", "rowsSynced", CTL_NUMBER }, { "Bytes", "bytesSynced", CTL_BYTES },
                 { "Failure", "failure", CTL_FAILURE },
         };
+        int r = ctl_print_object(c, job, fields, ELEMENTSOF(fields));
+
+        if (r == EXIT_OK)
+                r = print_attempts(c, job);
+        return r == EXIT_OK ? print_streams(c, job) : r;
+}
+
+/* With --follow what there is, and then how it goes on; as JSON only what it has come to. */
+static int job_show(Ctl *c, int argc, char **argv) {
         _cleanup_json_ JsonObject *job = NULL;
         _cleanup_error_ Error *error = NULL;
+        bool follow = c->given[CTL_OPTION_FOLLOW];
+        ProgressMode mode;
         int64_t id;
         int r;
 
         r = parse_job(c, argv[0], &id);
+        if (r == EXIT_OK)
+                r = ctl_job_progress_mode(c, &mode);
         if (r != EXIT_OK)
                 return r;
         r = ctl_object_call(c, &ctl_kind_job, argv[0], "Get", &job, &error);
@@ -134,8 +165,8 @@ static int job_show(Ctl *c, int argc, char **argv) {
                 r = ctl_add_names(c, job, &ctl_kind_connection, "connectionName");
         if (r < 0)
                 return ctl_fail(c, error, r);
-        r = ctl_print_object(c, job, fields, ELEMENTSOF(fields));
-        return r == EXIT_OK ? print_attempts(c, job) : r;
+        r = follow && c->json ? EXIT_OK : print_job(c, job);
+        return r == EXIT_OK && follow ? ctl_job_follow(c, id, -1, 0, CTL_FOLLOW_WAIT | CTL_FOLLOW_PROGRESS) : r;
 }
 
 static int job_cancel(Ctl *c, int argc, char **argv) {
@@ -154,10 +185,13 @@ static int job_cancel(Ctl *c, int argc, char **argv) {
 }
 
 static int job_wait(Ctl *c, int argc, char **argv) {
+        ProgressMode mode;
         int64_t id;
         int r;
 
         r = parse_job(c, argv[0], &id);
+        if (r == EXIT_OK)
+                r = ctl_job_progress_mode(c, &mode);
         return r != EXIT_OK ? r : ctl_job_follow(c, id, /* attempt= */ -1, 0, CTL_FOLLOW_WAIT | CTL_FOLLOW_PROGRESS);
 }
 
@@ -222,10 +256,11 @@ const CtlNoun ctl_noun_logs = { "logs", "what jobs have logged", logs_verbs, ELE
 static const CtlVerb job_verbs[] = {
         { "list", "[CONNECTION]", "list jobs, the newest first", 0, 1,
           CTL_BIT(LIMIT) | CTL_BIT(STATUS) | CTL_BIT(TYPE) | CTL_BIT(WORKSPACE), job_list },
-        { "show", "JOB", "show a job and its attempts", 1, 1, 0, job_show },
+        { "show", "JOB [-f]", "show a job, its attempts and streams", 1, 1, CTL_BIT(FOLLOW) | CTL_BIT(PROGRESS),
+          job_show },
         { "logs", "JOB [-f]", "show what it has logged", 1, 1,
           CTL_BIT(FOLLOW) | CTL_BIT(LINES) | CTL_BIT(ATTEMPT), job_logs },
-        { "wait", "JOB", "wait for its end", 1, 1, 0, job_wait },
+        { "wait", "JOB", "wait for its end", 1, 1, CTL_BIT(PROGRESS), job_wait },
         { "cancel", "JOB", "cancel it", 1, 1, 0, job_cancel },
 };
 const CtlNoun ctl_noun_job = { "job", "runs: what they did, and their logs", job_verbs, ELEMENTSOF(job_verbs) };
@@ -293,13 +328,17 @@ static int print_started(Ctl *c, int64_t job_id) {
 static int start(Ctl *c, const char *name, const char *member) {
         _cleanup_error_ Error *error = NULL;
         int64_t job_id = 0;
+        ProgressMode mode;
         int r;
 
+        r = ctl_job_progress_mode(c, &mode);
+        if (r != EXIT_OK)
+                return r;
         r = start_job(c, name, member, &job_id, &error);
         if (r < 0)
                 return ctl_fail(c, error, r);
         if (c->given[CTL_OPTION_FOLLOW])
-                return ctl_job_follow(c, job_id, -1, 0, CTL_FOLLOW_WAIT | CTL_FOLLOW_LOGS);
+                return ctl_job_follow(c, job_id, -1, 0, CTL_FOLLOW_WAIT | CTL_FOLLOW_LOGS | CTL_FOLLOW_PROGRESS);
         if (c->given[CTL_OPTION_WAIT])
                 return ctl_job_follow(c, job_id, -1, 0, CTL_FOLLOW_WAIT | CTL_FOLLOW_PROGRESS);
         return print_started(c, job_id);
@@ -317,7 +356,8 @@ static int sync_clear(Ctl *c, int argc, char **argv) {
         return start(c, argv[0], "Clear");
 }
 
-#define START_OPTIONS (CTL_BIT(FOLLOW) | CTL_BIT(STREAM) | CTL_BIT(WAIT) | CTL_BIT(WORKSPACE))
+#define START_OPTIONS \
+        (CTL_BIT(FOLLOW) | CTL_BIT(PROGRESS) | CTL_BIT(STREAM) | CTL_BIT(WAIT) | CTL_BIT(WORKSPACE))
 static const CtlVerb sync_verbs[] = {
         { "start", "CONNECTION", "run it now", 1, 1, START_OPTIONS, sync_start },
         { "refresh", "CONNECTION", "read its streams anew from the start", 1, 1, START_OPTIONS, sync_refresh },

@@ -1,0 +1,321 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Who watches a sync sees it move: what its worker reports reaches event streams, the HTTP APIs, D-Bus and gantryctl. All daemons
+are real, the runner is the test."""
+
+import contextlib
+import json
+import subprocess
+import threading
+import time
+
+import dbus
+import pytest
+from test_gantryctl import Control
+from workflow_host import completed, failed
+from workload_host import BUILD, PATIENCE, ROOT, UnixConnection
+
+V1 = "/api/public/v1"
+SERVER = "org.gantry.Server1"
+
+
+class Live(Control):
+    def __init__(self, directory):
+        super().__init__(directory)
+        self.token = None
+        client_id, secret = map(str, self.manager("GetCredentials"))
+        self.token = self.ask("POST", f"{V1}/applications/token", {"client_id": client_id, "client_secret": secret})["access_token"]
+
+    def start_all(self):
+        data = self.directory / "data"
+        data.mkdir()
+        (data / "definitions.d").symlink_to(ROOT / "data/definitions.d")
+        (data / "specs").mkdir()
+        for spec in ROOT.glob("src/connectors/*/*-spec.json"):
+            (data / "specs" / spec.name).symlink_to(spec)
+        subprocess.run([BUILD / "gantry-bootloader", f"--database={self.database}", f"--data={data}"], env=self.environment, check=True)
+        super().start_all()
+
+    def manager(self, member, *arguments):
+        with self.connected() as bus:
+            manager = dbus.Interface(bus.get_object(SERVER, "/org/gantry/Server1", introspect=False), f"{SERVER}.Manager")
+            return manager.get_dbus_method(member)(*arguments, timeout=PATIENCE)
+
+    def http(self, method, path, body=None, token=None):
+        connection = UnixConnection(str(self.directory / "server.sock"))
+        headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token or self.token}"} if self.token else {})
+        connection.request(method, path, json.dumps(body) if body is not None else None, headers)
+        return connection, connection.getresponse()
+
+    def ask(self, method, path, body=None, token=None):
+        connection, response = self.http(method, path, body, token)
+        text = response.read().decode()
+        connection.close()
+        assert response.status < 300, (method, path, response.status, text)
+        return json.loads(text) if text else None
+
+    def start_sync(self):
+        """A job whose sync runs; its number and its runner."""
+        job = self.ask("POST", f"{V1}/jobs", {"connectionId": self.connection_id, "jobType": "sync"})["jobId"]
+        return job, self.take_sync()
+
+    def properties(self, job, name=None):
+        with self.connected() as bus:
+            path = f"/org/gantry/Server1/job/{'_3' + str(job)[0] + str(job)[1:]}"
+            properties = dbus.Interface(bus.get_object(SERVER, path, introspect=False), "org.freedesktop.DBus.Properties")
+            return properties.Get(f"{SERVER}.Job", name) if name else properties.GetAll(f"{SERVER}.Job")
+
+    def reader_of(self, workspace):
+        """The token of somebody who may read one workspace and nothing else."""
+        made = self.ask("POST", f"{V1}/applications", {"name": "somebody"})
+        whole = next(p for p in self.ask("GET", f"{V1}/permissions")["data"] if p["userId"] == made["id"])
+        self.ask("POST", f"{V1}/permissions", {"permissionType": "workspace_reader", "userId": made["id"], "workspaceId": workspace})
+        self.ask("DELETE", f"{V1}/permissions/{whole['permissionId']}")
+        return self.ask("POST", f"{V1}/applications/token", {"client_id": made["clientId"],
+                                                             "client_secret": made["clientSecret"]})["access_token"]
+
+
+class Listener:
+    """An event stream."""
+
+    def __init__(self, live, token=None):
+        self.connection, self.answer = live.http("GET", "/api/v1/events", token=token)
+        assert self.answer.status == 200
+        while self.answer.readline() != b"\n":
+            pass
+
+    def event(self):
+        found = {}
+        while line := self.answer.readline().decode().rstrip("\n"):
+            key, _, value = line.partition(": ")
+            found[key] = value
+        return found
+
+    def progress(self):
+        """The next one; all other events are passed over."""
+        while (event := self.event()).get("event") != "progress":
+            pass
+        assert "id" not in event, event  # nobody who comes back hears of it again
+        return json.loads(event["data"])
+
+    def close(self):
+        self.connection.close()
+
+
+def stream(n, name="users", **more):
+    return {"name": name, "recordsEmitted": n, "bytesEmitted": 10 * n, "recordsCommitted": n // 2, "bytesCommitted": 5 * n,
+            "status": "RUNNING", "complete": False} | more
+
+
+def report(runner, n, **more):
+    answer = runner.post("progress", streams=[stream(n, **more)])
+    assert answer.status == 204, answer
+
+
+def shown_by(live, job, records):
+    """Waits until the API shows so many: a report is passed on without an answer."""
+    end = time.monotonic() + PATIENCE
+    while (shown := live.ask("GET", f"{V1}/jobs/{job}")["rowsSynced"]) != records:
+        assert time.monotonic() < end, (shown, records)
+        time.sleep(0.02)
+
+
+@contextlib.contextmanager
+def reporting(runner, first=2, pause=0.02, **more):
+    """Reports far more often than anybody is told, of two records more each time."""
+    done = threading.Event()
+    numbers = iter(range(first, 1 << 40, 2))
+
+    def work():
+        while not done.wait(pause):
+            report(runner, next(numbers), **more)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+@pytest.fixture
+def live(tmp_path):
+    live = Live(tmp_path)
+    yield live
+    live.stop()
+
+
+def test_a_watcher_sees_rising_numbers_four_times_a_second_at_most(live):
+    job, runner = live.start_sync()
+    listener, other = Listener(live), Listener(live)
+    begin = time.monotonic()
+    with reporting(runner, estimatedRecords=100_000):
+        seen = [listener.progress() for _ in range(15)]
+        took = time.monotonic() - begin
+    assert len(seen) <= 4 * took + 1, took
+    for event in seen:
+        assert (event["jobId"], event["attempt"], event["connectionId"]) == (job, 0, live.connection_id)
+        (moved,) = event["streams"]
+        assert moved == stream(moved["recordsEmitted"], estimatedRecords=100_000)
+    counts = [event["streams"][0]["recordsEmitted"] for event in seen]
+    assert counts == sorted(set(counts)), counts  # in order, and never twice the same
+    assert [event["at"] for event in seen] == sorted({event["at"] for event in seen})
+    # Somebody else who watches hears the same.
+    assert [other.progress() for _ in range(5)] == seen[:5]
+    # Who comes later is told at once how far it is, though nothing moves.
+    late = Listener(live)
+    assert late.progress()["streams"][0]["recordsEmitted"] >= counts[-1]
+    for each in (listener, other, late):
+        each.close()
+    assert runner.put("success", output=completed()).status == 204
+    live.serve(live.ended(job))
+
+
+def test_T42_who_may_not_read_the_workspace_hears_nothing(live):
+    mine = live.ask("POST", f"{V1}/workspaces", {"name": "mine"})["workspaceId"]
+    (theirs,) = live.sql("SELECT workspace_id FROM connection")[0]
+    stranger, reader = Listener(live, live.reader_of(mine)), Listener(live, live.reader_of(theirs))
+    _, runner = live.start_sync()
+    with reporting(runner):
+        for _ in range(5):
+            reader.progress()  # positive control
+    live.ask("PATCH", f"{V1}/workspaces/{mine}", {"name": "still mine"})
+    while True:
+        event = stranger.event()
+        assert event.get("event") in (None, "change"), event
+        if mine in event.get("data", ""):
+            break
+    for each in (stranger, reader):
+        each.close()
+
+
+def test_a_running_job_has_live_numbers_everywhere(live):
+    job, runner = live.start_sync()
+    assert live.ask("GET", f"{V1}/jobs/{job}")["rowsSynced"] == 0
+    for n in (100, 250):
+        time.sleep(0.3)  # of what is told within a quarter of a second only the first is passed on
+        report(runner, n)
+        shown_by(live, job, n // 2)
+        shown = live.ask("GET", f"{V1}/jobs/{job}")
+        assert (shown["status"], shown["rowsSynced"], shown["bytesSynced"]) == ("running", n // 2, 5 * n)
+        (listed,) = live.ask("GET", f"{V1}/jobs")["data"]
+        assert listed["rowsSynced"] == n // 2
+        for call in ("get", "get_light", "get_without_logs"):
+            info = live.ask("POST", f"/api/v1/jobs/{call}", {"id": job})
+            (attempt,) = info["attempts"]
+            assert attempt["attempt"]["totalStats"] == {"recordsEmitted": n, "bytesEmitted": 10 * n, "recordsCommitted": n // 2,
+                                                        "bytesCommitted": 5 * n}, call
+            assert attempt["attempt"]["streamStats"][0]["stats"]["recordsEmitted"] == n
+            assert info["job"]["aggregatedStats"] == {"recordsCommitted": n // 2, "bytesCommitted": 5 * n}
+        (info,) = live.ask("POST", "/api/v1/jobs/list", {"configId": live.connection_id})["jobs"]
+        assert info["attempts"][0]["attempt"]["recordsSynced"] == n // 2
+        assert live.properties(job, "RecordsCommitted") == n // 2
+        found = live.properties(job)
+        assert (found["RecordsCommitted"], found["BytesCommitted"], found["Id"]) == (n // 2, 5 * n, job)
+        whole = live.json("job", "show", str(job))["attempts"][0]
+        assert (whole["recordsEmitted"], whole["recordsCommitted"], whole["streams"][0]["recordsEmitted"]) == (n, n // 2, n)
+        (item,) = live.manager("ListJobs", "", dbus.UInt64(0), dbus.UInt32(0))
+        assert json.loads(item)["rowsSynced"] == n // 2
+    # The next attempt's numbers come to those of the first; what the first one was told of is past.
+    assert runner.put("success", output=failed(40)).status == 204
+    runner = live.take_sync()
+    assert live.ask("GET", f"{V1}/jobs/{job}")["rowsSynced"] == 40
+    report(runner, 10)
+    shown_by(live, job, 45)
+    assert runner.put("success", output=completed(7)).status == 204
+    live.serve(live.ended(job))
+    assert live.ask("GET", f"{V1}/jobs/{job}")["rowsSynced"] == live.properties(job, "RecordsCommitted") == 47
+
+
+def test_after_a_restart_numbers_go_on_with_the_next_report(live):
+    job, runner = live.start_sync()
+    listener = Listener(live)
+    assert runner.post("stats", streams=[stream(60)]).status == 204
+    report(runner, 100)
+    while listener.progress()["streams"][0]["recordsEmitted"] < 100:
+        pass
+    live.kill()
+    # Without the daemon what was told last is shown, and after its start it is not back to what was stored.
+    assert live.ask("GET", f"{V1}/jobs/{job}")["rowsSynced"] == 50
+    live.start()
+    assert live.ask("GET", f"{V1}/jobs/{job}")["rowsSynced"] == 50
+    late = Listener(live)
+    assert late.progress()["streams"][0]["recordsEmitted"] == 100
+    report(runner, 140)
+    assert listener.progress()["streams"][0]["recordsEmitted"] == 140
+    # A server that has just started knows what is stored, until there is a report.
+    live.server.kill()
+    live.server.wait()
+    live.server = subprocess.Popen([BUILD / "gantry-server", f"--listen={live.directory}/server.sock",
+                                    f"--database={live.database}"], env=live.environment)
+    while not live.owns("Server1"):
+        time.sleep(0.02)
+    assert live.ask("GET", f"{V1}/jobs/{job}")["rowsSynced"] == 30
+    time.sleep(0.3)
+    report(runner, 160)
+    shown_by(live, job, 80)
+
+
+def test_a_report_is_bound_to_its_lease_and_stores_nothing(live):
+    job, runner = live.start_sync()
+
+    def stored():
+        return live.sql("SELECT * FROM workload") + live.sql("SELECT * FROM workload_text") + live.sql("SELECT max(seq) FROM change")
+
+    before = stored()
+    report(runner, 10)
+    shown_by(live, job, 5)
+    assert stored() == before
+    for streams in (None, {}, [{}], [{"name": 3}], [stream(-1)], [dict(stream(1), recordsEmitted="x")]):
+        assert runner.post("progress", streams=streams).status == 422, streams
+    body = dict(runner.lease, streams=[])
+    assert live.request("POST", "workload/progress", body, live.launcher["token"]).status == 403
+    assert live.request("POST", "workload/progress", dict(body, leaseEpoch=runner.lease["leaseEpoch"] + 1), runner.token).status == 410
+    assert live.request("POST", "workload/progress", dict(body, workloadId="other"), runner.token).status == 403
+    assert live.ask("GET", f"{V1}/jobs/{job}")["rowsSynced"] == 5
+    assert runner.put("failure", source="x", reason="y").status == 204
+    assert runner.post("progress", streams=[stream(20)]).status == 410
+    shown_by(live, job, 0)
+
+
+def test_gantryctl_shows_it_in_each_form(live):
+    def start(*arguments, text=True):
+        ctl = subprocess.Popen([BUILD / "gantryctl", "sync", "start", "test", *arguments], env=live.environment, text=text,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        return ctl, live.take_sync()
+
+    def end(ctl, runner):
+        assert runner.put("success", output=completed()).status == 204
+        out, err = ctl.communicate(timeout=PATIENCE)
+        assert ctl.returncode == 0, (out, err)
+        return out, err
+
+    ctl, runner = start("--wait", "--follow", "--progress=plain")
+    runner.log('{"t":1,"level":"INFO","origin":"source","message":"hello"}\n')
+    with reporting(runner, estimatedRecords=1000):
+        first, second = ctl.stderr.readline(), ctl.stderr.readline()
+    out, _ = end(ctl, runner)
+    for line in (first, second):
+        assert "records" in line and "committed" in line and "%" in line and "\x1b" not in line, line
+    assert "hello" in out and "succeeded" in out
+
+    ctl, runner = start("--wait", "--progress=json")
+    with reporting(runner):
+        lines = [json.loads(ctl.stderr.readline()) for _ in range(2)]
+    end(ctl, runner)
+    assert lines[1]["records_emitted"] > lines[0]["records_emitted"] > 0 and lines[0]["job"] == lines[1]["job"] > 0
+
+    ctl, runner = start("--wait", "--progress=bar", text=False)  # a text's \r would come as \n
+    with reporting(runner, estimatedRecords=1000):
+        drawn = b""
+        while drawn.count(b"\r") < 4:
+            drawn += ctl.stderr.read1()
+    assert "░" in drawn.decode(errors="replace"), drawn
+    end(ctl, runner)
+
+    for quiet in (("--progress=none", "--follow"), ("--quiet", "--follow"), ()):
+        ctl, runner = start("--wait", *quiet)
+        report(runner, 10)
+        time.sleep(1)
+        assert end(ctl, runner)[1] == "", quiet
+    assert "--progress" in live.ctl("sync", "start", "test", "--wait", "--progress=loud", code=2).stderr
