@@ -9,9 +9,11 @@ import pathlib
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 
 sys.path.insert(0, "/mnt/tests/host")
+import heldsync  # noqa: E402
 import suite  # noqa: E402
 
 USERS, PRODUCTS, SEED = 250, 100, 11
@@ -259,6 +261,73 @@ def test_P09_P10_a_schema_that_changes_is_followed_as_each_connection_wants():
     assert "has lost its field 'at'" in told, told
     assert sync(whole) == 3 and api.ask("GET", f"/connections/{whole}")["status"] == "active"
     assert arrived("b", "SELECT id, city FROM people ORDER BY id") == [(1, "Paris"), (2, "Paris"), (3, "Oslo")]
+
+
+class Watcher:
+    """An event stream through the proxy, read until it is closed; what it says of progress."""
+
+    def __init__(self, api):
+        self.connection, self.heard = api.connection(), []
+        self.connection.request("GET", "/api/v1/events", headers={"Authorization": f"Bearer {api.token}"})
+        self.answer = self.connection.getresponse()
+        assert self.answer.status == 200, self.answer.status
+        threading.Thread(target=self.read, daemon=True).start()
+
+    def read(self):
+        event = None
+        for line in self.answer:
+            key, _, value = line.decode().rstrip("\n").partition(": ")
+            if key == "event":
+                event = value
+            elif key == "data" and event == "progress":
+                self.heard.append(json.loads(value))
+            elif not key:
+                event = None
+
+    def of(self, job):
+        """(records read, committed) of each event of that job."""
+        return [(sum(s["recordsEmitted"] for s in e["streams"]), sum(s["recordsCommitted"] for s in e["streams"]))
+                for e in self.heard if e["jobId"] == job]
+
+
+def test_who_watches_a_sync_sees_it_move():
+    """By event stream, HTTP API, property and gantryctl; the numbers that all show are those of the destination."""
+    api = suite.Api("proxy")
+    api.login()
+    watcher = Watcher(api)
+    sync = heldsync.HeldSync(api, "watched")
+    try:
+        path = f"/org/gantry/Server1/job/{'_3' + str(sync.job)[0] + str(sync.job)[1:]}"
+
+        def property_of(name):
+            return json.loads(suite.out("busctl", "--json=short", "get-property", suite.BUS[0], path, "org.gantry.Server1.Job", name))["data"]
+
+        suite.until(lambda: watcher.of(sync.job), "the first event of progress")
+        committed = suite.until(lambda: api.job(sync.job)["rowsSynced"], "a live number of the API")
+        assert api.job(sync.job)["status"] == "running" and committed <= heldsync.count(sync.path)
+        suite.until(lambda: property_of("RecordsCommitted") == api.job(sync.job)["rowsSynced"], "the same number as a property")
+        (attempt,) = api.attempts(sync.job)
+        assert attempt["attempt"]["totalStats"]["recordsEmitted"] >= committed and attempt["attempt"]["streamStats"], attempt
+        shown = suite.out("gantryctl", "job", "show", str(sync.job))
+        assert "users" in shown and str(api.job(sync.job)["rowsSynced"]) in shown, shown
+        follower = subprocess.Popen(["gantryctl", "job", "show", str(sync.job), "--follow", "--progress=json"], stdout=subprocess.DEVNULL,
+                                    stderr=subprocess.PIPE, text=True)
+        # Slow enough that there is something to see.
+        suite.out(*heldsync.SLOW, "CPUQuota=10%")
+        sync.check_untouched()
+        sync.go()
+        lines = [json.loads(follower.stderr.readline()) for _ in range(2)]
+    finally:
+        sync.go()
+        suite.out(*heldsync.SLOW, "CPUQuota=")
+    assert lines[0]["records_emitted"] < lines[1]["records_emitted"] and lines[0]["job"] == sync.job, lines
+    follower.stderr.read()
+    assert follower.wait() == 0
+    sync.check_end()
+    heard = watcher.of(sync.job)
+    watcher.connection.close()
+    assert len(heard) >= 3 and heard == sorted(set(heard)), heard
+    assert heard[-1][0] <= heldsync.USERS, heard
 
 
 if __name__ == "__main__":
