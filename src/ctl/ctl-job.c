@@ -9,7 +9,11 @@
  * begun.
  *
  * Reads go on from a cursor of gantry-workload's, so that a line is printed once, however often is asked.
- * Only with --lines the beginning is read and thrown away, as cursors count from the front. */
+ * Only with --lines the beginning is read and thrown away, as cursors count from the front.
+ *
+ * Progress, where it is shown, makes the rounds shorter: numbers of a running attempt move without a row of
+ * `change`, so they are looked at as often as workers tell them. It goes to standard error and is taken
+ * away before a line of the log is printed; what is piped on is never mixed with it. */
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -218,6 +222,7 @@ static double share_done(JsonObject *attempt) {
         return progress_estimate_share(&e, count_of(attempt, "recordsEmitted"));
 }
 
+/* Only of an attempt that runs: between two of them nothing moves, and the last bar would say that it does. */
 static void show_progress(Follower *f) {
         int last = last_attempt(f->job);
         JsonObject *attempt = json_object_array_get_idx(json_member(f->job, "attempts"), (size_t) last);

@@ -112,7 +112,8 @@ static int print_attempts(const Ctl *c, JsonObject *job) {
         return ctl_print_rows(c, attempts, columns, ELEMENTSOF(columns));
 }
 
-/* Of the last attempt. */
+/* Of the last attempt: in a running job that is the one that moves, in one that failed the one that its
+ * failure tells of. */
 static int print_streams(const Ctl *c, JsonObject *job) {
         static const CtlColumn columns[] = {
                 { "STREAM", "streamName", CTL_TEXT },          { "STATUS", "status", CTL_TEXT },
@@ -331,6 +332,7 @@ static int start(Ctl *c, const char *name, const char *member) {
         ProgressMode mode;
         int r;
 
+        /* A wrong word is told before anything is started. */
         r = ctl_job_progress_mode(c, &mode);
         if (r != EXIT_OK)
                 return r;
