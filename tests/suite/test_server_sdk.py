@@ -16,7 +16,16 @@ CLIENTS = ["airbyte-api==1.0.1", "schemathesis==4.32.5"]
 
 
 @pytest.fixture(scope="module")
-def clients(tmp_path_factory):
+def clients(suite, tmp_path_factory):
+    programs = install(tmp_path_factory)
+    # Whom nobody has asked anything for so long has left, as it should.
+    if suite.server.poll() is not None:
+        assert suite.server.returncode == 0
+        suite.start_server()
+    return programs
+
+
+def install(tmp_path_factory):
     if given := os.environ.get("GANTRY_CLIENTS"):
         return pathlib.Path(given) / "bin"
     place = tmp_path_factory.mktemp("clients")
