@@ -4,6 +4,7 @@ are real, the runner is the test."""
 
 import contextlib
 import json
+import os
 import subprocess
 import threading
 import time
@@ -312,6 +313,19 @@ def test_gantryctl_shows_it_in_each_form(live):
             drawn += ctl.stderr.read1()
     assert "░" in drawn.decode(errors="replace"), drawn
     end(ctl, runner)
+
+    # By itself a bar where there is a terminal.
+    terminal, end_of_it = os.openpty()
+    ctl = subprocess.Popen([BUILD / "gantryctl", "sync", "start", "test", "--wait"], env=live.environment, text=True,
+                           stdout=subprocess.PIPE, stderr=end_of_it)
+    os.close(end_of_it)
+    runner, drawn = live.take_sync(), b""
+    with reporting(runner, estimatedRecords=1000):
+        while drawn.count(b"\r") < 3:
+            drawn += os.read(terminal, 4096)
+    assert "░" in drawn.decode(errors="replace"), drawn
+    assert end(ctl, runner)[0].endswith("records.\n")
+    os.close(terminal)
 
     for quiet in (("--progress=none", "--follow"), ("--quiet", "--follow"), ()):
         ctl, runner = start("--wait", *quiet)
