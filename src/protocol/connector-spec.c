@@ -19,6 +19,7 @@
 
 #include "basic/hashmap.h"
 #include "protocol/connector-spec.h"
+#include "protocol/json-schema-uri.h"
 #include "protocol/json-schema.h"
 
 /* Problems told of one configuration. */
@@ -121,11 +122,12 @@ int connector_spec_check_config(const ConnectorSpec *s, JsonObject *config, Erro
 /* A walk over the schema and the configuration side by side that stops at annotations. It goes into every
  * branch of oneOf and its like: what one branch calls a secret is one. It reads the bare JSON, so that a
  * spec with, say, a broken pattern still has its secrets found. */
-typedef int (*Visit)(JsonObject *schema, const char *pointer, JsonObject *value, void *userdata);
+typedef int (*Visit)(const char *pointer, JsonObject *value, void *userdata);
 
 typedef struct Walk {
         JsonObject *root; /* of the schema, where local references start */
         const char *annotation;
+        bool (*says)(JsonObject *mark); /* whether the annotation's value is one to stop at */
         Visit visit;
         void *userdata;
         Buffer pointer;
@@ -196,29 +198,34 @@ static int walk_array(Walk *w, JsonObject *schema, JsonObject *value) {
         return 0;
 }
 
-/* "#/definitions/x"; NULL for what we don't find. */
-static JsonObject *follow_reference(Walk *w, JsonObject *schema) {
-        JsonObject *reference = json_member(schema, "$ref"), *o = w->root;
-        _cleanup_strv_ char **tokens = NULL;
-        const char *s;
+/* "#/definitions/x": a fragment is decoded as one of a URI and then read as a JSON pointer (RFC 6901, section
+ * 6). What stands before the "#" is not looked at: there is only one document. NULL for what we don't find,
+ * which the check refuses to compile. */
+static int follow_reference(Walk *w, JsonObject *schema, JsonObject **ret) {
+        JsonObject *reference = json_member(schema, "$ref"), *found = NULL;
+        _cleanup_free_ char *pointer = NULL;
+        const char *hash;
 
-        if (!json_object_is_type(reference, json_type_string))
-                return NULL;
-        s = json_object_get_string(reference);
-        if (streq(s, "#"))
-                return o;
-        if (strncmp(s, "#/", 2) != 0)
-                return NULL;
-        tokens = strv_split(s + 2, "/");
-        STRV_FOREACH(token, tokens)
-                o = json_member(o, *token);
-        return tokens ? o : NULL;
+        *ret = NULL;
+        hash = json_object_is_type(reference, json_type_string)
+                ? strchr(json_object_get_string(reference), '#') : NULL;
+        if (!hash)
+                return 0;
+        pointer = strdup(hash + 1);
+        if (!pointer)
+                return -ENOMEM;
+        json_schema_uri_decode(pointer);
+        if (json_pointer_get(w->root, pointer, &found) < 0)
+                return errno == ENOMEM ? -ENOMEM : 0;
+        *ret = found;
+        return 0;
 }
 
 /* Which branch was meant does not matter for an annotation: a field that one of them calls secret is
  * treated so. */
 static int walk_branches(Walk *w, JsonObject *schema, JsonObject *value) {
         static const char *const lists[] = { "oneOf", "anyOf", "allOf" }, *const singles[] = { "if", "then", "else" };
+        JsonObject *target;
         int r;
 
         for (size_t i = 0; i < ELEMENTSOF(lists); i++) {
@@ -237,32 +244,36 @@ static int walk_branches(Walk *w, JsonObject *schema, JsonObject *value) {
                 if (r < 0)
                         return r;
         }
-        return walk(w, follow_reference(w, schema), value);
+        r = follow_reference(w, schema, &target);
+        return r < 0 ? r : walk(w, target, value);
 }
 
-/* Branches that share a field would otherwise call back for it several times. */
+/* Branches that share a field would otherwise call back for it several times. One that doesn't say so takes
+ * nothing from those that do. */
 static int visit_once(Walk *w, JsonObject *schema, JsonObject *value) {
+        JsonObject *mark = json_member(schema, w->annotation);
         int r;
 
+        if (!mark || !w->says(mark))
+                return 0;
         if (!buffer_string(&w->pointer))
                 return -ENOMEM;
         r = hashmap_put(w->seen, buffer_bytes(&w->pointer), w->pointer.len, NULL);
         if (r < 0)
                 return r == -EEXIST ? 0 : r;
-        return w->visit(schema, buffer_bytes(&w->pointer), value, w->userdata);
+        return w->visit(buffer_bytes(&w->pointer), value, w->userdata);
 }
 
 /* Both limits are needed: "$ref" can lead in circles, and 2^n branches can lie in n lines. */
 static int walk(Walk *w, JsonObject *schema, JsonObject *value) {
-        int r = 0;
+        int r;
 
         if (!json_object_is_type(schema, json_type_object) || !value)
                 return 0;
         if (w->depth >= WALK_DEPTH_MAX || ++w->steps > WALK_STEPS_MAX)
                 return -ELOOP;
         w->depth++;
-        if (json_member(schema, w->annotation))
-                r = visit_once(w, schema, value);
+        r = visit_once(w, schema, value);
         if (r >= 0 && json_object_is_type(value, json_type_object))
                 r = walk_object(w, schema, value);
         if (r >= 0 && json_object_is_type(value, json_type_array))
@@ -273,46 +284,29 @@ static int walk(Walk *w, JsonObject *schema, JsonObject *value) {
         return r;
 }
 
-static int walk_config(const ConnectorSpec *s, JsonObject *config, const char *annotation, Visit visit,
-                       void *userdata) {
-        _cleanup_hashmap_ Hashmap *seen = hashmap_new(NULL);
-        Walk w = {
-                .root = s->connection_specification,
-                .annotation = annotation,
-                .visit = visit,
-                .userdata = userdata,
-                .seen = seen,
-        };
+static int walk_config(const ConnectorSpec *s, JsonObject *config, Walk *w) {
         int r;
 
-        if (!seen)
-                return -ENOMEM;
-        r = walk(&w, w.root, config);
-        buffer_done(&w.pointer);
+        w->root = s->connection_specification;
+        r = walk(w, w->root, config);
+        buffer_done(&w->pointer);
         return r;
 }
 
-typedef struct SecretVisit {
-        SecretHandler handler;
-        void *userdata;
-} SecretVisit;
-
-static int visit_secret(JsonObject *schema, const char *pointer, JsonObject *value, void *userdata) {
-        JsonObject *mark = json_member(schema, "airbyte_secret");
-        SecretVisit *v = userdata;
-
-        /* Some specs write "true" as a string. */
-        if (!json_object_get_boolean(mark) || (json_object_is_type(mark, json_type_string) &&
-                                               streq(json_object_get_string(mark), "false")))
-                return 0;
-        return v->handler(pointer, value, v->userdata);
+/* Some specs write "true" as a string. */
+static bool says_secret(JsonObject *mark) {
+        return json_object_get_boolean(mark) && !(json_object_is_type(mark, json_type_string) &&
+                                                  streq(json_object_get_string(mark), "false"));
 }
 
 int connector_spec_foreach_secret(const ConnectorSpec *s, JsonObject *config, SecretHandler handler,
                                   void *userdata) {
-        SecretVisit v = { handler, userdata };
+        _cleanup_hashmap_ Hashmap *seen = hashmap_new(NULL);
 
-        return walk_config(s, config, "airbyte_secret", visit_secret, &v);
+        if (!seen)
+                return -ENOMEM;
+        return walk_config(s, config, &(Walk) { .annotation = "airbyte_secret", .says = says_secret, .visit = handler,
+                                                .userdata = userdata, .seen = seen });
 }
 
 /* Short lines (a lone brace, "--") would mask half of every log. */
@@ -400,24 +394,43 @@ int connector_spec_secret_strings(const ConnectorSpec *s, JsonObject *config, ch
 typedef struct PathVisit {
         PathHandler handler;
         void *userdata;
+        bool write;
 } PathVisit;
 
-static int visit_path(JsonObject *schema, const char *pointer, JsonObject *value, void *userdata) {
-        JsonObject *mark = json_member(schema, "gantry_path");
+static bool says_write(JsonObject *mark) {
+        return json_object_is_type(mark, json_type_string) && streq(json_object_get_string(mark), "write");
+}
+
+static bool says_path(JsonObject *mark) {
+        return json_object_is_type(mark, json_type_string);
+}
+
+static int visit_path(const char *pointer, JsonObject *value, void *userdata) {
         PathVisit *v = userdata;
 
-        if (!json_object_is_type(mark, json_type_string) || !json_object_is_type(value, json_type_string))
+        if (!json_object_is_type(value, json_type_string))
                 return 0;
         /* A path that C would cut short is not the one that was checked. */
         if (strlen(json_object_get_string(value)) != (size_t) json_object_get_string_len(value))
                 return -EINVAL;
-        return v->handler(pointer, json_object_get_string(value), streq(json_object_get_string(mark), "write"),
-                          v->userdata);
+        return v->handler(pointer, json_object_get_string(value), v->write, v->userdata);
 }
 
+/* Those that are written first: what one branch only reads and another writes is written. */
 int connector_spec_foreach_path(const ConnectorSpec *s, JsonObject *config, PathHandler handler,
                                 void *userdata) {
-        PathVisit v = { handler, userdata };
+        PathVisit writes = { handler, userdata, true }, reads = { handler, userdata, false };
+        _cleanup_hashmap_ Hashmap *seen = hashmap_new(NULL);
+        Walk w = { .annotation = "gantry_path", .says = says_write, .visit = visit_path, .userdata = &writes,
+                   .seen = seen };
+        int r;
 
-        return walk_config(s, config, "gantry_path", visit_path, &v);
+        if (!seen)
+                return -ENOMEM;
+        r = walk_config(s, config, &w);
+        if (r < 0)
+                return r;
+        w = (Walk) { .annotation = "gantry_path", .says = says_path, .visit = visit_path, .userdata = &reads,
+                     .seen = seen };
+        return walk_config(s, config, &w);
 }

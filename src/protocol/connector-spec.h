@@ -24,8 +24,8 @@ int connector_spec_from_json(JsonObject *o, ConnectorSpec **ret, Error **reterr_
 /* Whether `config` fits: 0, or -EINVAL with every offending field (JSON pointer) and why, one per line. */
 int connector_spec_check_config(const ConnectorSpec *s, JsonObject *config, Error **reterr_error);
 
-/* Calls back for every value in `config` that the spec marks "airbyte_secret" (through oneOf, arrays,
- * objects). */
+/* Calls back once for every value in `config` that the spec marks "airbyte_secret" (through oneOf, arrays,
+ * objects), in whichever branch. */
 typedef int (*SecretHandler)(const char *pointer, JsonObject *value, void *userdata);
 int connector_spec_foreach_secret(const ConnectorSpec *s, JsonObject *config, SecretHandler handler,
                                   void *userdata);
@@ -33,7 +33,8 @@ int connector_spec_foreach_secret(const ConnectorSpec *s, JsonObject *config, Se
 /* The strings of all secrets in `config`, as a strv, for masking. */
 int connector_spec_secret_strings(const ConnectorSpec *s, JsonObject *config, char ***ret);
 
-/* Calls back for every string that the spec marks "gantry_path": "read" or "write". */
+/* Calls back once for every string that the spec marks "gantry_path": "read" or "write"; `write` where any branch
+ * says so, and these come first. */
 typedef int (*PathHandler)(const char *pointer, const char *path, bool write, void *userdata);
 int connector_spec_foreach_path(const ConnectorSpec *s, JsonObject *config, PathHandler handler,
                                 void *userdata);

@@ -177,6 +177,49 @@ TEST(secrets_are_found_in_branches_and_arrays) {
                                                "/headers/0/value=h0;/headers/2/value=h2;");
 }
 
+TEST(a_field_is_a_secret_when_any_branch_says_so) {
+        static const char *const marks[] = { "false", "\"false\"", "0", "null" };
+
+        for (size_t i = 0; i < ELEMENTSOF(marks); i++) {
+                _cleanup_json_ JsonObject *config = parse("{\"a\":{\"token\":\"t\"}}");
+                _cleanup_(connector_spec_freep) ConnectorSpec *s = NULL;
+                _cleanup_buffer_ Buffer text = {}, b = {};
+
+                ASSERT_OK(buffer_appendf(&text, "{\"connectionSpecification\":{\"properties\":{\"a\":{\"oneOf\":["
+                                         "{\"properties\":{\"token\":{\"airbyte_secret\":%s}}},{\"properties\":{}},"
+                                         "{\"properties\":{\"token\":{\"airbyte_secret\":true}}},"
+                                         "{\"properties\":{\"token\":{\"airbyte_secret\":true}}}]}}}}", marks[i]));
+                s = load(buffer_string(&text));
+                ASSERT_OK(connector_spec_foreach_secret(s, config, note_secret, &b));
+                assert_string_equal(strempty(buffer_string(&b)), "/a/token=t;");
+        }
+}
+
+/* RFC 6901: "~1" is a slash and "~0" a tilde; in a fragment "%" escapes come before. */
+TEST(secrets_are_found_behind_escaped_references) {
+        static const char *const references[] = {
+                "#/definitions/a~1b", "#/definitions/a%7E1b", "#/definitions/a%7e1b", "#/defi%6Eitions/a~1b",
+                "#/definitions/t~0t", "#/definitions/t~t", "#/definitions/t%7Et", "#/definitions/white%20space",
+                "#/definitions/list/anyOf/1", "#/definitions//", "spec.json#/definitions/t~0t",
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(references); i++) {
+                _cleanup_json_ JsonObject *config = parse("{\"k\":\"v\"}");
+                _cleanup_(connector_spec_freep) ConnectorSpec *s = NULL;
+                _cleanup_buffer_ Buffer text = {}, b = {};
+
+                ASSERT_OK(buffer_appendf(&text, "{\"connectionSpecification\":{\"definitions\":{"
+                                         "\"a/b\":{\"airbyte_secret\":true},\"t~t\":{\"airbyte_secret\":true},"
+                                         "\"white space\":{\"airbyte_secret\":true},\"\":{\"\":{\"airbyte_secret\":true}},"
+                                         "\"list\":{\"anyOf\":[{},{\"airbyte_secret\":true}]}},"
+                                         "\"properties\":{\"k\":{\"$ref\":\"%s\"}}}}", references[i]));
+                s = load(buffer_string(&text));
+                ASSERT_OK(connector_spec_foreach_secret(s, config, note_secret, &b));
+                if (!streq(strempty(buffer_string(&b)), "/k=v;"))
+                        fail_msg("%s: %s", references[i], strempty(buffer_string(&b)));
+        }
+}
+
 TEST(secrets_are_found_behind_references_and_in_any_value) {
         _cleanup_(connector_spec_freep) ConnectorSpec *s =
                 load("{\"connectionSpecification\":{\"definitions\":{\"s\":{\"airbyte_secret\":true},"
@@ -231,6 +274,17 @@ TEST(paths_are_found_with_their_direction) {
 
         ASSERT_OK(connector_spec_foreach_path(s, one, note_path, &b));
         ASSERT_OK(connector_spec_foreach_path(s, many, note_path, &b));
-        assert_string_equal(buffer_string(&b), "/input=/in:r;/output/path=/out:w;/input/0=/a:r;/input/1=/b:r;");
+        assert_string_equal(buffer_string(&b), "/output/path=/out:w;/input=/in:r;/input/0=/a:r;/input/1=/b:r;");
         ASSERT_ERROR(connector_spec_foreach_path(s, cut, note_path, &b), EINVAL);
+}
+
+TEST(a_path_is_written_when_any_branch_writes_it) {
+        _cleanup_(connector_spec_freep) ConnectorSpec *s =
+                load("{\"connectionSpecification\":{\"oneOf\":[{\"properties\":{\"p\":{\"gantry_path\":7},\"q\":{\"gantry_path\":\"read\"}}},"
+                     "{\"properties\":{\"p\":{\"gantry_path\":\"read\"},\"q\":{\"gantry_path\":\"write\"}}}]}}");
+        _cleanup_json_ JsonObject *config = parse("{\"p\":\"/p\",\"q\":\"/q\"}");
+        _cleanup_buffer_ Buffer b = {};
+
+        ASSERT_OK(connector_spec_foreach_path(s, config, note_path, &b));
+        assert_string_equal(strempty(buffer_string(&b)), "/q=/q:w;/p=/p:r;");
 }
