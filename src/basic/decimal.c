@@ -151,14 +151,17 @@ int decimal_is_multiple(const Decimal *a, const Decimal *divisor) {
         return multiply_modulo(rest, power_of_ten_modulo((uint64_t) (a->exponent - divisor->exponent), m), m) == 0;
 }
 
-uint64_t decimal_hash(const Decimal *d) {
-        uint64_t h = 14695981039346656037U ^ d->negative;
+/* The digits in blocks, without the point, which equal numbers have in different places. */
+uint64_t decimal_hash(const Decimal *d, const HashKey *key) {
+        uint64_t h = keyed_hash_pair(key, d->negative, (uint64_t) (d->n_digits > 0 ? d->exponent : 0));
         const char *p = d->digits;
+        char block[64];
 
-        if (d->n_digits == 0)
-                return h;
-        h = (h ^ (uint64_t) d->exponent) * 1099511628211U;
-        for (size_t i = 0; i < d->n_digits; i++)
-                h = (h ^ (uint64_t) next_digit(&p, d->end)) * 1099511628211U;
+        for (size_t left = d->n_digits, n; left > 0; left -= n) {
+                n = MIN(left, sizeof(block));
+                for (size_t i = 0; i < n; i++)
+                        block[i] = next_digit(&p, d->end);
+                h = keyed_hash_pair(key, h, keyed_hash(key, block, n));
+        }
         return h;
 }

@@ -4,7 +4,7 @@
 /* Numbers as JSON writes them, of any size, compared exactly and without expanding them: "1e400" has one
  * digit. */
 
-#include "basic/macro.h"
+#include "basic/keyed-hash.h"
 
 /* ± d1 d2 … dn × 10^exponent with d1 and dn not zero; zero has no digits. Borrows the text it was read
  * from, in which a point may stand between the digits. Exponents beyond ±2^61 are cut to that. */
@@ -29,5 +29,5 @@ static inline bool decimal_is_integer(const Decimal *d) {
  * zero. */
 int decimal_is_multiple(const Decimal *a, const Decimal *divisor);
 
-/* Equal numbers give the same. */
-uint64_t decimal_hash(const Decimal *d);
+/* Equal numbers give the same under the same key. */
+uint64_t decimal_hash(const Decimal *d, const HashKey *key);

@@ -5,9 +5,8 @@
  * Removing moves the entries behind the removed one and rebuilds the table: linear, and rare here.
  * Walking is by index and needs no state; adding while walking is seen, removing shifts. */
 
-#include <sys/random.h>
-
 #include "basic/hashmap.h"
+#include "basic/keyed-hash.h"
 
 typedef struct Entry {
         char *key;
@@ -22,45 +21,12 @@ struct Hashmap {
         size_t n_entries, n_allocated;
         uint32_t *slots; /* index + 1 into entries, 0 = free */
         size_t n_slots;  /* a power of two */
-        uint64_t seed[2];
+        HashKey seed;
 };
 
-/* SipHash-1-3: keys come from connectors that we don't trust, so the hash must not be predictable. The
- * algorithm is the public one of Aumasson and Bernstein. */
-static inline uint64_t rotl(uint64_t x, int n) {
-        return x << n | x >> (64 - n);
-}
-
-static inline void sip_round(uint64_t v[4]) {
-        v[0] += v[1], v[1] = rotl(v[1], 13) ^ v[0], v[0] = rotl(v[0], 32);
-        v[2] += v[3], v[3] = rotl(v[3], 16) ^ v[2];
-        v[0] += v[3], v[3] = rotl(v[3], 21) ^ v[0];
-        v[2] += v[1], v[1] = rotl(v[1], 17) ^ v[2], v[2] = rotl(v[2], 32);
-}
-
+/* Keys come from connectors that we don't trust. */
 static uint64_t hash_bytes(const Hashmap *h, const void *key, size_t n) {
-        uint64_t v[4] = {
-                h->seed[0] ^ 0x736f6d6570736575ULL, h->seed[1] ^ 0x646f72616e646f6dULL,
-                h->seed[0] ^ 0x6c7967656e657261ULL, h->seed[1] ^ 0x7465646279746573ULL,
-        };
-        uint64_t m = 0, tail = (uint64_t) n << 56;
-        const uint8_t *p = key;
-        size_t left = n;
-
-        for (; left >= 8; left -= 8, p += 8) {
-                memcpy(&m, p, 8);
-                v[3] ^= m;
-                sip_round(v);
-                v[0] ^= m;
-        }
-        for (size_t i = 0; i < left; i++)
-                tail |= (uint64_t) p[i] << (8 * i);
-        v[3] ^= tail;
-        sip_round(v);
-        v[0] ^= tail;
-        v[2] ^= 0xff;
-        sip_round(v), sip_round(v), sip_round(v);
-        return v[0] ^ v[1] ^ v[2] ^ v[3];
+        return keyed_hash(&h->seed, key, n);
 }
 
 Hashmap *hashmap_new(HashmapFree free_value) {
@@ -70,8 +36,7 @@ Hashmap *hashmap_new(HashmapFree free_value) {
                 return NULL;
         h->free_value = free_value;
         /* The seed decides the place in the table only, never an order that anyone can see. */
-        if (getrandom(h->seed, sizeof(h->seed), GRND_NONBLOCK) < 0)
-                h->seed[0] = (uint64_t) (uintptr_t) h;
+        hash_key_init(&h->seed);
         return h;
 }
 

@@ -4,7 +4,7 @@
  *
  * Numbers are compared as decimal texts, so 1, 1.0 and 1e0 are one value and an integer of twenty digits
  * is not its neighbour; the order of an object's members doesn't count. Uniqueness is decided over sorted
- * hashes, and values are compared only where hashes are equal: n log n for the long arrays that records
+ * keyed hashes, and values are compared only where hashes are equal: n log n for the long arrays that records
  * have. Long "enum" lists count as more steps than one, for they are searched from the front each time. */
 
 #include "protocol/json-schema-compare.h"
@@ -75,7 +75,9 @@ int validation_check_enum(Validation *v, const SchemaNode *node, const SchemaKey
         _cleanup_buffer_ Buffer b = {};
         int r;
 
-        v->steps += n / 16;
+        r = validation_take_steps(v, n / 16);
+        if (r < 0)
+                return r;
         for (size_t i = 0; i < n; i++)
                 if (json_equal(json_object_array_get_idx(k->value, i), instance))
                         return 1;
@@ -90,39 +92,38 @@ int validation_check_enum(Validation *v, const SchemaNode *node, const SchemaKey
         return validation_problem(v, "must be one of %s", buffer_bytes(&b));
 }
 
-static uint64_t hash_bytes(uint64_t h, const char *p, size_t n) {
-        for (size_t i = 0; i < n; i++)
-                h = (h ^ (unsigned char) p[i]) * 1099511628211U;
-        return h;
-}
-
-/* Equal values hash equally: numbers by value, members in any order. Depth is bounded by the parser's
+/* Equal values hash equally: numbers by value, members in any order. Under a key, for who writes the values
+ * could else make ten thousand that collide, to be compared each with each. Depth is bounded by the parser's
  * limit. */
-static uint64_t hash_value(JsonObject *o) {
-        uint64_t h = 14695981039346656037U + schema_instance_type(o);
+static uint64_t hash_value(const HashKey *key, JsonObject *o) {
+        uint64_t h = 0;
         char buf[24];
         Decimal d;
 
         switch (json_object_get_type(o)) {
         case json_type_int:
         case json_type_double:
-                return schema_number(o, buf, &d) < 0 ? h : h * 31 + decimal_hash(&d);
+                h = schema_number(o, buf, &d) < 0 ? 0 : decimal_hash(&d, key);
+                break;
         case json_type_boolean:
-                return h * 31 + (uint64_t) json_object_get_boolean(o);
+                h = (uint64_t) json_object_get_boolean(o);
+                break;
         case json_type_string:
-                return hash_bytes(h, json_object_get_string(o), (size_t) json_object_get_string_len(o));
+                h = keyed_hash(key, json_object_get_string(o), (size_t) json_object_get_string_len(o));
+                break;
         case json_type_array:
                 for (size_t i = 0; i < json_object_array_length(o); i++)
-                        h = h * 1099511628211U + hash_value(json_object_array_get_idx(o, i));
-                return h;
+                        h = keyed_hash_pair(key, h, hash_value(key, json_object_array_get_idx(o, i)));
+                break;
         case json_type_object: {
-                json_object_object_foreach(o, key, value)
-                        h += hash_bytes(7, key, strlen(key)) * 31 ^ hash_value(value);
-                return h;
+                json_object_object_foreach(o, name, value)
+                        h += keyed_hash_pair(key, keyed_hash(key, name, strlen(name)), hash_value(key, value));
+                break;
         }
         default:
-                return h;
+                break;
         }
+        return keyed_hash_pair(key, schema_instance_type(o), h);
 }
 
 typedef struct HashedItem {
@@ -136,26 +137,43 @@ static int compare_hashes(const void *a, const void *b) {
         return x < y ? -1 : x > y;
 }
 
+static int hash_items(Validation *v, JsonObject *instance, size_t n, HashedItem **ret) {
+        HashedItem *items = calloc(n + 1, sizeof(HashedItem));
+
+        if (!items)
+                return -ENOMEM;
+        if (v->hash_key.k[0] == 0)
+                hash_key_init(&v->hash_key);
+        for (size_t i = 0; i < n; i++) {
+                items[i].value = json_object_array_get_idx(instance, i);
+                items[i].hash = hash_value(&v->hash_key, items[i].value);
+        }
+        qsort(items, n, sizeof(HashedItem), compare_hashes);
+        *ret = items;
+        return 0;
+}
+
+/* Each element is a step, and each comparison of two that hash alike. */
 int validation_check_unique(Validation *v, const SchemaNode *node, const SchemaKeyword *k,
                             JsonObject *instance) {
         size_t n = json_object_array_length(instance);
         _cleanup_free_ HashedItem *items = NULL;
+        int r;
 
         if (!json_object_get_boolean(k->value))
                 return 1;
-        items = calloc(n + 1, sizeof(HashedItem));
-        if (!items)
-                return -ENOMEM;
-        for (size_t i = 0; i < n; i++) {
-                items[i].value = json_object_array_get_idx(instance, i);
-                items[i].hash = hash_value(items[i].value);
-        }
-        qsort(items, n, sizeof(HashedItem), compare_hashes);
+        r = validation_take_steps(v, n);
+        if (r >= 0)
+                r = hash_items(v, instance, n, &items);
+        if (r < 0)
+                return r;
         for (size_t i = 0; i < n; i++)
                 for (size_t j = i + 1; j < n && items[j].hash == items[i].hash; j++) {
                         if (json_equal(items[i].value, items[j].value))
                                 return validation_problem(v, "has an element twice");
-                        v->steps++;
+                        r = validation_take_steps(v, 1);
+                        if (r < 0)
+                                return r;
                 }
         return 1;
 }

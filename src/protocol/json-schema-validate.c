@@ -111,6 +111,11 @@ int validation_problem_at(Validation *v, const char *key, const char *message) {
         return r;
 }
 
+int validation_take_steps(Validation *v, uint64_t n) {
+        v->steps += n;
+        return v->steps > STEPS_MAX ? -ETIME : 0;
+}
+
 /* Steps are counted, not time: a schema of a few lines can ask for an exponential number of them (nested
  * "anyOf"), and a catalog comes from a connector. A chain of "$ref" ends, since the compiler has refused
  * loops. Unless somebody wants all problems, the first one settles it. */
@@ -118,7 +123,7 @@ int validation_check(Validation *v, const SchemaNode *node, JsonObject *instance
         unsigned type = schema_instance_type(instance);
         int r, result = 1;
 
-        if (++v->steps > STEPS_MAX)
+        if (validation_take_steps(v, 1) < 0)
                 return -ETIME;
         if (v->depth >= DEPTH_MAX)
                 return -ELOOP;

@@ -11,6 +11,7 @@ struct Validation {
         size_t n_problems, max;
         unsigned quiet; /* > 0: only the answer counts, as below "not" and for the branches of "anyOf" */
         uint64_t steps;
+        HashKey hash_key; /* of this run; made when the first array is searched for doubles */
         unsigned depth;
 };
 
@@ -27,6 +28,9 @@ int schema_number(JsonObject *o, char buf[static 24], Decimal *ret);
 /* 1 fits, 0 not, negative errno undecided. A check that fails stops early unless problems are collected. */
 int validation_check(Validation *v, const SchemaNode *node, JsonObject *instance);
 int validation_check_quietly(Validation *v, const SchemaNode *node, JsonObject *instance);
+
+/* Counts what a keyword does beyond the look at its node. -ETIME: that was too much. */
+int validation_take_steps(Validation *v, uint64_t n);
 
 /* Stores a problem of the current place, or of a member of it, where they are collected. 0 or -ENOMEM, so
  * that a check may return it. */

@@ -176,6 +176,43 @@ TEST(many_elements_are_told_apart_in_short_time) {
         assert_int_equal(check("{\"uniqueItems\":true}", buffer_string(&b)), 0);
 }
 
+/* Fourteen truths each, seven of them true, nested so that a polynomial hash gives all of them the same weight. */
+static void append_look_alike(Buffer *b, unsigned truths) {
+        for (unsigned i = 0; i < 14; i++) {
+                ASSERT_OK(buffer_appendf(b, "%s[%s", i > 0 ? "," : "[", truths >> i & 1 ? "true" : "false"));
+                for (unsigned k = 0; k < i; k++)
+                        ASSERT_OK(buffer_append_string(b, ",null"));
+                ASSERT_OK(buffer_append_char(b, ']'));
+        }
+        ASSERT_OK(buffer_append_char(b, ']'));
+}
+
+TEST(elements_that_were_made_to_collide_are_told_apart_as_soon) {
+        _cleanup_buffer_ Buffer b = {};
+
+        for (unsigned i = 0; i < 1 << 14; i++)
+                if (__builtin_popcount(i) == 7) {
+                        ASSERT_OK(buffer_append_char(&b, b.len > 0 ? ',' : '['));
+                        append_look_alike(&b, i);
+                }
+        ASSERT_OK(buffer_append_char(&b, ']'));
+        /* 3432 elements: comparing each with each would be more steps than there are for the second one. */
+        assert_int_equal(check("{\"allOf\":[{\"uniqueItems\":true},{\"uniqueItems\":true}]}", buffer_string(&b)), 1);
+}
+
+TEST(searching_a_long_array_again_and_again_is_cut_off) {
+        _cleanup_buffer_ Buffer schema = {}, value = {};
+
+        ASSERT_OK(buffer_append_string(&schema, "{\"allOf\":[true"));
+        for (unsigned i = 0; i < 600; i++)
+                ASSERT_OK(buffer_append_string(&schema, ",{\"uniqueItems\":true}"));
+        ASSERT_OK(buffer_append_string(&schema, "]}"));
+        for (unsigned i = 0; i < 10000; i++)
+                ASSERT_OK(buffer_appendf(&value, "%c%u", i > 0 ? ',' : '[', i));
+        ASSERT_OK(buffer_append_char(&value, ']'));
+        assert_int_equal(check(buffer_string(&schema), buffer_string(&value)), -ETIME);
+}
+
 TEST(patterns_have_ecma_and_python_words) {
         static const struct {
                 const char *pattern, *text;
