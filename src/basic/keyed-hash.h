@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* SipHash-1-3, the public algorithm of Aumasson and Bernstein: a hash of 64 bits under a secret key, for what
- * strangers write. Who doesn't know the key can't make values that collide. */
+/* SipHash-1-3, the public algorithm of Aumasson and Bernstein: a hash of 64 bits under a secret key, for
+ * what strangers write. Who doesn't know the key can't make values that collide. */
 
 #include "basic/macro.h"
 

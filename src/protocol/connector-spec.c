@@ -198,8 +198,8 @@ static int walk_array(Walk *w, JsonObject *schema, JsonObject *value) {
         return 0;
 }
 
-/* "#/definitions/x": a fragment is decoded as one of a URI and then read as a JSON pointer (RFC 6901, section
- * 6). What stands before the "#" is not looked at: there is only one document. NULL for what we don't find,
+/* "#/definitions/x": a fragment is decoded as one of a URI and then read as a JSON pointer (RFC 6901,
+ * section 6). What stands before the "#" is not looked at: there is only one document. NULL for what we don't find,
  * which the check refuses to compile. */
 static int follow_reference(Walk *w, JsonObject *schema, JsonObject **ret) {
         JsonObject *reference = json_member(schema, "$ref"), *found = NULL;
@@ -302,11 +302,10 @@ static bool says_secret(JsonObject *mark) {
 int connector_spec_foreach_secret(const ConnectorSpec *s, JsonObject *config, SecretHandler handler,
                                   void *userdata) {
         _cleanup_hashmap_ Hashmap *seen = hashmap_new(NULL);
+        Walk w = { .annotation = "airbyte_secret", .says = says_secret, .visit = handler, .userdata = userdata,
+                   .seen = seen };
 
-        if (!seen)
-                return -ENOMEM;
-        return walk_config(s, config, &(Walk) { .annotation = "airbyte_secret", .says = says_secret, .visit = handler,
-                                                .userdata = userdata, .seen = seen });
+        return seen ? walk_config(s, config, &w) : -ENOMEM;
 }
 
 /* Short lines (a lone brace, "--") would mask half of every log. */

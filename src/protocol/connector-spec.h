@@ -33,8 +33,8 @@ int connector_spec_foreach_secret(const ConnectorSpec *s, JsonObject *config, Se
 /* The strings of all secrets in `config`, as a strv, for masking. */
 int connector_spec_secret_strings(const ConnectorSpec *s, JsonObject *config, char ***ret);
 
-/* Calls back once for every string that the spec marks "gantry_path": "read" or "write"; `write` where any branch
- * says so, and these come first. */
+/* Calls back once for every string that the spec marks "gantry_path": "read" or "write"; `write` where any
+ * branch says so, and these come first. */
 typedef int (*PathHandler)(const char *pointer, const char *path, bool write, void *userdata);
 int connector_spec_foreach_path(const ConnectorSpec *s, JsonObject *config, PathHandler handler,
                                 void *userdata);

@@ -4,8 +4,8 @@
  *
  * Numbers are compared as decimal texts, so 1, 1.0 and 1e0 are one value and an integer of twenty digits
  * is not its neighbour; the order of an object's members doesn't count. Uniqueness is decided over sorted
- * keyed hashes, and values are compared only where hashes are equal: n log n for the long arrays that records
- * have. Long "enum" lists count as more steps than one, for they are searched from the front each time. */
+ * keyed hashes, and values are compared only where hashes are equal: n log n for the long arrays that
+ * records have. Long "enum" lists count as more steps than one, for they are searched from the front each time. */
 
 #include "protocol/json-schema-compare.h"
 
@@ -117,7 +117,8 @@ static uint64_t hash_value(const HashKey *key, JsonObject *o) {
                 break;
         case json_type_object: {
                 json_object_object_foreach(o, name, value)
-                        h += keyed_hash_pair(key, keyed_hash(key, name, strlen(name)), hash_value(key, value));
+                        h += keyed_hash_pair(key, keyed_hash(key, name, strlen(name)),
+                                             hash_value(key, value));
                 break;
         }
         default:
