@@ -215,7 +215,7 @@ static int sweep(Launcher *l) {
 
 void launcher_install_sweep(Launcher *l, void (*done)(Launcher *l)) {
         l->swept = done;
-        if (!l->installer || !path_exists(SUITE_STAGING) || sweep(l) < 0)
+        if (!l->claimed_known || !l->installer || !path_exists(l->staging) || sweep(l) < 0)
                 done(l);
 }
 

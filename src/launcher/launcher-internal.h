@@ -48,6 +48,7 @@ struct Launcher {
         EnvSource *tick;
         char *shim, *worker, *fence, *installer, *container_init, *container_hooks;
         InstallSettings install;
+        const char *staging; /* where installations are made */
         Tool *sweeping;
         void (*swept)(Launcher *l);
         Tool *removing;
@@ -58,6 +59,7 @@ struct Launcher {
         unsigned n_setting_up; /* steps before the first poll that are not done */
         Isolation *isolation;
         bool allow_unisolated; /* gantry.conf says that foreign connectors run on a host that doesn't hold them */
+        bool claimed_known; /* all that this host has claimed before is among the runs */
         bool ready, polling, poll_again, failed;
         unsigned polled_quantity; /* asked for in the poll that is on its way */
 };
@@ -92,7 +94,8 @@ int run_install_plan(Run *r, JsonObject *input, const LaunchRequest *base, Launc
 void run_install_publish(Run *r);
 /* Removes what is left of it; then it is gone. */
 void run_install_discard(Run *r);
-/* Removes what earlier installations left, then calls back (at once where there is nothing). */
+/* Removes what earlier installations left, then calls back (at once where there is nothing, or where it
+ * isn't known which are still at it). */
 void launcher_install_sweep(Launcher *l, void (*done)(Launcher *l));
 /* launcher-run.c, for the above: the ends of a run */
 void run_fail(Run *r, const char *reason);
@@ -101,5 +104,7 @@ void run_gone(Run *r);
 
 /* launcher-manager.c: finds what of this host the plans need to know; logs what is missing. */
 int launcher_look_around(Launcher *l);
+/* The API's answer to what this host has claimed: makes runs of it. Sets `claimed_known`. */
+void launcher_take_claimed(Launcher *l, int r, JsonObject *reply, const Error *error);
 /* A run is gone, there is room. */
 void launcher_run_gone(Launcher *l);

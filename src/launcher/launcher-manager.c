@@ -6,8 +6,8 @@
  * whether the host isolates, and only then poll. Until that is over the queue waits; what runs goes on
  * all the while, since workers talk to the API by themselves.
  *
- * If the API can't list our workloads, no unit is stopped: each has a lease of its own, and would lose it
- * by itself were it a stray.
+ * If the API can't list our workloads, no unit is stopped and no place cleared: each has a lease of its
+ * own, and would lose it by itself were it a stray. What is left is for the next start.
  *
  * A poll may bring more of one kind than there is room for, because the queue doesn't tell syncs from the
  * rest and one must not starve the other: what finds no room waits here unclaimed, and is polled again by
@@ -26,6 +26,7 @@
 #include "launcher/executor-systemd.h"
 #include "launcher/launcher-internal.h"
 #include "runtime/runtime-paths.h"
+#include "runtime/suite-store.h"
 #include "shared/conf-file.h"
 
 /* The API hears of us this often, and is asked for work that a lost Wake() did not tell of. */
@@ -63,7 +64,7 @@ static void claim_waiting(Launcher *l) {
                 run_claim(r);
 }
 
-static void add_polled(Launcher *l, JsonObject *w) {
+static int add_polled(Launcher *l, JsonObject *w) {
         const char *id = NULL, *auto_id = NULL, *type = NULL;
         int64_t job_id = 0, attempt = -1;
 
@@ -73,10 +74,11 @@ static void add_polled(Launcher *l, JsonObject *w) {
             json_get_i64(w, "jobId", &job_id, "workload", NULL) < 0 ||
             json_get_i64(w, "attempt", &attempt, "workload", NULL) < 0) {
                 log_warning("The queue holds a workload that isn't one");
-                return;
+                return -EBADMSG;
         }
         if (!launcher_find(l, id) && !run_new(l, id, auto_id, type, job_id, attempt))
-                log_oom();
+                return log_oom();
+        return 0;
 }
 
 static void poll_over(Launcher *l) {
@@ -98,7 +100,7 @@ static void on_polled(int r, JsonObject *reply, const Error *error, void *userda
         else if (json_get_array(reply, "workloads", &list, "queue", NULL) > 0)
                 n = json_object_array_length(list);
         for (size_t i = 0; i < n; i++)
-                add_polled(l, json_object_array_get_idx(list, i));
+                (void) add_polled(l, json_object_array_get_idx(list, i)); /* it stays in the queue */
         /* There may be more of it than one answer holds. */
         l->poll_again |= n > 0 && n >= l->polled_quantity;
         poll_over(l);
@@ -192,6 +194,8 @@ static void on_found(const ExecutorHandle *h, int r, void *userdata) {
                 run->state = RUN_RUNNING;
                 return;
         }
+        if (h && !l->claimed_known)
+                return;
         if (h) {
                 log_warning("Stopping units of '%s' (epoch %lld), which no workload claims", h->auto_id,
                             (long long) h->epoch);
@@ -217,35 +221,49 @@ static void on_found(const ExecutorHandle *h, int r, void *userdata) {
 }
 
 /* They count as launching until the list of units has shown that they run. */
-static void add_claimed(Launcher *l, JsonObject *w) {
+static int add_claimed(Launcher *l, JsonObject *w) {
         const char *dataplane = NULL, *id = NULL;
         int64_t epoch = 0;
-        Run *r;
+        Run *run;
+        int r;
 
         (void) json_get_string(w, "dataplaneId", &dataplane, "workload", NULL);
-        if (!streq_ptr(dataplane, l->dataplane_id) || json_get_string(w, "id", &id, "workload", NULL) <= 0 ||
+        if (!streq_ptr(dataplane, l->dataplane_id))
+                return 0;
+        if (json_get_string(w, "id", &id, "workload", NULL) <= 0 ||
             json_get_i64(w, "leaseEpoch", &epoch, "workload", NULL) <= 0)
-                return;
-        add_polled(l, w);
-        r = launcher_find(l, id);
-        if (!r)
-                return;
-        r->epoch = epoch;
-        r->state = RUN_LAUNCHING;
-        (void) launch_slice_name(r->type, r->job_id, r->attempt, r->auto_id, &r->slice);
+                return -EBADMSG;
+        r = add_polled(l, w);
+        run = r >= 0 ? launcher_find(l, id) : NULL;
+        if (!run)
+                return r;
+        run->epoch = epoch;
+        run->state = RUN_LAUNCHING;
+        (void) launch_slice_name(run->type, run->job_id, run->attempt, run->auto_id, &run->slice);
+        return 0;
+}
+
+void launcher_take_claimed(Launcher *l, int r, JsonObject *reply, const Error *error) {
+        JsonObject *list = NULL;
+
+        if (r >= 0 && json_get_array(reply, "workloads", &list, "list", NULL) <= 0)
+                r = -EBADMSG;
+        for (size_t i = 0; list && i < json_object_array_length(list); i++) {
+                int k = add_claimed(l, json_object_array_get_idx(list, i));
+
+                r = r < 0 ? r : k;
+        }
+        l->claimed_known = r >= 0;
+        if (r < 0)
+                log_warning("The API could not be asked for running workloads: %s", error_message(error, r));
 }
 
 static void on_claimed_listed(int r, JsonObject *reply, const Error *error, void *userdata) {
         Launcher *l = userdata;
-        JsonObject *list = NULL;
 
-        if (r < 0)
-                log_warning("The API could not be asked for running workloads: %s", error_message(error, r));
-        else if (json_get_array(reply, "workloads", &list, "list", NULL) > 0)
-                for (size_t i = 0; i < json_object_array_length(list); i++)
-                        add_claimed(l, json_object_array_get_idx(list, i));
+        launcher_take_claimed(l, r, reply, error);
         /* Without an answer nobody is a stranger: what runs has leases of its own. */
-        if (r < 0 || l->executor->ops->adopt(l->executor, on_found, l) < 0)
+        if ((!l->claimed_known && !l->runs) || l->executor->ops->adopt(l->executor, on_found, l) < 0)
                 set_up_step_done(l);
 }
 
@@ -332,6 +350,7 @@ int launcher_new(const LauncherOptions *o, Launcher **ret) {
                 return log_oom();
         l->options = *o;
         l->env = o->env;
+        l->staging = SUITE_STAGING;
         r = launcher_look_around(l);
         if (r < 0)
                 return r;
