@@ -9,7 +9,8 @@
 
 /* 1: stored; 0: one of that id is there already. */
 int timeline_store_append(Db *db, const TimelineEvent *e, usec_t now, Error **reterr_error);
-/* The newest first; `after` names an event. Types: NULL or empty: all. */
+/* The newest first, by time and then id; `after` names an event, and behind an unknown one there is nothing.
+ * Types: NULL or empty: all. */
 int timeline_store_list(Db *db, const char *connection_id, char *const *types, const ListOptions *options,
                         TimelineEventArray *ret, Error **reterr_error);
 /* Deletes up to `limit` older than `before`; returns how many. */

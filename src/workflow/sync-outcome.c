@@ -17,7 +17,7 @@
 
 #include "db/attempt-store.h"
 #include "db/job-store.h"
-#include "db/timeline-store.h"
+#include "workflow/job-event.h"
 #include "workflow/retry-rules.h"
 #include "workflow/sync-outcome.h"
 #include "workflow/sync-schema.h"
@@ -247,21 +247,19 @@ static int summary_of(const Job *job, JobStatus status, const char *failure, use
         return *ret ? 0 : -ENOMEM;
 }
 
-/* The id is made of the job's, so that an end is told once. */
 static int tell_timeline(Db *db, const Job *job, JobStatus status, const char *failure, usec_t now,
                          Error **reterr_error) {
-        _cleanup_free_ char *summary = NULL, *id = NULL;
+        _cleanup_free_ char *summary = NULL;
         char type[32];
         TimelineEvent e = { .connection_id = job->connection_id, .job_id = job->id };
         int r;
 
         r = summary_of(job, status, failure, now, &summary);
-        if (r < 0 || asprintf(&id, "job-%lld-end", (long long) job->id) < 0)
-                return r < 0 ? r : -ENOMEM;
-        e.id = id;
+        if (r < 0)
+                return r;
         e.summary = summary;
         e.event_type = (char *) event_type(job, status, type);
-        return MIN(timeline_store_append(db, &e, now, reterr_error), 0);
+        return job_event_tell(db, &e, JOB_EVENT_END, now, reterr_error);
 }
 
 static void note_end(WorkflowWorld *w, const Job *job, JobStatus status) {

@@ -13,16 +13,15 @@
  * The step's value is all that later steps know of it: what is to be read anew (a backfill) and why the
  * attempt ends. */
 
-#include <inttypes.h>
 #include <stdio.h>
 
 #include "db/catalog-store.h"
 #include "db/connection-store.h"
 #include "db/state-store.h"
-#include "db/timeline-store.h"
 #include "worker/schema-policy.h"
 #include "worker/stream-selection.h"
 #include "workflow/actor-input.h"
+#include "workflow/job-event.h"
 #include "workflow/sync-schema.h"
 #include "workflow/workload-request.h"
 
@@ -204,7 +203,7 @@ static bool has_applied(const CatalogDiff *d) {
 static int tell_timeline(Db *db, const SyncRun *run, const Schema *s, usec_t now, Error **reterr_error) {
         bool disabled = reason_of(s->change.verdict);
         CatalogDiffFlags flags = disabled ? 0 : CATALOG_DIFF_APPLIED_ONLY;
-        _cleanup_free_ char *summary = NULL, *id = NULL;
+        _cleanup_free_ char *summary = NULL;
         TimelineEvent e = { .connection_id = s->connection->id, .job_id = run->job_id };
         int r;
 
@@ -217,13 +216,10 @@ static int tell_timeline(Db *db, const SyncRun *run, const Schema *s, usec_t now
         }
         if (r < 0)
                 return r;
-        if (asprintf(&id, "job-%" PRIi64 "-attempt-%d-schema", run->job_id,
-                     json_object_get_int(json_member(run->start, "attempt"))) < 0)
-                return -ENOMEM;
-        e.id = id;
         e.summary = summary;
         e.event_type = (char *) (disabled ? "CONNECTION_DISABLED" : "SCHEMA_UPDATE");
-        return MIN(timeline_store_append(db, &e, now, reterr_error), 0);
+        return job_event_tell(db, &e, (uint16_t) json_object_get_int(json_member(run->start, "attempt")),
+                              now, reterr_error);
 }
 
 /* --- what is said --- */

@@ -344,6 +344,62 @@ TEST(generations_rise_stream_by_stream) {
         ASSERT_ERROR(generation_store_set(t.db, &a, NOW, NULL), ENOENT);
 }
 
+/* Times that differ and times that don't, ids that sort otherwise, and pages that end within both. */
+TEST(a_timeline_is_in_the_order_of_time_whatever_the_ids) {
+        static const struct {
+                const char *id;
+                unsigned at;
+        } events[] = { { "job-9", 1 }, { "job-10", 2 }, { "job-100", 3 }, { "job-11", 3 }, { "job-99", 3 }, { "a", 4 }, { "~~", 0 } },
+          *const newest[] = { events + 5, events + 4, events + 3, events + 2, events + 1, events, events + 6 };
+        char *types[] = { S("E"), NULL };
+        _cleanup_test_db_ TestDb t = {};
+
+        test_db_new(&t);
+        for (size_t i = 0; i < ELEMENTSOF(events); i++) {
+                TimelineEvent e = { .connection_id = S("c"), .id = S(events[i].id), .event_type = types[0] };
+
+                assert_int_equal(timeline_store_append(t.db, &e, NOW + events[i].at, NULL), 1);
+        }
+        for (size_t limit = 1; limit <= ELEMENTSOF(events); limit++)
+                for (size_t filtered = 0; filtered < 2; filtered++) {
+                        const char *after = NULL;
+                        size_t n = 0;
+
+                        for (;;) {
+                                _cleanup_(timeline_event_array_done) TimelineEventArray page = {};
+
+                                ASSERT_OK(timeline_store_list(t.db, "c", filtered ? types : NULL,
+                                                              &(ListOptions) { .limit = limit, .after = after }, &page,
+                                                              NULL));
+                                for (size_t i = 0; i < page.n; i++)
+                                        assert_string_equal(page.items[i]->id, newest[n++]->id);
+                                if (page.n == 0)
+                                        break;
+                                after = newest[n - 1]->id;
+                        }
+                        assert_int_equal(n, ELEMENTSOF(events));
+                }
+}
+
+/* One more than is read at once, all of them wanted but the first. */
+TEST(a_page_of_one_type_goes_on_behind_what_is_read_at_once) {
+        _cleanup_(timeline_event_array_done) TimelineEventArray page = {};
+        char *types[] = { S("E"), NULL }, id[16];
+        _cleanup_test_db_ TestDb t = {};
+
+        test_db_new(&t);
+        for (unsigned i = 0; i <= LIST_LIMIT_MAX; i++) {
+                TimelineEvent e = { .connection_id = S("c"), .id = id, .event_type = types[0] };
+
+                snprintf(id, sizeof(id), "%u", i);
+                assert_int_equal(timeline_store_append(t.db, &e, NOW + i, NULL), 1);
+        }
+        ASSERT_OK(timeline_store_list(t.db, "c", types, &(ListOptions) { .limit = LIST_LIMIT_MAX, .offset = 1 }, &page,
+                                      NULL));
+        assert_int_equal(page.n, LIST_LIMIT_MAX);
+        assert_string_equal(page.items[page.n - 1]->id, "0");
+}
+
 TEST(a_timeline_is_read_backwards) {
         _cleanup_test_db_ TestDb t = {};
         _cleanup_(timeline_event_array_done) TimelineEventArray page = {}, next = {}, started = {};

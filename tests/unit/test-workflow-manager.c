@@ -5,6 +5,7 @@
 
 #include <limits.h>
 
+#include "basic/uuid.h"
 #include "unit/workflow-manager-harness.h"
 
 TEST_MAIN()
@@ -176,6 +177,24 @@ TEST(what_was_checked_and_discovered_is_not_due_again) {
         world_run(&w, w.now + 60 * USEC_PER_SEC);
         assert_int_equal(count_workloads(&w, "discover"), 2);
         assert_int_equal(count_workloads(&w, "check"), 2);
+}
+
+/* "job-9" is behind "job-10" as a text only. */
+TEST(the_timeline_has_the_newest_job_first_and_ids_that_are_uuids) {
+        _cleanup_world_ World w;
+        _cleanup_(timeline_event_array_done) TimelineEventArray events = {};
+
+        world_init(&w, all_goes_well);
+        for (unsigned i = 0; i < 11; i++) {
+                (void) start_job(&w, "sync", "");
+                world_run(&w, w.now + 60 * USEC_PER_SEC);
+        }
+        ASSERT_OK(timeline_store_list(w.db.db, "c", NULL, &(ListOptions) {}, &events, NULL));
+        assert_int_equal(events.n, 11);
+        for (size_t i = 0; i < events.n; i++) {
+                assert_int_equal(events.items[i]->job_id, 11 - i);
+                assert_true(uuid_is_valid(events.items[i]->id));
+        }
 }
 
 TEST(a_second_job_of_a_connection_is_refused_while_one_runs) {

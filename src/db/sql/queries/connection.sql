@@ -113,9 +113,11 @@ INSERT INTO generation
 INSERT INTO timeline_event (id, connection_id, principal, event_type, job_id, summary, created_at)
         VALUES ($id, $connection_id, $principal, $event_type, $job_id, $summary, $now)
         ON CONFLICT (id) DO NOTHING;
+-- name: timeline_at
+SELECT created_at FROM timeline_event WHERE id = $id;
 -- name: timeline_list
-SELECT * FROM timeline_event WHERE connection_id = $connection_id AND id < $before
-        ORDER BY id DESC LIMIT $limit OFFSET $offset;
+SELECT * FROM timeline_event WHERE connection_id = $connection_id AND (created_at, id) < ($before, $before_id)
+        ORDER BY created_at DESC, id DESC LIMIT $limit OFFSET $offset;
 -- name: timeline_prune
 DELETE FROM timeline_event WHERE id IN (SELECT id FROM timeline_event WHERE created_at < $before
         ORDER BY created_at LIMIT $limit);

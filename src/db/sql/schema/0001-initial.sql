@@ -318,7 +318,7 @@ CREATE TABLE timeline_event (
         summary TEXT,
         created_at @I64@ NOT NULL
 ) @STRICT@;
-CREATE INDEX timeline_event_connection ON timeline_event (connection_id, id);
+CREATE INDEX timeline_event_connection ON timeline_event (connection_id, created_at, id);
 CREATE INDEX timeline_event_age ON timeline_event (created_at);
 
 CREATE TABLE workflow (
