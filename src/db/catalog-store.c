@@ -106,12 +106,26 @@ int catalog_store_get(Db *db, const char *hash, char **ret, size_t *ret_size, Er
         return 0;
 }
 
-int catalog_fetch_store_insert(Db *db, const CatalogFetch *f, usec_t now, Error **reterr_error) {
+/* In one transaction: an old catalog that nothing names is there one moment and pruned the next. */
+int catalog_fetch_store_insert(Db *db, const CatalogFetch *f, const char *json, size_t n, usec_t now,
+                               char ret_hash[static CATALOG_HASH_MAX], Error **reterr_error) {
+        _cleanup_(db_rollbackp) Db *transaction = NULL;
+        char hash[CATALOG_HASH_MAX];
         int r;
 
-        r = db_change(db, SQL_CATALOG_FETCH_INSERT, &catalog_fetch_model, f, BINDS(B_I64("now", now)),
-                      CHANGE_CATALOG, f->actor_id, now, reterr_error);
-        return r < 0 ? r : 0;
+        r = db_begin_immediate(db, &transaction, reterr_error);
+        if (r >= 0)
+                r = catalog_store_put(db, json, n, now, hash, reterr_error);
+        if (r >= 0)
+                r = db_change(db, SQL_CATALOG_FETCH_INSERT, &catalog_fetch_model, f,
+                              BINDS(B_TEXT("catalog_hash", hash), B_I64("now", now)), CHANGE_CATALOG,
+                              f->actor_id, now, reterr_error);
+        if (r >= 0)
+                r = db_commit(&transaction, reterr_error);
+        if (r < 0)
+                return r;
+        memcpy(ret_hash, hash, sizeof(hash));
+        return 0;
 }
 
 int catalog_fetch_store_get(Db *db, const char *id, CatalogFetch **ret, Error **reterr_error) {

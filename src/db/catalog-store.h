@@ -19,7 +19,9 @@ int catalog_store_put(Db *db, const char *json, size_t n, usec_t now, char ret_h
 /* The text, NUL-terminated; `ret_size` may be NULL. -EBADMSG: what is stored isn't what was. */
 int catalog_store_get(Db *db, const char *hash, char **ret, size_t *ret_size, Error **reterr_error);
 
-int catalog_fetch_store_insert(Db *db, const CatalogFetch *f, usec_t now, Error **reterr_error);
+/* Stores a discover and the catalog that it brought, whose hash is returned and not looked for in `f`. */
+int catalog_fetch_store_insert(Db *db, const CatalogFetch *f, const char *json, size_t n, usec_t now,
+                               char ret_hash[static CATALOG_HASH_MAX], Error **reterr_error);
 int catalog_fetch_store_get(Db *db, const char *id, CatalogFetch **ret, Error **reterr_error);
 /* The newest discover of the actor; with a hash or version given, of that configuration and connector
  * only. -ENOENT. */

@@ -41,7 +41,7 @@ static int store_catalog(WorkflowWorld *w, JsonObject *request, JsonObject *cata
                          JsonObject *result, Error **reterr_error) {
         _cleanup_free_ char *text = json_to_string(catalog);
         char hash[CATALOG_HASH_MAX], id[UUID_STRING_MAX];
-        CatalogFetch f = { .id = id, .catalog_hash = hash, .actor_id = (char *) label(request, "actorId"),
+        CatalogFetch f = { .id = id, .actor_id = (char *) label(request, "actorId"),
                            .config_hash = (char *) label(request, "configHash"),
                            .connector_version = (char *) json_object_get_string(json_member(
                                    json_member(json_member(request, "input"), "actor"), "reference")) };
@@ -51,9 +51,7 @@ static int store_catalog(WorkflowWorld *w, JsonObject *request, JsonObject *cata
                 return -ENOMEM;
         r = uuid7_new(w->env, id);
         if (r >= 0)
-                r = catalog_store_put(w->db, text, strlen(text), now, hash, reterr_error);
-        if (r >= 0)
-                r = catalog_fetch_store_insert(w->db, &f, now, reterr_error);
+                r = catalog_fetch_store_insert(w->db, &f, text, strlen(text), now, hash, reterr_error);
         if (r >= 0)
                 r = json_add_string(result, "catalogId", id);
         if (r >= 0)

@@ -84,14 +84,12 @@ static int store_catalog(Peer *p, const char *source_id, char ret_id[static UUID
         int r = read_file(p->catalog, CATALOG_SIZE_MAX, &text, &n, reterr_error);
 
         if (r >= 0)
-                r = catalog_store_put(p->db, text, n, now(p), hash, reterr_error);
-        if (r >= 0)
                 r = uuid7_new(daemon_env(p->daemon), ret_id);
         if (r < 0)
                 return r;
         return catalog_fetch_store_insert(p->db, &(CatalogFetch) {
-                .id = ret_id, .actor_id = (char *) source_id, .catalog_hash = hash, .created_at = now(p) },
-                now(p), reterr_error);
+                .id = ret_id, .actor_id = (char *) source_id, .created_at = now(p) },
+                text, n, now(p), hash, reterr_error);
 }
 
 static int run_discover(sd_bus_message *m, void *userdata, sd_bus_error *reterr) {

@@ -564,21 +564,19 @@ TEST(equal_catalogs_are_stored_once) {
 TEST(the_latest_discover_is_found_by_what_it_was_made_with) {
         _cleanup_test_db_ TestDb t = {};
         _cleanup_(catalog_fetch_freep) CatalogFetch *any = NULL, *one = NULL, *by_id = NULL;
-        char hash[CATALOG_HASH_MAX];
+        char hash[CATALOG_HASH_MAX], *text = NULL;
         CatalogFetch f = { .id = S("f1"),
                            .actor_id = S("s"),
                            .config_hash = S("h1"),
-                           .connector_version = S("1"),
-                           .catalog_hash = hash },
+                           .connector_version = S("1") },
                      *none;
 
         test_db_new(&t);
         ASSERT_ERROR(catalog_fetch_store_latest(t.db, "s", NULL, NULL, &none, NULL), ENOENT);
-        ASSERT_OK(catalog_store_put(t.db, "{}", 2, NOW, hash, NULL));
-        ASSERT_OK(catalog_fetch_store_insert(t.db, &f, NOW, NULL));
+        ASSERT_OK(catalog_fetch_store_insert(t.db, &f, "{}", 2, NOW, hash, NULL));
         f.id = S("f2");
         f.config_hash = S("h2");
-        ASSERT_OK(catalog_fetch_store_insert(t.db, &f, NOW + 1, NULL));
+        ASSERT_OK(catalog_fetch_store_insert(t.db, &f, "{}", 2, NOW + 1, hash, NULL));
         ASSERT_OK(catalog_fetch_store_latest(t.db, "s", NULL, NULL, &any, NULL));
         assert_string_equal(any->id, "f2");
         ASSERT_OK(catalog_fetch_store_latest(t.db, "s", "h1", "1", &one, NULL));
@@ -586,6 +584,12 @@ TEST(the_latest_discover_is_found_by_what_it_was_made_with) {
         ASSERT_ERROR(catalog_fetch_store_latest(t.db, "s", "h1", "2", &none, NULL), ENOENT);
         ASSERT_OK(catalog_fetch_store_get(t.db, "f1", &by_id, NULL));
         assert_string_equal(by_id->catalog_hash, hash);
+        /* Of a source that is gone there is no catalog either. */
+        f.id = S("f3");
+        f.actor_id = S("none");
+        ASSERT_ERROR(catalog_fetch_store_insert(t.db, &f, "{\"new\":1}", 9, NOW, hash, NULL), ENOENT);
+        (void) catalog_store_hash("{\"new\":1}", 9, hash);
+        ASSERT_ERROR(catalog_store_get(t.db, hash, &text, NULL, NULL), ENOENT);
 }
 
 TEST_MAIN()

@@ -195,9 +195,7 @@ static int fill_more(Db *db) {
         ASSERT_OK(tag_store_insert(db, &(Tag) { S("t1"), S("w"), S("a"), S("ffffff") }, NOW, NULL));
         ASSERT_OK(tag_store_insert(db, &(Tag) { S("t2"), S("w"), S("b"), S("ffffff") }, NOW, NULL));
         ASSERT_OK(tag_store_set_of_connection(db, "c", (char *[]) { S("t1"), NULL }, NOW, NULL));
-        ASSERT_OK(catalog_store_put(db, "{\"x\":1}", 7, NOW, hash, NULL));
-        f.catalog_hash = hash;
-        ASSERT_OK(catalog_fetch_store_insert(db, &f, NOW, NULL));
+        ASSERT_OK(catalog_fetch_store_insert(db, &f, "{\"x\":1}", 7, NOW, hash, NULL));
         ASSERT_OK(catalog_store_put(db, "{\"y\":1}", 7, NOW, hash, NULL));
         free_some_pages(db);
         ASSERT_OK(state_store_merge(db, "c", states, strlen(states), NOW, NULL));
@@ -348,9 +346,8 @@ STEP(prune_fetch) {
 STEP(catalog_fetch_insert) {
         char hash[CATALOG_HASH_MAX];
 
-        (void) catalog_store_hash("{\"x\":1}", 7, hash);
-        return catalog_fetch_store_insert(
-                db, &(CatalogFetch) { .id = S("n"), .actor_id = S("s"), .catalog_hash = hash }, LATER, NULL);
+        return catalog_fetch_store_insert(db, &(CatalogFetch) { .id = S("n"), .actor_id = S("s") }, "{\"z\":1}", 7,
+                                          LATER, hash, NULL);
 }
 STEP(state_set) {
         return state_store_set(db, "c", globals, strlen(globals), LATER, NULL);
@@ -502,9 +499,6 @@ STEP(application_insert) {
                 db,
                 &(Application) { .id = S("n"), .name = S("N"), .client_id = S("n"), .secret_hash = token },
                 LATER, NULL);
-}
-STEP(application_forget_secret) {
-        return application_store_forget_secret(db, "app", LATER, NULL);
 }
 STEP(application_delete) {
         return application_store_delete(db, "app", LATER, NULL);

@@ -152,10 +152,9 @@ TEST(surplus_jobs_are_those_before_the_newest_ones) {
 
 static void add_fetch(Db *db, const char *id, const char *content, usec_t now) {
         char hash[CATALOG_HASH_MAX];
-        CatalogFetch f = { .id = S(id), .actor_id = S("s"), .catalog_hash = hash };
+        CatalogFetch f = { .id = S(id), .actor_id = S("s") };
 
-        ASSERT_OK(catalog_store_put(db, content, strlen(content), now, hash, NULL));
-        ASSERT_OK(catalog_fetch_store_insert(db, &f, now, NULL));
+        ASSERT_OK(catalog_fetch_store_insert(db, &f, content, strlen(content), now, hash, NULL));
 }
 
 TEST(discovers_go_but_for_the_newest_and_those_in_use) {
