@@ -46,8 +46,8 @@ static int ensure_workspace(Db *db, Env *e, usec_t now, Error **reterr_error) {
         return r < 0 ? r : 1;
 }
 
-/* The client secret is stored as its hash, and sealed until somebody has had it shown: the file alone
- * tells nothing. */
+/* The client secret is stored as its hash, which logins are compared with, and sealed, for nobody was there
+ * to be told: who may is shown it at any time ("gantryctl web credentials"). The file alone tells nothing. */
 static int insert_application(Db *db, Env *e, const SealingKeys *k, usec_t now, Error **reterr_error) {
         char id[UUID_STRING_MAX], client_id[UUID_STRING_MAX], permission_id[UUID_STRING_MAX];
         char name[] = "Default", secret[TOKEN_MAX];

@@ -29,11 +29,6 @@ int application_store_list(Db *db, const ListOptions *options, ApplicationArray 
                              reterr_error);
 }
 
-int application_store_forget_secret(Db *db, const char *id, usec_t now, Error **reterr_error) {
-        return db_change_one(db, SQL_APPLICATION_FORGET_SECRET, NULL, NULL, BINDS(B_TEXT("id", id)),
-                             CHANGE_APPLICATION, "application", id, now, reterr_error);
-}
-
 int application_store_reseal(Db *db, const char *id, const Blob *old, const Blob *sealed, Error **reterr_error) {
         int r;
 

@@ -12,9 +12,7 @@ int application_store_get(Db *db, const char *id, Application **ret, Error **ret
 int application_store_get_by_client_id(Db *db, const char *client_id, Application **ret,
                                        Error **reterr_error);
 int application_store_list(Db *db, const ListOptions *options, ApplicationArray *ret, Error **reterr_error);
-/* Forgets the sealed secret, once it has been shown; the hash stays. */
-int application_store_forget_secret(Db *db, const char *id, usec_t now, Error **reterr_error);
-/* Replaces `old` by `sealed` (rotation of the key). -ESTALE: it is another value by now, or forgotten. */
+/* Replaces `old` by `sealed` (rotation of the key). -ESTALE: it is another value by now, or gone. */
 int application_store_reseal(Db *db, const char *id, const Blob *old, const Blob *sealed, Error **reterr_error);
 /* With its permissions and sessions. */
 int application_store_delete(Db *db, const char *id, usec_t now, Error **reterr_error);

@@ -11,7 +11,7 @@ typedef struct Application {
         char *name;
         char *client_id;
         Blob secret_hash;   /* token_hash() of the client secret */
-        Blob sealed_secret; /* the secret itself; only of the first application, until it was shown */
+        Blob sealed_secret; /* the secret itself; only of the first application, to be shown */
         usec_t created_at;
 } Application;
 DECLARE_MODEL(Application, application);

@@ -132,6 +132,8 @@ int application_service_delete(Call *c, const char *id) {
         return r;
 }
 
+/* Of the one that was made at the installation: all others' secrets are told once, in the answer that makes
+ * them. */
 int application_service_credentials(Call *c, char **ret_client_id, char **ret_secret) {
         ApplicationArray all = {};
         int r = application_store_list(c->server->db, &(ListOptions) {}, &all, &c->error);
@@ -142,7 +144,7 @@ int application_service_credentials(Call *c, char **ret_client_id, char **ret_se
                         found = all.items[i];
         if (r >= 0 && !found)
                 r = call_fail(c, -ENOENT, NULL,
-                              "The first application's secret is no longer kept: make another application");
+                              "The application that the installation made was deleted: make another one");
         if (r >= 0) {
                 size_t n;
 

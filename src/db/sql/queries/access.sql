@@ -28,8 +28,6 @@ SELECT * FROM application WHERE id = $id;
 SELECT * FROM application WHERE client_id = $client_id;
 -- name: application_list
 SELECT * FROM application WHERE id > $after ORDER BY id LIMIT $limit OFFSET $offset;
--- name: application_forget_secret
-UPDATE application SET sealed_secret = NULL WHERE id = $id;
 -- name: application_reseal
 UPDATE application SET sealed_secret = $sealed WHERE id = $id AND sealed_secret = $old;
 -- name: application_delete
