@@ -125,18 +125,6 @@ static bool same_key(FieldPath *a, FieldPath *b) {
         return true;
 }
 
-/* Here it does: what the source says has changed, even if nothing breaks. */
-static bool key_is_as_it_was(FieldPath *a, FieldPath *b) {
-        size_t n = field_paths_length(a);
-
-        if (n != field_paths_length(b))
-                return false;
-        for (size_t i = 0; i < n; i++)
-                if (!strv_equal(a[i], b[i]))
-                        return false;
-        return true;
-}
-
 static bool deduplicates(const ConfiguredStream *c) {
         return c && (c->destination_sync_mode == DESTINATION_SYNC_MODE_APPEND_DEDUP ||
                      c->destination_sync_mode == DESTINATION_SYNC_MODE_OVERWRITE_DEDUP);
@@ -258,7 +246,8 @@ static int compare_keys(StreamTransform *t, const AirbyteStream *before, const A
                         const ConfiguredStream *configured) {
         FieldPath *old = before->source_defined_primary_key, *new = after->source_defined_primary_key;
 
-        if (key_is_as_it_was(old, new))
+        /* In its order: another one is a change that the source tells, even if nothing breaks. */
+        if (field_paths_equal(old, new))
                 return 0;
         t->key_changed = true;
         /* A source that no longer says what its key is leaves ours as it was. */

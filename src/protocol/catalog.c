@@ -47,6 +47,17 @@ size_t field_paths_length(FieldPath *paths) {
         return n;
 }
 
+bool field_paths_equal(FieldPath *a, FieldPath *b) {
+        size_t n = field_paths_length(a);
+
+        if (n != field_paths_length(b))
+                return false;
+        for (size_t i = 0; i < n; i++)
+                if (!strv_equal(a[i], b[i]))
+                        return false;
+        return true;
+}
+
 FieldPath *field_paths_copy(FieldPath *paths) {
         size_t n = field_paths_length(paths);
         _cleanup_(field_paths_freep) FieldPath *copy = calloc(n + 1, sizeof(FieldPath));

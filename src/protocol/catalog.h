@@ -77,6 +77,8 @@ typedef struct ConfiguredCatalog {
 FieldPath *field_paths_free(FieldPath *paths);
 FieldPath *field_paths_copy(FieldPath *paths);
 size_t field_paths_length(FieldPath *paths);
+/* The same paths in the same order; NULL is none. */
+bool field_paths_equal(FieldPath *a, FieldPath *b);
 /* As JSON arrays; nothing is an empty array. NULL when out of memory. */
 JsonObject *field_path_to_json(FieldPath path);
 JsonObject *field_paths_to_json(FieldPath *paths);

@@ -112,17 +112,6 @@ int stream_field_path(const AirbyteStream *stream, const char *field, FieldPath 
         return 0;
 }
 
-static bool field_paths_equal(FieldPath *a, FieldPath *b) {
-        size_t n = field_paths_length(a);
-
-        if (n != field_paths_length(b))
-                return false;
-        for (size_t i = 0; i < n; i++)
-                if (!strv_equal(a[i], b[i]))
-                        return false;
-        return true;
-}
-
 /* What the stream is to be ordered and told apart by, the person's wish and the source's declaration
  * together. */
 typedef struct Keys {

@@ -1,31 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "protocol/catalog-diff.h"
-#include "unit/test.h"
+#include "unit/catalog-text.h"
 
 TEST_MAIN()
 
-/* Streams of the text in single quotes, which stand for double ones. */
-static JsonObject *parse(const char *text) {
-        _cleanup_free_ char *s = strdup(text);
-        JsonObject *o = NULL;
+static Catalog *streams(const char *list) {
+        _cleanup_free_ char *text = NULL;
 
-        for (char *p = s; *p; p++)
-                if (*p == '\'')
-                        *p = '"';
-        ASSERT_OK(json_parse(s, strlen(s), &o, NULL));
-        return o;
-}
-
-static Catalog *catalog(const char *streams) {
-        _cleanup_buffer_ Buffer b = {};
-        _cleanup_json_ JsonObject *o = NULL;
-        Catalog *c = NULL;
-
-        ASSERT_OK(buffer_appendf(&b, "{'streams':[%s]}", streams));
-        o = parse(buffer_string(&b));
-        ASSERT_OK(catalog_from_json(o, &c, NULL));
-        return c;
+        assert_true(asprintf(&text, "{'streams':[%s]}", list) >= 0);
+        return catalog(text);
 }
 
 #define STREAM(name_, more_, properties_)                                                                     \
@@ -55,7 +39,7 @@ static ConfiguredCatalog *configured(SyncMode mode, DestinationSyncMode destinat
 }
 
 static char *diff_text(const char *before, const char *after, ConfiguredCatalog *c, CatalogDiffFlags flags, bool *ret_breaking) {
-        _cleanup_catalog_ Catalog *a = catalog(before), *b = catalog(after);
+        _cleanup_catalog_ Catalog *a = streams(before), *b = streams(after);
         _cleanup_catalog_diff_ CatalogDiff d = {};
         _cleanup_json_ JsonObject *o = NULL;
 
@@ -181,7 +165,7 @@ TEST(changes_of_streams_that_are_not_configured_concern_nobody) {
 }
 
 TEST(only_what_was_applied_is_told_where_that_is_asked_for) {
-        _cleanup_catalog_ Catalog *a = catalog(STREAM("a", "", "")), *b = catalog(STREAM("b", "", "") "," STREAM("c", "", ""));
+        _cleanup_catalog_ Catalog *a = streams(STREAM("a", "", "")), *b = streams(STREAM("b", "", "") "," STREAM("c", "", ""));
         _cleanup_catalog_diff_ CatalogDiff d = {};
         _cleanup_json_ JsonObject *o = NULL;
 

@@ -1,30 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include "unit/test.h"
+#include "unit/catalog-text.h"
 #include "worker/schema-policy.h"
 #include "worker/stream-selection.h"
 
 TEST_MAIN()
-
-/* Single quotes stand for double ones. */
-static JsonObject *parse(const char *text) {
-        _cleanup_free_ char *s = strdup(text);
-        JsonObject *o = NULL;
-
-        for (char *p = s; *p; p++)
-                if (*p == '\'')
-                        *p = '"';
-        ASSERT_OK(json_parse(s, strlen(s), &o, NULL));
-        return o;
-}
-
-static Catalog *catalog(const char *text) {
-        _cleanup_json_ JsonObject *o = parse(text);
-        Catalog *c = NULL;
-
-        ASSERT_OK(catalog_from_json(o, &c, NULL));
-        return c;
-}
 
 #define USERS(fields_)                                                                                        \
         "{'name':'users','supported_sync_modes':['full_refresh','incremental'],'default_cursor_field':['at'],"  \
