@@ -196,6 +196,13 @@ int connection_store_list_due(Db *db, usec_t until, size_t limit, ConnectionArra
                              &connection_model, ret, reterr_error);
 }
 
+int connection_store_list_scheduled(Db *db, const char *after, size_t limit, ConnectionArray *ret,
+                                    Error **reterr_error) {
+        return db_list_whole(db, SQL_CONNECTION_LIST_SCHEDULED,
+                             BINDS(B_TEXT("after", after), B_I64("limit", MIN(limit, LIST_LIMIT_MAX))),
+                             &connection_model, ret, reterr_error);
+}
+
 int connection_store_delete(Db *db, const char *id, usec_t now, Error **reterr_error) {
         _cleanup_(db_rollbackp) Db *transaction = NULL;
         int r;

@@ -28,6 +28,9 @@ int connection_store_list(Db *db, const ConnectionFilter *filter, const ListOpti
 int connection_store_update(Db *db, const Connection *c, usec_t now, Error **reterr_error);
 /* 0: nothing is due. Neither needs nor raises the revision. */
 int connection_store_set_next_run(Db *db, const char *id, usec_t next_run, Error **reterr_error);
+/* Active connections with a next_run, in the order of their ids, behind `after` ("": from the first on). */
+int connection_store_list_scheduled(Db *db, const char *after, size_t limit, ConnectionArray *ret,
+                                    Error **reterr_error);
 /* Active connections with next_run at most `until` (USEC_INFINITY: any), the earliest first. */
 int connection_store_list_due(Db *db, usec_t until, size_t limit, ConnectionArray *ret,
                               Error **reterr_error);

@@ -14,6 +14,8 @@
 
 #define HOUR_USEC (3600 * USEC_PER_SEC)
 #define CRON_PAUSE_USEC (60 * USEC_PER_SEC)
+/* A job that is newer than now by more than that was made before the clock was set back. */
+#define CLOCK_STEP_USEC (60 * USEC_PER_SEC)
 
 static const struct {
         const char *name;
@@ -66,7 +68,14 @@ static int next_cron(const char *data, usec_t after, usec_t *ret, Error **reterr
         return r < 0 ? error_set(reterr_error, r, "There is no time zone '%s'", strempty(zone)) : 0;
 }
 
+/* What is set already stays where it is in reach, since nothing else is there to count from: counted from now each
+ * time, the run would be put off each time. */
+static usec_t behind_set_clock(const Connection *c, usec_t now, usec_t interval) {
+        return c->next_run > 0 && c->next_run <= now + interval ? c->next_run : now + interval;
+}
+
 int schedule_next_run(const Connection *c, usec_t last_job, usec_t now, usec_t *ret, Error **reterr_error) {
+        bool set_back = last_job > now + CLOCK_STEP_USEC;
         usec_t interval = 0;
         int r;
 
@@ -74,10 +83,11 @@ int schedule_next_run(const Connection *c, usec_t last_job, usec_t now, usec_t *
         if (c->status != CONNECTION_ACTIVE || c->schedule_type == SCHEDULE_MANUAL)
                 return 0;
         if (c->schedule_type == SCHEDULE_CRON)
-                return next_cron(c->schedule_data, MAX(now, last_job > 0 ? last_job + CRON_PAUSE_USEC : 0), ret,
+                return next_cron(c->schedule_data,
+                                 MAX(now, last_job > 0 && !set_back ? last_job + CRON_PAUSE_USEC : 0), ret,
                                  reterr_error);
         r = basic_interval(c->schedule_data, &interval, reterr_error);
         if (r >= 0)
-                *ret = last_job > 0 ? last_job + interval : now;
+                *ret = set_back ? behind_set_clock(c, now, interval) : last_job > 0 ? last_job + interval : now;
         return r;
 }

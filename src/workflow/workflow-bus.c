@@ -353,6 +353,17 @@ static int method_workload_finished(sd_bus_message *m, void *userdata, sd_bus_er
         return r > 0 ? 1 : sd_bus_reply_method_return(m, NULL);
 }
 
+static int method_review_schedules(sd_bus_message *m, void *userdata, sd_bus_error *reterr_bus) {
+        _cleanup_error_ Error *error = NULL;
+        WorkflowBus *b = userdata;
+        int r;
+
+        r = check_sender(b, m, &error);
+        if (r >= 0)
+                r = workflow_manager_review_schedules(b->manager);
+        return r < 0 ? bus_error_from(reterr_bus, r, error) : sd_bus_reply_method_return(m, NULL);
+}
+
 #define METHOD(member_, in_, in_names_, out_, out_names_, handler_)                                          \
         SD_BUS_METHOD_WITH_NAMES(member_, in_, in_names_, out_, out_names_, handler_,                        \
                                  SD_BUS_VTABLE_UNPRIVILEGED)
@@ -369,6 +380,7 @@ static const sd_bus_vtable vtable[] = {
         METHOD("RunSpec", "s", SD_BUS_PARAM(definition_id), "h", SD_BUS_PARAM(spec), method_run_spec),
         METHOD("RunInstall", "s", SD_BUS_PARAM(reference), "h", SD_BUS_PARAM(installed), method_run_install),
         METHOD("ConnectionChanged", "s", SD_BUS_PARAM(connection_id), "", , method_connection_changed),
+        SD_BUS_METHOD("ReviewSchedules", "", "", method_review_schedules, SD_BUS_VTABLE_UNPRIVILEGED),
         METHOD("WorkloadFinished", "s", SD_BUS_PARAM(workload_id), "", , method_workload_finished),
         SD_BUS_SIGNAL_WITH_NAMES("Changed", "t", SD_BUS_PARAM(seq), 0),
         SD_BUS_VTABLE_END,

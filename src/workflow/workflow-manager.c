@@ -309,6 +309,53 @@ static int run_schedules(WorkflowManager *m, Error **reterr_error) {
         return failed;
 }
 
+static int set_review(WorkflowManager *m, const char *id) {
+        char *copy = id ? strdup(id) : NULL;
+
+        if (id && !copy)
+                return -ENOMEM;
+        free(m->review);
+        m->review = copy;
+        return 0;
+}
+
+int workflow_manager_review_schedules(WorkflowManager *m) {
+        int r = set_review(m, "");
+
+        if (r >= 0)
+                workflow_manager_arm(m);
+        return r;
+}
+
+/* Some connections, so that calls come in between. */
+#define REVIEW_MAX 100U
+
+static int review_some(WorkflowManager *m, Error **reterr_error) {
+        _cleanup_(connection_array_done) ConnectionArray some = {};
+        int r;
+
+        r = connection_store_list_scheduled(m->options.db, m->review, REVIEW_MAX, &some, reterr_error);
+        for (size_t i = 0; r >= 0 && i < some.n; i++)
+                r = connection_schedule(m->options.db, some.items[i]->id, wall(m), reterr_error);
+        if (r < 0)
+                return r;
+        return set_review(m, some.n == REVIEW_MAX ? some.items[some.n - 1]->id : NULL);
+}
+
+/* What can't be read or stored now is tried again with the schedules. */
+static int review_schedules(WorkflowManager *m) {
+        _cleanup_error_ Error *error = NULL;
+        int r = 0;
+
+        if (m->review)
+                r = review_some(m, &error);
+        if (r < 0)
+                log_warning("The schedules can't be computed anew, trying again: %s", error_message(error, r));
+        else if (m->review)
+                workflow_manager_arm(m);
+        return r;
+}
+
 int workflow_manager_connection_changed(WorkflowManager *m, const char *connection_id, Error **reterr_error) {
         _cleanup_(connection_freep) Connection *c = NULL;
         _cleanup_(job_freep) Job *job = NULL;
@@ -565,11 +612,12 @@ static int on_timer(EnvSource *s, usec_t now, void *userdata) {
         WorkflowManager *m = userdata;
         _cleanup_error_ Error *error = NULL;
         usec_t at, next;
-        int r;
+        int r, reviewed;
 
         m->armed = false;
         /* Before a schedule takes a place that one of these has waited for. */
         job_successor_process(m);
+        reviewed = review_schedules(m);
         r = run_schedules(m, &error);
         if (r < 0)
                 log_warning("The schedules can't be read, trying again: %s", error_message(error, r));
@@ -579,6 +627,8 @@ static int on_timer(EnvSource *s, usec_t now, void *userdata) {
                 host_committed(m);
         }
         at = dispatch_process(m);
+        if (r == 0)
+                r = reviewed;
         next = r == 0 ? USEC_INFINITY : wall(m) + SCHEDULE_RETRY_USEC;
         /* A job that ended in between may have set another time. */
         if (read_next_run(m, NULL) >= 0 && r == 0)
@@ -607,7 +657,7 @@ bool workflow_manager_is_busy(WorkflowManager *m) {
         void *value;
         size_t i = 0;
 
-        if (m->waiters || m->successors || workflow_engine_is_busy(m->engine) || m->next_run <= wall(m))
+        if (m->waiters || m->successors || m->review || workflow_engine_is_busy(m->engine) || m->next_run <= wall(m))
                 return true;
         while (hashmap_iterate(m->dispatches, &i, NULL, NULL, &value)) {
                 const Dispatch *d = value;
@@ -652,6 +702,7 @@ WorkflowManager *workflow_manager_free(WorkflowManager *m) {
         env_source_free(m->options.env, m->timer);
         hashmap_free(m->dispatches);
         hashmap_free(m->shared);
+        free(m->review);
         while (m->waiters) {
                 Waiter *w = m->waiters;
 

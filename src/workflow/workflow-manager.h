@@ -57,6 +57,8 @@ int workflow_manager_cancel_job(WorkflowManager *m, int64_t job_id, Error **rete
 int workflow_manager_cancel_workflow(WorkflowManager *m, const char *id, const char *reason, Error **reterr_error);
 /* To look at what is stored. */
 Db *workflow_manager_db(WorkflowManager *m);
+/* After the clock was set: all next runs are computed anew, soon and some at a time. */
+int workflow_manager_review_schedules(WorkflowManager *m);
 int workflow_manager_connection_changed(WorkflowManager *m, const char *connection_id, Error **reterr_error);
 
 /* Comes once: `result` is a workload's result (workflow/workload-request.h), or NULL with a reason. */

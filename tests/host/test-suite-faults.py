@@ -308,6 +308,33 @@ def start_at_last(connection):
     return suite.until(try_it, "an engine that takes jobs", pause=0.5)
 
 
+def test_the_clock_was_set_back():
+    """By a day, as far as the database can tell: the oneshot that systemd starts then puts the next run back in reach."""
+    source, destination = API.source("back", sourceType="faker", count=5), API.destination("back", destinationType="dev-null")
+    connection = API.connect("back", source, destination, schedule={"scheduleType": "cron", "cronExpression": "0 0 * * * ?"})
+    API.wait(API.start(connection), "succeeded")
+    suite.until(lambda: "gantry" not in suite.out("systemctl", "list-jobs"), "the end of what is being started")
+    suite.out("systemctl", "stop", "gantry-workflow.service")
+    day, hour = 24 * 3600 * 10**6, 3600 * 10**6
+    with_sql(f"UPDATE job SET created_at = created_at + {day} WHERE connection_id = '{connection}'",
+             f"UPDATE connection SET next_run = next_run + {day} WHERE id = '{connection}'")(suite.DATABASE)
+    assert "OnClockChange=yes" in suite.out("systemctl", "cat", "gantry-schedules.timer")
+
+    def next_run():
+        return suite.rows(suite.DATABASE, "SELECT next_run FROM connection WHERE id = ?", connection)[0][0] - time.time() * 10**6
+    assert next_run() > day
+    suite.out("systemctl", "start", "gantry-schedules.service")
+    suite.until(lambda: next_run() <= hour, "a next run within the hour")
+    suite.until(lambda: timer_within(hour), "its timer")
+    API.ask("DELETE", f"/connections/{connection}")
+
+
+def timer_within(length):
+    """Whether one of the suite's timers, which call the engine, elapses within that time."""
+    listed = json.loads(suite.out("systemctl", "list-timers", "--output=json", "gantry-timer-*"))
+    return any(0 < t["next"] - time.time() * 10**6 <= length for t in listed)
+
+
 def test_P08_a_connection_whose_workflow_is_damaged_can_be_deleted():
     sync = HeldSync(API, "damaged")
     suite.out("systemctl", "stop", "gantry-workflow.service")

@@ -531,6 +531,50 @@ TEST(missed_runs_are_made_up_for_once) {
         assert_int_equal(count_jobs(&w), 2);
 }
 
+#define DAY (24 * 3600 * USEC_PER_SEC)
+
+TEST(a_clock_that_was_set_back_does_not_stop_schedules) {
+        for (unsigned running = 0; running < 2; running++) {
+                _cleanup_world_ World w;
+
+                world_init(&w, all_goes_well);
+                set_schedule(&w, "{\"units\":1,\"timeUnit\":\"hours\"}");
+                world_run(&w, NOW + 60 * USEC_PER_SEC);
+                assert_int_equal(count_jobs(&w), 1);
+                w.set_back = DAY;
+                if (!running)
+                        world_reboot(&w);
+                ASSERT_OK(workflow_manager_review_schedules(w.manager));
+                assert_true(workflow_manager_is_busy(w.manager));
+                world_run(&w, w.now);
+                assert_false(workflow_manager_is_busy(w.manager));
+                assert_int_equal(w.wake_at, w.now - DAY + 3600 * USEC_PER_SEC);
+                /* Looking again puts nothing off. */
+                world_run(&w, w.now + 1800 * USEC_PER_SEC);
+                ASSERT_OK(workflow_manager_review_schedules(w.manager));
+                world_run(&w, w.now + 1805 * USEC_PER_SEC);
+                assert_int_equal(count_jobs(&w), 2);
+                world_run(&w, w.now + 3605 * USEC_PER_SEC);
+                assert_int_equal(count_jobs(&w), 3);
+        }
+}
+
+TEST(a_review_of_schedules_moves_none_that_is_right) {
+        _cleanup_world_ World w;
+
+        world_init(&w, all_goes_well);
+        set_schedule(&w, "{\"units\":1,\"timeUnit\":\"hours\"}");
+        world_run(&w, NOW + 60 * USEC_PER_SEC);
+        ASSERT_OK(workflow_manager_review_schedules(w.manager));
+        world_run(&w, NOW + 600 * USEC_PER_SEC);
+        assert_int_equal(w.wake_at, NOW + 3600 * USEC_PER_SEC);
+        /* Set forward: the run is due. */
+        w.set_back = 0 - DAY;
+        ASSERT_OK(workflow_manager_review_schedules(w.manager));
+        world_run(&w, w.now + 60 * USEC_PER_SEC);
+        assert_int_equal(count_jobs(&w), 2);
+}
+
 TEST(a_run_that_takes_longer_than_its_interval_does_not_pile_up) {
         _cleanup_world_ World w;
 

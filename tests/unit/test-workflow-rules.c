@@ -86,6 +86,25 @@ TEST(intervals_count_from_the_newest_job) {
         assert_int_equal(at, 1000 * HOUR);
 }
 
+TEST(a_newest_job_in_the_future_does_not_count) {
+        static const char daily[] = "{\"cronExpression\":\"0 0 0 * * ?\",\"cronTimeZone\":\"UTC\"}";
+        Connection c = { .schedule_type = SCHEDULE_BASIC, .status = CONNECTION_ACTIVE,
+                         .schedule_data = (char *) "{\"units\":2,\"timeUnit\":\"hours\"}" };
+        usec_t at;
+
+        ASSERT_OK(schedule_next_run(&c, 1024 * HOUR, 1000 * HOUR, &at, NULL));
+        assert_int_equal(at, 1002 * HOUR);
+        c.next_run = 1026 * HOUR;
+        ASSERT_OK(schedule_next_run(&c, 1024 * HOUR, 1000 * HOUR, &at, NULL));
+        assert_int_equal(at, 1002 * HOUR);
+        /* It has been put in reach already. */
+        c.next_run = 1002 * HOUR;
+        ASSERT_OK(schedule_next_run(&c, 1024 * HOUR, 1001 * HOUR, &at, NULL));
+        assert_int_equal(at, 1002 * HOUR);
+        ASSERT_OK(next_run(SCHEDULE_CRON, daily, CONNECTION_ACTIVE, 1024 * HOUR, &at));
+        assert_int_equal(at, 1008 * HOUR);
+}
+
 TEST(what_is_manual_or_off_never_runs_by_itself) {
         usec_t at = 1;
 
@@ -105,7 +124,9 @@ TEST(cron_counts_from_now_and_not_within_a_minute_of_the_newest_job) {
         assert_int_equal(at, 1001 * HOUR);
         ASSERT_OK(next_run(SCHEDULE_CRON, hourly, CONNECTION_ACTIVE, 3 * HOUR, &at));
         assert_int_equal(at, 1001 * HOUR);
-        ASSERT_OK(next_run(SCHEDULE_CRON, hourly, CONNECTION_ACTIVE, 1001 * HOUR - USEC_PER_SEC, &at));
+        ASSERT_OK(schedule_next_run(&(const Connection) { .schedule_type = SCHEDULE_CRON, .status = CONNECTION_ACTIVE,
+                                                          .schedule_data = (char *) hourly },
+                                    1001 * HOUR - USEC_PER_SEC, 1001 * HOUR - 1, &at, NULL));
         assert_int_equal(at, 1002 * HOUR);
         assert_true(next_run(SCHEDULE_CRON, "{\"cronExpression\":\"0 0 * * * *\"}", CONNECTION_ACTIVE, 0, &at) < 0);
         assert_true(next_run(SCHEDULE_CRON, "{\"cronExpression\":\"0 0 * * * ?\",\"cronTimeZone\":\"x\"}",

@@ -53,7 +53,7 @@ struct World {
         TestDb db;
         SealingKeys *keys;
         WorkflowManager *manager;
-        usec_t now;
+        usec_t now, set_back; /* the wall clock is behind by that */
         uint64_t random;
         struct EnvSource timers[TIMERS_MAX];
         FakeWorkload workloads[WORKLOADS_MAX]; /* outside: survive a crash */
@@ -151,7 +151,9 @@ static void port_wake_at(usec_t at, void *userdata) {
 }
 
 static usec_t world_now(Env *e, EnvClock clock) {
-        return ((World *) e)->now;
+        const World *w = (World *) e;
+
+        return clock == ENV_CLOCK_REALTIME ? w->now - w->set_back : w->now;
 }
 
 static int world_random(Env *e, void *p, size_t n) {

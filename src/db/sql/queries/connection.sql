@@ -57,6 +57,8 @@ UPDATE connection SET next_run = $next_run WHERE id = $id;
 -- name: connection_list_due
 SELECT * FROM connection WHERE status = 'active' AND next_run IS NOT NULL AND next_run <= $until
         ORDER BY next_run, id LIMIT $limit;
+-- name: connection_list_scheduled
+SELECT * FROM connection WHERE id > $after AND status = 'active' AND next_run IS NOT NULL ORDER BY id LIMIT $limit;
 -- name: connection_delete
 UPDATE connection SET status = 'deprecated', next_run = NULL, revision = revision + 1, updated_at = $now
         WHERE id = $id AND status <> 'deprecated';
