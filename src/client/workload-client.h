@@ -7,7 +7,7 @@
 
 #include "client/api-client.h"
 
-#define WORKLOAD_SOCKET "/run/gantry/workload.sock"
+#define WORKLOAD_SOCKET "/run/gantry/workload/api.sock"
 
 typedef struct WorkloadClient WorkloadClient;
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "basic/parse-util.h"
+#include "basic/path-util.h"
 #include "orchestrator/worker-confine.h"
 #include "sandbox/sandbox-self.h"
 
@@ -23,6 +24,7 @@ static int parse_id(const char *s, bool zero, uint64_t *ret) {
 
 int worker_confine(char *const *argv, Error **reterr_error) {
         _cleanup_(sandbox_plan_freep) SandboxPlan *p = sandbox_plan_new();
+        _cleanup_free_ char *directory = NULL;
         uint64_t group;
         gid_t groups[1];
         size_t n = 0;
@@ -38,9 +40,11 @@ int worker_confine(char *const *argv, Error **reterr_error) {
                 return error_set(reterr_error, -EINVAL, "It is gantry-launcher that starts this program");
         groups[0] = (gid_t) group;
         p->network = NETWORK_NONE;
-        /* To be written to: connecting is. */
-        r = sandbox_plan_add_mount(p, argv[ARG_SOCKET], argv[ARG_SOCKET], /* writable= */ true,
-                                   /* optional= */ false);
+        /* The socket's directory, which has nothing else in it: the socket may be made anew. */
+        directory = path_dirname(argv[ARG_SOCKET]);
+        if (!directory)
+                return -ENOMEM;
+        r = sandbox_plan_add_mount(p, directory, directory, /* writable= */ false, /* optional= */ false);
         if (r < 0)
                 return error_set(reterr_error, r, "'%s' is no socket to be connected to", argv[ARG_SOCKET]);
         return sandbox_enclose(p, groups, group > 0 ? 1 : 0, reterr_error);

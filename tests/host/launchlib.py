@@ -14,7 +14,7 @@ import time
 import urllib.parse
 import uuid
 
-SOCKET = "/run/gantry/workload.sock"
+SOCKET = "/run/gantry/workload/api.sock"
 API = "/api/v1/"
 DATABASE = "/var/lib/gantry/gantry.db"
 TERMINAL = ("success", "failure", "cancelled")

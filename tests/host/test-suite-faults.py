@@ -87,6 +87,26 @@ def test_systemd_is_reloaded_and_executed_anew():
     sync.check_end()
 
 
+def test_the_socket_of_the_workload_api_is_made_anew():
+    """A worker that runs reaches the new one: it goes on, and nothing comes twice. Longer down than a heartbeat, and the daemon with it."""
+    sync = HeldSync(API, "socket")
+    suite.out("systemctl", "restart", "gantry-workload.socket")
+    sync.check_untouched()
+    suite.out("systemctl", "stop", "gantry-workload.socket")
+    before = beat(sync.job)
+    time.sleep(15)
+    suite.out("systemctl", "start", "gantry-workload.socket")
+    suite.until(lambda: beat(sync.job) != before, "a heartbeat by the new socket")
+    sync.check_untouched()
+    sync.go()
+    sync.check_end()
+
+
+def beat(job):
+    """The lease of the job's workload, which each heartbeat renews."""
+    return suite.rows(suite.DATABASE, "SELECT deadline FROM workload WHERE job_id = ? AND type = 'sync'", job)
+
+
 def test_who_is_needed_stays():
     """Idle daemons leave after 30 s; not those that a client listens to, nor those that hold a sync or its lease. The engine leaves:
     whatever ends calls it back."""
