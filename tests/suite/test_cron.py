@@ -4,9 +4,11 @@
 import contextlib
 import fcntl
 import json
+import multiprocessing
 import os
 import pathlib
 import re
+import shutil
 import signal
 import sqlite3
 import statistics
@@ -259,6 +261,82 @@ def test_a_damaged_database_is_found_and_replaces_no_backup(box):
     assert "damaged" in said(box.run("check"), "gantry.db", FAILED).stderr
     said(box.run("backup"), "damaged", FAILED)
     assert list(box.backups.iterdir()) == [good]
+
+
+KEPT = 2000  # jobs that the writer leaves
+
+
+def write_and_delete(box, ready, stop, committed):
+    """One transaction after the other: a job with all that belongs to it comes, and the oldest goes. Says which were committed."""
+    with box.connect() as db:
+        number = db.execute("SELECT max(id) FROM job").fetchone()[0]
+        while not stop.is_set():
+            number += 1
+            db.execute("BEGIN IMMEDIATE")
+            db.execute("INSERT INTO job (id, connection_id, workspace_id, type, status, config, created_at, updated_at, ended_at)"
+                       " VALUES (?, 'c0', 'w', 'sync', 'failed', ?, 1, 1, 1)", (number, json.dumps({"filler": "x" * (number * 37 % 9000)})))
+            db.execute("INSERT INTO attempt (job_id, number, status, created_at, updated_at) VALUES (?, 0, 'failed', 1, 1)", (number,))
+            for stream in "abc":
+                db.execute("INSERT INTO stream_stats SELECT ?, 0, '', ?, 1, 1, 1, 1, 0, 0, 0, 0, 0, 'COMPLETE', NULL, 0, 0, 1",
+                           (number, stream))
+            for table, column in (("stream_stats", "job_id"), ("attempt", "job_id"), ("job", "id")):
+                db.execute(f"DELETE FROM {table} WHERE {column} <= ?", (number - KEPT,))
+            db.execute("UPDATE counter SET n = ? WHERE name = 'job'", (number,))
+            db.commit()
+            committed.value = number
+            ready.set()
+
+
+def check_restored(box, backup, least, most):
+    """Put in the place of a database, it is whole, of one moment, and that moment was within the backup."""
+    place = box.directory / "restored"
+    place.mkdir()
+    restored = place / "gantry.db"
+    restored.write_bytes(backup.read_bytes())
+    subprocess.run([CRON, f"--database={restored}", f"--config={box.config}", "check"], check=True, capture_output=True)
+    with contextlib.closing(sqlite3.connect(restored)) as copy:
+        assert copy.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert copy.execute("PRAGMA foreign_key_check").fetchall() == []
+        (newest,) = copy.execute("SELECT n FROM counter WHERE name = 'job'").fetchone()
+        assert least <= newest <= most, f"job {newest}, of {least} to {most}"
+        assert copy.execute("SELECT count(*), min(id), max(id) FROM job").fetchone() == (KEPT, newest - KEPT + 1, newest)
+        assert copy.execute("SELECT count(*), max(job_id) FROM attempt").fetchone() == (KEPT, newest)
+        assert copy.execute("SELECT count(*), max(job_id) FROM stream_stats").fetchone() == (3 * KEPT, newest)
+    shutil.rmtree(place)
+
+
+def test_T78_backups_while_others_write_are_each_of_one_moment(box, capsys):
+    """20 of them; 300 with GANTRY_TEST_FULL=1."""
+    box.fill()
+    box.settings(BackupsKeep=2)
+    box.add_jobs([(i, "c0", "failed", 0) for i in range(1, KEPT + 1)])
+    box.sql("DELETE FROM stream_stats")
+    for stream in "abc":
+        box.sql(f"INSERT INTO stream_stats SELECT id, 0, '', '{stream}', 1, 1, 1, 1, 0, 0, 0, 0, 0, 'COMPLETE', NULL, 0, 0, 1 FROM job")
+    ready, stop, committed = multiprocessing.Event(), multiprocessing.Event(), multiprocessing.Value("q", KEPT, lock=False)
+    writer = multiprocessing.Process(target=write_and_delete, args=(box, ready, stop, committed))
+    writer.start()
+    try:
+        assert ready.wait(600)
+        begun, number, during = committed.value, 300 if os.environ.get("GANTRY_TEST_FULL") else 20, 0
+        for _ in range(number):
+            # The time in its name is the backup's name.
+            while box.backups.exists() and (box.backups / time.strftime("gantry-%Y%m%dT%H%M%SZ.db", time.gmtime())).exists():
+                time.sleep(0.02)
+            # A commit that has been made and not told yet may be one more.
+            least = committed.value
+            said(box.run("backup"), "Backed up and checked")
+            most = committed.value + 1
+            during += most - 1 > least
+            check_restored(box, max(box.backups.iterdir()), least, most)
+            assert writer.is_alive()
+    finally:
+        stop.set()
+        writer.join(600)
+    assert writer.exitcode == 0 and during > 0, "nobody wrote during the backups"
+    box.check()
+    with capsys.disabled():
+        print(f"\n{number} backups while {committed.value - begun} transactions were made; in {during} of them some were")
 
 
 def test_a_full_disk_is_said_and_loses_nothing(box):
