@@ -103,8 +103,8 @@ def test_the_socket_of_the_workload_api_is_made_anew():
 
 
 def beat(job):
-    """The lease of the job's workload, which each heartbeat renews."""
-    return suite.rows(suite.DATABASE, "SELECT deadline FROM workload WHERE job_id = ? AND type = 'sync'", job)
+    """When the worker of the job was heard of last."""
+    return suite.rows(suite.DATABASE, "SELECT heartbeat_at FROM workload WHERE job_id = ? AND type = 'sync'", job)
 
 
 def test_who_is_needed_stays():
