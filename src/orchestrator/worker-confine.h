@@ -6,6 +6,6 @@
 
 #include "basic/error.h"
 
-/* argv: UID, GID, GROUP (0: none), SOCKET. Becomes that user, with that further group, and sees the directory of
- * the socket and nothing else of the host from then on. -EINVAL for other arguments. */
+/* argv: UID, GID, GROUP (0: none), SOCKET. Becomes that user, with that further group, and sees the
+ * directory of the socket and nothing else of the host from then on. -EINVAL for other arguments. */
 int worker_confine(char *const *argv, Error **reterr_error);

@@ -68,8 +68,8 @@ static int next_cron(const char *data, usec_t after, usec_t *ret, Error **reterr
         return r < 0 ? error_set(reterr_error, r, "There is no time zone '%s'", strempty(zone)) : 0;
 }
 
-/* What is set already stays where it is in reach, since nothing else is there to count from: counted from now each
- * time, the run would be put off each time. */
+/* What is set already stays where it is in reach, since nothing else is there to count from: counted from
+ * now each time, the run would be put off each time. */
 static usec_t behind_set_clock(const Connection *c, usec_t now, usec_t interval) {
         return c->next_run > 0 && c->next_run <= now + interval ? c->next_run : now + interval;
 }
@@ -87,7 +87,11 @@ int schedule_next_run(const Connection *c, usec_t last_job, usec_t now, usec_t *
                                  MAX(now, last_job > 0 && !set_back ? last_job + CRON_PAUSE_USEC : 0), ret,
                                  reterr_error);
         r = basic_interval(c->schedule_data, &interval, reterr_error);
-        if (r >= 0)
-                *ret = set_back ? behind_set_clock(c, now, interval) : last_job > 0 ? last_job + interval : now;
-        return r;
+        if (r < 0)
+                return r;
+        if (set_back)
+                *ret = behind_set_clock(c, now, interval);
+        else
+                *ret = last_job > 0 ? last_job + interval : now;
+        return 0;
 }

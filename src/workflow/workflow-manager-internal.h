@@ -36,7 +36,7 @@ struct WorkflowManager {
         bool armed;          /* something has happened since the timer came last */
         usec_t next_run;     /* of the schedules, wall clock */
         usec_t wake_at;      /* what the port was told last */
-        char *review;        /* the last connection whose next run was computed anew; NULL: nobody asks for that */
+        char *review;        /* the connection whose next run was computed anew last; NULL: no review */
         bool may_be_orphans; /* a workflow has failed: its job may be left without one */
 };
 

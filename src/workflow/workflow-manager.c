@@ -350,7 +350,8 @@ static int review_schedules(WorkflowManager *m) {
         if (m->review)
                 r = review_some(m, &error);
         if (r < 0)
-                log_warning("The schedules can't be computed anew, trying again: %s", error_message(error, r));
+                log_warning("The schedules can't be computed anew, trying again: %s",
+                            error_message(error, r));
         else if (m->review)
                 workflow_manager_arm(m);
         return r;
@@ -657,7 +658,8 @@ bool workflow_manager_is_busy(WorkflowManager *m) {
         void *value;
         size_t i = 0;
 
-        if (m->waiters || m->successors || m->review || workflow_engine_is_busy(m->engine) || m->next_run <= wall(m))
+        if (m->waiters || m->successors || m->review || workflow_engine_is_busy(m->engine) ||
+            m->next_run <= wall(m))
                 return true;
         while (hashmap_iterate(m->dispatches, &i, NULL, NULL, &value)) {
                 const Dispatch *d = value;

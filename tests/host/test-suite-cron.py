@@ -288,7 +288,9 @@ def test_damage_is_found_and_shown():
         file.write(b"\xff" * 64)
     assert run("gantry-cron@check.service") == 1
     assert "gantry-cron@check.service" in suite.out("systemctl", "--failed", "--plain", "--no-legend")
-    assert "damaged" in suite.out("systemctl", "status", "--no-pager", "gantry-cron@check.service", check=False)
+    # The journal takes lines in when it has time.
+    suite.until(lambda: "damaged" in suite.out("systemctl", "status", "--no-pager", "gantry-cron@check.service", check=False),
+                "the reason in the unit's status")
     said = journal("The database is damaged")
     assert "restore the newest backup" in said and suite.DATABASE in said, said
     (good,) = BACKUPS.iterdir()

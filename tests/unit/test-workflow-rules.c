@@ -118,15 +118,15 @@ TEST(what_is_manual_or_off_never_runs_by_itself) {
 
 TEST(cron_counts_from_now_and_not_within_a_minute_of_the_newest_job) {
         static const char hourly[] = "{\"cronExpression\":\"0 0 * * * ?\",\"cronTimeZone\":\"UTC\"}";
+        const Connection c = { .schedule_type = SCHEDULE_CRON, .status = CONNECTION_ACTIVE,
+                               .schedule_data = (char *) hourly };
         usec_t at;
 
         ASSERT_OK(next_run(SCHEDULE_CRON, hourly, CONNECTION_ACTIVE, 0, &at));
         assert_int_equal(at, 1001 * HOUR);
         ASSERT_OK(next_run(SCHEDULE_CRON, hourly, CONNECTION_ACTIVE, 3 * HOUR, &at));
         assert_int_equal(at, 1001 * HOUR);
-        ASSERT_OK(schedule_next_run(&(const Connection) { .schedule_type = SCHEDULE_CRON, .status = CONNECTION_ACTIVE,
-                                                          .schedule_data = (char *) hourly },
-                                    1001 * HOUR - USEC_PER_SEC, 1001 * HOUR - 1, &at, NULL));
+        ASSERT_OK(schedule_next_run(&c, 1001 * HOUR - USEC_PER_SEC, 1001 * HOUR - 1, &at, NULL));
         assert_int_equal(at, 1002 * HOUR);
         assert_true(next_run(SCHEDULE_CRON, "{\"cronExpression\":\"0 0 * * * *\"}", CONNECTION_ACTIVE, 0, &at) < 0);
         assert_true(next_run(SCHEDULE_CRON, "{\"cronExpression\":\"0 0 * * * ?\",\"cronTimeZone\":\"x\"}",
