@@ -17,7 +17,7 @@ UNITS = pathlib.Path("/lib/systemd/system")
 SNAPSHOT = pathlib.Path("/mnt/tests/snapshots/unit-security.txt")
 ALLOWED = {"gantry-launcher.service": 3.0, "gantry-setup.service": 3.0, "gantry-containers.service": 3.5, "gantry-rotate-key.service": 3.0}
 ALLOWED_OTHERS = 1.5
-PATIENCE = 600
+PATIENCE = 300
 PRIVATE_NAMES = ("org.gantry.Launcher1", "org.gantry.Workflow1", "org.gantry.Workload1")
 
 
