@@ -70,10 +70,19 @@ def test_only_sockets_timers_and_the_target_start_at_boot():
 
 
 def settle():
-    """What the install has called has come and is sent away: schedules are armed once, and the daemon that does it leaves by itself
-    half a minute later."""
-    out("systemctl", "start", "gantry-schedules.service")
+    """What the install has called has come and is sent away: a timer has the schedules looked at once, and the daemon that does it
+    leaves by itself half a minute later."""
+    end = time.monotonic() + PATIENCE
+    while not has_run("gantry-schedules") and time.monotonic() < end:
+        time.sleep(0.1)
+    assert has_run("gantry-schedules"), "the timer of gantry-schedules has not come"
     out("systemctl", "stop", "gantry-workflow.service")
+
+
+def has_run(name):
+    """Whether the unit has run to its end, and does not run again."""
+    said = out("systemctl", "show", "-p", "ExecMainExitTimestampMonotonic,ActiveState", f"{name}.service").split()
+    return "ActiveState=inactive" in said and "ExecMainExitTimestampMonotonic=0" not in said
 
 
 def running():
