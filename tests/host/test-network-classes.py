@@ -18,6 +18,8 @@ import podmanlib  # noqa: E402
 EXECUTORS = ("lite", "service", "podman")
 PLACE = pathlib.Path("/opt/probe")
 PROBE = PLACE / "probe"
+# An emulated machine takes ten times as long: there, that its kernel and its cgroups hold each class.
+IN_VM = ("T08_any", "T09_hosts_reaches", "T09_every_way", "nothing_is_left")
 PORT = 7000
 HERE, PUBLIC, OTHER, THIRD, PRIVATE = "203.0.113.1", "203.0.113.10", "203.0.113.11", "203.0.113.12", "10.9.0.10"
 METADATA, PUBLIC6 = "169.254.169.254", "2001:db8:9::10"
@@ -280,5 +282,7 @@ def test_nothing_is_left(lab):
 
 if __name__ == "__main__":
     set_up()
+    in_vm = subprocess.run(["systemd-detect-virt", "--quiet", "--container"], check=False).returncode != 0
+    words = sys.argv[1:] or (IN_VM if in_vm else ("",))
     run_tests([value for name, value in list(globals().items()) if name.startswith("test_") and callable(value)
-               and (len(sys.argv) < 2 or any(word in name for word in sys.argv[1:]))])
+               and any(word in name for word in words)])
