@@ -117,7 +117,7 @@ def test_a_hangup_cancels_unless_it_is_ignored(gantry, put, tiny, workspace, ign
     config = put("c.json", {"streams": {"a": 1000}, "state_every": 100, "pause_after": 450})
     process = subprocess.Popen([str(program("gantry")), "sync", tiny, "sqlite:out.db", "--source-config", str(config),
                                 "--mode", "incremental_append", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                               preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN) if ignored else None)
+                               preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN if ignored else signal.SIG_DFL))
     wait_for(lambda: os.path.exists("out.db") and seen("out.db", "a") >= 400, "400 durable rows", process)
     process.send_signal(signal.SIGHUP)
     if ignored:
