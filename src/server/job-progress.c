@@ -154,7 +154,8 @@ void job_progress_tell_all(Server *s, JobProgressTell tell, void *userdata) {
         }
 }
 
-JsonObject *job_progress_streams(Server *s, int64_t job_id, int attempt) {
+/* The STREAM_STATS of an attempt that runs; NULL: nobody knows. A new reference. */
+static JsonObject *streams_of(Server *s, int64_t job_id, int attempt) {
         _cleanup_(attempt_freep) Attempt *a = NULL;
         _cleanup_free_ char *text = NULL;
         Entry *e = s->progress ? find(s->progress, job_id) : NULL;
@@ -188,7 +189,7 @@ void job_progress_add(Server *s, Job *j) {
         /* One that waits for its next attempt has its numbers already. */
         if (j->status != JOB_RUNNING || j->attempts == 0)
                 return;
-        streams = job_progress_streams(s, j->id, j->attempts - 1);
+        streams = streams_of(s, j->id, j->attempts - 1);
         if (!json_object_is_type(streams, json_type_array))
                 return;
         add(&j->records_committed, streams, "recordsCommitted");
@@ -200,7 +201,7 @@ JsonObject *job_progress_add_attempt(Server *s, Attempt *a) {
 
         if (a->status != ATTEMPT_RUNNING)
                 return NULL;
-        streams = job_progress_streams(s, a->job_id, a->number);
+        streams = streams_of(s, a->job_id, a->number);
         if (!json_object_is_type(streams, json_type_array)) {
                 json_object_put(streams);
                 return NULL;

@@ -22,5 +22,3 @@ JsonObject *job_progress_add_attempt(Server *s, Attempt *a);
 /* How far everything is that runs, as events, for who has just come. */
 typedef void (*JobProgressTell)(const char *workspace_id, JsonObject *event, void *userdata);
 void job_progress_tell_all(Server *s, JobProgressTell tell, void *userdata);
-/* The STREAM_STATS of an attempt that runs; NULL: nobody knows. A new reference. */
-JsonObject *job_progress_streams(Server *s, int64_t job_id, int attempt);
