@@ -48,6 +48,14 @@ def show(unit, name):
     return out("systemctl", "show", "--property", name, "--value", unit)
 
 
+def polkit_rules(text=""):
+    """polkit's rules beside the installed ones, in force when this returns. polkit allows few starts in ten seconds, a fast
+    machine's tests want more of them: the count begins anew."""
+    pathlib.Path("/etc/polkit-1/rules.d/10-test.rules").write_text(f"polkit.addRule(function (action, subject) {{ {text} }});\n")
+    out("systemctl", "reset-failed", "polkit.service", check=False)  # not loaded is no failure
+    out("systemctl", "restart", "polkit.service")
+
+
 def until(condition, what, patience=PATIENCE, pause=0.02):
     """Waits for what sends no event; the condition's first true value."""
     end = time.monotonic() + patience

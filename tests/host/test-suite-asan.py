@@ -19,7 +19,6 @@ import suite  # noqa: E402
 BUILD = pathlib.Path("/mnt/build/asan")
 DAEMONS = ("launcher", "server", "workflow", "workload")
 LAUNCHER = ("org.gantry.Launcher1", "/org/gantry/Launcher1", "org.gantry.Launcher1.Manager")
-RULES = pathlib.Path("/etc/polkit-1/rules.d/10-test.rules")
 API = suite.Api()
 PAUSES = (0, 0.002, 0.02, 0.2)
 
@@ -42,12 +41,6 @@ def set_up():
     suite.out("systemctl", "start", "gantry-launcher.service", "gantry-server.service")
     for name in ("launcher", "server"):
         assert os.readlink(f"/proc/{suite.main_pid(f'gantry-{name}.service')}/exe") == f"{BUILD}/gantry-{name}"
-
-
-def set_rules(text):
-    RULES.write_text(f"polkit.addRule(function (action, subject) {{ {text} }});\n")
-    suite.out("systemctl", "reset-failed", "polkit.service", check=False)  # it has a limit of starts
-    suite.out("systemctl", "restart", "polkit.service")
 
 
 def no_reports():
@@ -136,20 +129,20 @@ def test_T62_server_callers_go_in_any_state():
     source, connection = things()
     pid = suite.main_pid("gantry-server.service")
     for verdict in ("YES", "NO", "NOT_HANDLED"):
-        set_rules(f'if (subject.user == "alice") {{ polkit.spawn(["sleep", "0.05"]); return polkit.Result.{verdict}; }}')
+        suite.polkit_rules(f'if (subject.user == "alice") {{ polkit.spawn(["sleep", "0.05"]); return polkit.Result.{verdict}; }}')
         calls = server_calls(source, connection)
         for i in range(3 * len(calls)):
             bususer.as_user("alice", send_and_go, [calls[i % len(calls)]] if i % 3 else calls, PAUSES[i % len(PAUSES)])
         suite.until(lambda: bususer.as_user("alice", bususer.call, *suite.BUS[1:], "ListJobs", [("s", ""), ("t", 0), ("u", 1)])
                     != "org.gantry.Error.Busy", "the end of what was asked")
     assert suite.main_pid("gantry-server.service") == pid
-    set_rules("")
+    suite.polkit_rules()
     no_reports()
 
 
 def test_T65_what_is_asked_about_goes_before_the_answer():
     """More often than a user may wait: none of these keeps a place."""
-    set_rules('if (subject.user == "alice") { polkit.spawn(["sleep", "0.5"]); return polkit.Result.YES; }')
+    suite.polkit_rules('if (subject.user == "alice") { polkit.spawn(["sleep", "0.5"]); return polkit.Result.YES; }')
     for i in range(20):
         source = API.source(f"gone {i}", sourceType="faker", count=3)
         path = f"/org/gantry/Server1/source/{bususer.encode(source)}"
@@ -157,15 +150,15 @@ def test_T65_what_is_asked_about_goes_before_the_answer():
         suite.until(lambda: suite.out("pgrep", "-u", "polkitd", "-x", "sleep", check=False), "the rule")
         API.ask("DELETE", f"/sources/{source}")
         assert wait() in ("org.freedesktop.DBus.Error.UnknownObject", "org.freedesktop.DBus.Error.UnknownMethod", "org.gantry.Error.NotFound"), wait
-    set_rules('if (subject.user == "alice") return polkit.Result.YES;')
+    suite.polkit_rules('if (subject.user == "alice") return polkit.Result.YES;')
     assert bususer.as_user("alice", bususer.call, *suite.BUS[1:], "ListJobs", [("s", ""), ("t", 0), ("u", 1)]) == "done"
-    set_rules("")
+    suite.polkit_rules()
     no_reports()
 
 
 def everything_at_once(source, connection):
     """All that can be waited for is, when this returns."""
-    set_rules('if (subject.user == "alice") { polkit.spawn(["sleep", "2"]); return polkit.Result.YES; }')
+    suite.polkit_rules('if (subject.user == "alice") { polkit.spawn(["sleep", "2"]); return polkit.Result.YES; }')
     waits = [bususer.start("root", send_and_go, launcher_calls(), 3), bususer.start("root", send_and_go, server_calls(source, connection), 3),
              bususer.start("alice", send_and_go, server_calls(source, connection), 3)]
     time.sleep(0.3)  # in the middle of it, wherever that is on this machine

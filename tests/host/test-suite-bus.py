@@ -20,7 +20,6 @@ import suite  # noqa: E402
 API = suite.Api()
 MANAGER = ("/org/gantry/Server1", "org.gantry.Server1.Manager")
 DENIED = "org.gantry.Error.AccessDenied"
-RULES = pathlib.Path("/etc/polkit-1/rules.d/10-test.rules")
 UNITS = ("gantry-server.service", "gantry-workflow.service")
 
 
@@ -28,12 +27,6 @@ def setup():
     for user in ("alice", "carol"):
         suite.out("useradd", "--create-home", user)
     suite.out("useradd", "--create-home", "--groups", "gantry-admin", "bob")
-
-
-def set_rules(text=""):
-    """polkit's rules beside the installed ones; it reads them anew."""
-    RULES.write_text(f"polkit.addRule(function (action, subject) {{ {text} }});\n")
-    suite.out("systemctl", "restart", "polkit.service")
 
 
 def slow(user, seconds, verdict):
@@ -102,11 +95,11 @@ def send_and_go(name, pause):
 
 
 def test_T62_who_leaves_while_polkit_thinks_is_denied():
-    set_rules(slow("alice", 1, "NO"))
+    suite.polkit_rules(slow("alice", 1, "NO"))
     before = workspaces()
     for i in range(8):
         bususer.as_user("alice", send_and_go, f"t62-{i}", i * 0.2)
-    set_rules(slow("alice", 1, "NOT_HANDLED"))
+    suite.polkit_rules(slow("alice", 1, "NOT_HANDLED"))
     for i in range(60):
         bususer.as_user("alice", send_and_go, f"t62-fast-{i}", i % 6 * 0.002)
     # A call of somebody else's comes after all of these, and the daemon is the same.
@@ -146,10 +139,10 @@ def two_calls(first, second, fd_first):
 def test_T63_what_is_judged_is_what_is_done():
     source = API.source("t63", sourceType="faker", count=1)
     where = f"/org/gantry/Server1/source/{bususer.encode(source)}", "org.gantry.Server1.Source"
-    set_rules(slow("carol", 2, "YES"))
+    suite.polkit_rules(slow("carol", 2, "YES"))
     assert bususer.as_user("carol", two_calls, "one", "two", where) is False, "a memfd that was handed over could be changed"
     assert API.ask("GET", f"/sources/{source}")["name"] == "two"  # in their order
-    set_rules(slow("carol", 2, "NO"))
+    suite.polkit_rules(slow("carol", 2, "NO"))
     bususer.as_user("carol", two_calls, "three", "four", where)
     assert API.ask("GET", f"/sources/{source}")["name"] == "two"
 
@@ -157,7 +150,7 @@ def test_T63_what_is_judged_is_what_is_done():
 # --- T64: who is asked about -------------------------------------------------------------------------------------------
 
 def test_T64_the_subject_is_the_callers_name_on_the_bus():
-    set_rules()
+    suite.polkit_rules()
     monitor = subprocess.Popen(["busctl", "monitor", "--json=short", "--match=interface='org.freedesktop.PolicyKit1.Authority'"],
                                stdout=subprocess.PIPE, text=True)
     try:
@@ -198,22 +191,22 @@ def many_calls(n):
 
 
 def test_T65_of_many_calls_that_wait_few_are_kept():
-    set_rules(slow("alice", 1, "YES"))
+    suite.polkit_rules(slow("alice", 1, "YES"))
     answers = bususer.as_user("alice", many_calls, 60)
     assert answers.count("done") <= 16 and answers.count("org.gantry.Error.Busy") >= 44, answers
     assert answers.count("done") >= 1 and set(answers) == {"done", "org.gantry.Error.Busy"}
     # Nothing is left of them, and others are served.
-    set_rules()
+    suite.polkit_rules()
     assert bususer.as_user("bob", many_calls, 10) == ["done"] * 10
 
 
 def test_T65_ten_thousand_calls_leave_nothing_behind():
-    set_rules(slow("alice", 1, "YES"))
+    suite.polkit_rules(slow("alice", 1, "YES"))
     pid, before = suite.main_pid(UNITS[0]), memory(UNITS[0])
     answers = bususer.as_user("alice", many_calls, 10000)
     assert set(answers) <= {"done", "org.gantry.Error.Busy", "org.freedesktop.DBus.Error.LimitsExceeded"}, set(answers)
     assert len(answers) == 10000 and answers.count("org.gantry.Error.Busy") > 100, {a: answers.count(a) for a in set(answers)}
-    set_rules()
+    suite.polkit_rules()
     assert bususer.as_user("bob", many_calls, 10) == ["done"] * 10
     assert suite.main_pid(UNITS[0]) == pid and memory(UNITS[0]) < 2 * before + 8192, (before, memory(UNITS[0]))
 
@@ -242,7 +235,7 @@ def be_silent_agent(pids, told, end):
 
 
 def test_T65_an_agent_that_never_answers_is_a_refusal():
-    set_rules()
+    suite.polkit_rules()
     target = API.ask("POST", "/workspaces", {"name": "t65-agent"})["workspaceId"]
     server = suite.main_pid(UNITS[0])
     clients = [start_waiting("alice", "DeleteWorkspace", "s", target) for _ in range(20)]
@@ -277,10 +270,10 @@ def test_T65_an_agent_that_never_answers_is_a_refusal():
     assert agent() == 20
     # Nothing was done, nothing is left of it, and the daemon is the same.
     assert target in {w["workspaceId"] for w in API.ask("GET", "/workspaces?limit=100")["data"]}
-    set_rules('if (subject.user == "alice") return polkit.Result.YES;')
+    suite.polkit_rules('if (subject.user == "alice") return polkit.Result.YES;')
     assert bususer.as_user("alice", many_calls, 10) == ["done"] * 10
     assert suite.main_pid(UNITS[0]) == server
-    set_rules()
+    suite.polkit_rules()
 
 
 def test_T65_without_polkit_nobody_is_let_in_but_root():
@@ -293,18 +286,18 @@ def test_T65_without_polkit_nobody_is_let_in_but_root():
         assert [w for w in workspaces() if w == "t65"] == ["t65"]
     finally:
         suite.out("systemctl", "unmask", "--runtime", "polkit.service")
-        suite.out("systemctl", "start", "polkit.service")
+        suite.polkit_rules()
     assert bususer.as_user("bob", bususer.call, *MANAGER, "ListJobs", [("s", ""), ("t", 0), ("u", 1)]) == "done"
 
 
 def test_T65_polkit_that_dies_while_it_thinks_denies():
-    set_rules(slow("carol", 8, "YES"))
+    suite.polkit_rules(slow("carol", 8, "YES"))
     wait = bususer.start("carol", bususer.call, *MANAGER, "CreateWorkspace", [("h", {"name": "t65-carol"})])
     suite.until(lambda: suite.out("pgrep", "-x", "sleep", check=False), "the rule")
     os.kill(suite.main_pid("polkit.service"), signal.SIGKILL)
     answer = wait()
     assert answer != "done" and "t65-carol" not in workspaces(), answer
-    set_rules()
+    suite.polkit_rules()
 
 
 # --- T66: floods -------------------------------------------------------------------------------------------------------
@@ -344,7 +337,7 @@ def flood():
 
 
 def test_T66_floods_do_not_grow_or_end_the_daemon():
-    set_rules()
+    suite.polkit_rules()
     assert bususer.as_user("bob", many_calls, 10) == ["done"] * 10
     pid, before = suite.main_pid(UNITS[0]), memory(UNITS[0])
     for user in ("alice", "bob"):

@@ -100,8 +100,7 @@ def add_users():
     for action in ACTIONS:
         suite.out("useradd", f"may-{action}")
         rules.append(f'if (action.id == "org.gantry.{action}" && subject.user == "may-{action}") return polkit.Result.YES;')
-    pathlib.Path("/etc/polkit-1/rules.d/10-test.rules").write_text(f"polkit.addRule(function (action, subject) {{ {' '.join(rules)} }});\n")
-    suite.out("systemctl", "restart", "polkit.service")
+    suite.polkit_rules(" ".join(rules))
 
 
 def test_every_verb_is_in_the_table():
