@@ -13,6 +13,7 @@
 #  include <emmintrin.h>
 #endif
 
+#include "basic/hex.h"
 #include "basic/json-scan.h"
 #include "basic/json-skip.h"
 #include "basic/utf8.h"
@@ -201,16 +202,6 @@ int json_find_member(JsonSlice object, const char *key, JsonSlice *ret_value) {
                         found = 1;
                 }
         return r < 0 ? r : found;
-}
-
-static int hex_digit(char c) {
-        if (c >= '0' && c <= '9')
-                return c - '0';
-        if (c >= 'a' && c <= 'f')
-                return c - 'a' + 10;
-        if (c >= 'A' && c <= 'F')
-                return c - 'A' + 10;
-        return -1;
 }
 
 /* Reads the four digits behind "\u". */

@@ -5,6 +5,7 @@
  * UTF-8 without NUL and can be used as a C string. Dot segments are refused, not resolved; no client of
  * the API has a use for them. */
 
+#include "basic/hex.h"
 #include "basic/utf8.h"
 #include "http/http-target.h"
 
@@ -17,13 +18,6 @@ void http_target_done(HttpTarget *t) {
         }
         free(t->parameters);
         *t = (HttpTarget) {};
-}
-
-static int hex_digit(char c) {
-        if (c >= '0' && c <= '9')
-                return c - '0';
-        c = (char) (c | 0x20);
-        return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -EBADMSG;
 }
 
 /* Percent-decodes. The result is UTF-8 without NUL. */

@@ -4,6 +4,7 @@
  * query of a URL, with dots for members of objects. All values are texts here. What they mean (a number,
  * a boolean) is decided when the specification is known, in connector_config_coerce(). */
 
+#include "basic/hex.h"
 #include "basic/utf8.h"
 #include "runtime/connector-query.h"
 
@@ -16,13 +17,6 @@ const char *connector_query_find(const char *s) {
         const char *q = strchr(s, '?');
 
         return q && strchr(q, '=') ? q : NULL;
-}
-
-static int hex_digit(char c) {
-        if (c >= '0' && c <= '9')
-                return c - '0';
-        c |= 0x20;
-        return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
 /* A plus stays a plus: this is no form of a browser, and paths hold them. */

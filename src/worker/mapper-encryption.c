@@ -13,8 +13,8 @@
 #include <openssl/evp.h>
 #include <openssl/x509.h>
 
+#include "basic/hex.h"
 #include "worker/mapper-encryption.h"
-#include "worker/mapper-hex.h"
 
 #define AES_BLOCK 16U
 /* Lengths go to OpenSSL as int; records are shorter anyway. */

@@ -8,7 +8,7 @@
 
 #include <openssl/evp.h>
 
-#include "worker/mapper-hex.h"
+#include "basic/hex.h"
 #include "worker/mapper-hashing.h"
 
 struct Hashing {

@@ -4,8 +4,8 @@
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
 
+#include "basic/hex.h"
 #include "unit/test.h"
-#include "worker/mapper-hex.h"
 #include "worker/mapper.h"
 
 TEST_MAIN()

@@ -1,16 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-#include "worker/mapper-hex.h"
-
-static int digit_value(char c) {
-        if (c >= '0' && c <= '9')
-                return c - '0';
-        if (c >= 'a' && c <= 'f')
-                return c - 'a' + 10;
-        if (c >= 'A' && c <= 'F')
-                return c - 'A' + 10;
-        return -EINVAL;
-}
+#include "basic/hex.h"
 
 int hex_decode(const char *s, uint8_t **ret, size_t *ret_n) {
         size_t n = strlen(s);
@@ -22,7 +12,7 @@ int hex_decode(const char *s, uint8_t **ret, size_t *ret_n) {
         if (!bytes)
                 return -ENOMEM;
         for (size_t i = 0; i < n / 2; i++) {
-                int high = digit_value(s[2 * i]), low = digit_value(s[2 * i + 1]);
+                int high = hex_digit(s[2 * i]), low = hex_digit(s[2 * i + 1]);
 
                 if (high < 0 || low < 0)
                         return -EINVAL;

@@ -1,9 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Bytes as lower-case hexadecimal text and back. */
+/* Hexadecimal digits, and bytes as lower-case hexadecimal text and back. */
 
 #include "basic/macro.h"
+
+/* The value of a digit of either case, -EINVAL when it is none. */
+static inline int hex_digit(char c) {
+        if (c >= '0' && c <= '9')
+                return c - '0';
+        if (c >= 'a' && c <= 'f')
+                return c - 'a' + 10;
+        if (c >= 'A' && c <= 'F')
+                return c - 'A' + 10;
+        return -EINVAL;
+}
 
 /* Writes 2 * n characters, no final NUL. */
 static inline void hex_encode(const void *p, size_t n, char *out) {
