@@ -306,7 +306,7 @@ def check_restored(box, backup, least, most):
 
 
 def test_T78_backups_while_others_write_are_each_of_one_moment(box, capsys):
-    """20 of them; 300 with GANTRY_TEST_FULL=1."""
+    """20 of them; 1,000 with GANTRY_TEST_FULL=1."""
     box.fill()
     box.settings(BackupsKeep=2)
     box.add_jobs([(i, "c0", "failed", 0) for i in range(1, KEPT + 1)])
@@ -318,7 +318,7 @@ def test_T78_backups_while_others_write_are_each_of_one_moment(box, capsys):
     writer.start()
     try:
         assert ready.wait(600)
-        begun, number, during = committed.value, 300 if os.environ.get("GANTRY_TEST_FULL") else 20, 0
+        begun, number, during = committed.value, 1000 if os.environ.get("GANTRY_TEST_FULL") else 20, 0
         for _ in range(number):
             # The time in its name is the backup's name.
             while box.backups.exists() and (box.backups / time.strftime("gantry-%Y%m%dT%H%M%SZ.db", time.gmtime())).exists():
