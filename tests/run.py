@@ -66,10 +66,11 @@ def one(ok):
     return (1, 0, 0) if ok else (0, 1, 0)
 
 
-def make_check(directory, env=None, target="check"):
-    """Counts the TAP results of `make check`."""
-    code = call(f"{directory}-{target}", ["make", JOBS, target], cwd=ROOT / directory, env=env)
-    text = (LOGS / f"{directory}-{target}.log").read_text(errors="replace")
+def make_check(directory, env=None, target="check", tests=None):
+    """Counts the TAP results of `make check`, of all tests or of some."""
+    name, some = (f"{directory}-some", [f"TESTS={tests}"]) if tests else (f"{directory}-{target}", [])
+    code = call(name, ["make", JOBS, target, *some], cwd=ROOT / directory, env=env)
+    text = (LOGS / f"{name}.log").read_text(errors="replace")
     count = {key: sum(int(n) for n in re.findall(rf"^# {key}: +(\d+)$", text, re.M))
              for key in ("PASS", "FAIL", "ERROR", "SKIP", "XPASS")}
     for line in re.findall(r"^(?:FAIL|ERROR|SKIP): .*$", text, re.M):
@@ -163,9 +164,9 @@ def distcheck():
     return one(configure("build") and call("distcheck", ["make", JOBS, "distcheck"], cwd=ROOT / "build") == 0)
 
 
-def host_tests(name, *arguments):
+def host_tests(name, *arguments, env=None):
     """Runs tests/host/run, shows what didn't pass, reads its last line: (passed, failed, skipped)."""
-    code = call(name, [ROOT / "tests/host/run", *arguments], quiet=True)
+    code = call(name, [ROOT / "tests/host/run", *arguments], env=env, quiet=True)
     lines = (LOGS / f"{name}.log").read_text(errors="replace").splitlines()
     counts = re.fullmatch(r"(\d+) passed, (\d+) failed, (\d+) skipped", lines[-1] if lines else "")
     if not counts:
@@ -239,6 +240,16 @@ def soak():
     return slow[0] + done[0], slow[1] + done[1], slow[2]
 
 
+def long():
+    """the tests that know a longer form of themselves, in that (docs/evidence/long-runs.md)"""
+    full = {"GANTRY_TEST_FULL": "1"}
+    results = [make_check("build", env=full, tests="tests/unit/test-db-faults tests/unit/test-db tests/unit/test-remove-tree"),
+               pytest("long-suite", "tests/suite/test_cron.py", "-k", "T78", env=full),
+               host_tests("long-host", "podman-images", env=full),
+               pytest("long-compat", "tests/compat/test_clients.py", env=full)]
+    return tuple(sum(column) for column in zip(*results))
+
+
 # Suite and the seconds that it takes on a quiet machine of two cores. The first two are what all others build on; of the
 # rest, two lanes compute and one mostly waits, so that they run side by side.
 FIRST = [(build, 60), (unit, 60)]
@@ -249,7 +260,7 @@ CI = [*FIRST, *(s for lane in LANES for s in lane)]
 # The same tests again, as they are built for users and under valgrind.
 AGAIN = [(scenario, 300), (valgrind, 400)]
 TIERS = {"ci": CI, "compat": [(build, 60), (compat, 1800)], "soak": [(build, 60), (soak, 3600)],
-         "full": [s for s in CI if s[0] is not confined] + AGAIN + [(compat, 1800), (soak, 3600)]}
+         "full": [s for s in CI if s[0] is not confined] + AGAIN + [(compat, 1800), (soak, 3600), (long, 7200)]}
 SUITES = [*TIERS["full"], (confined, 60)]
 
 
