@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* A job is followed by the signal Changed, which says only that something has changed: the job is read
- * anew for each, at least once a second where logs are wanted, since logs announce nothing. The match is
- * made before the job is looked at first; whatever changes after that look wakes us.
+/* A job is followed by its PropertiesChanged, which name no value: the job is read anew for each, and once a
+ * second besides, since logs announce nothing. The match is made, and the server told that we listen (which
+ * keeps it, and is what live numbers are told for), before the job is looked at first; whatever changes
+ * after that look wakes us. Another server knows nothing of us and is told again.
  *
  * Order within a step: the job, then its logs. Logs that are read after the job was seen to have ended
  * are all that there will be. An attempt that has others behind it is read to its end before the next is
@@ -11,9 +12,8 @@
  * Reads go on from a cursor of gantry-workload's, so that a line is printed once, however often is asked.
  * Only with --lines the beginning is read and thrown away, as cursors count from the front.
  *
- * Progress, where it is shown, makes the rounds shorter: numbers of a running attempt move without a row of
- * `change`, so they are looked at as often as workers tell them. It goes to standard error and is taken
- * away before a line of the log is printed; what is piped on is never mixed with it. */
+ * Progress goes to standard error and is taken away before a line of the log is printed; what is piped on is
+ * never mixed with it. */
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -28,8 +28,6 @@
 
 /* Logs don't announce themselves: they are asked for this often. */
 #define LOG_INTERVAL_USEC (1 * USEC_PER_SEC)
-/* Nor does progress: workers tell theirs that often. */
-#define PROGRESS_INTERVAL_USEC (500 * USEC_PER_MSEC)
 #define LOGS_MAX (8U * 1024U * 1024U)
 
 typedef struct Follower {
@@ -39,6 +37,7 @@ typedef struct Follower {
         JsonObject *job;
         int attempt;      /* whose logs are read */
         bool all;         /* go on with the attempts behind it */
+        bool changed;     /* since the job was looked at */
         uint64_t cursor;
         CtlFollow follow;
         Progress *progress;
@@ -222,7 +221,8 @@ static double share_done(JsonObject *attempt) {
         return progress_estimate_share(&e, count_of(attempt, "recordsEmitted"));
 }
 
-/* Only of an attempt that runs: between two of them nothing moves, and the last bar would say that it does. */
+/* Only of an attempt that runs: between two of them nothing moves, and the last bar would say that it
+ * does. */
 static void show_progress(Follower *f) {
         int last = last_attempt(f->job);
         JsonObject *attempt = json_object_array_get_idx(json_member(f->job, "attempts"), (size_t) last);
@@ -241,27 +241,61 @@ static void show_progress(Follower *f) {
 }
 
 static int on_changed(sd_bus_message *m, void *userdata, sd_bus_error *reterr_bus) {
-        *(bool *) userdata = true;
+        Follower *f = userdata;
+
+        f->changed = true;
         return 0;
+}
+
+/* Without an answer: where it is refused, what is read once a second has to do. */
+static int subscribe(Follower *f) {
+        return sd_bus_call_method_async(f->c->bus, NULL, CTL_SERVICE, CTL_MANAGER_PATH, CTL_MANAGER,
+                                        "Subscribe", NULL, NULL, "");
+}
+
+static int on_owner(sd_bus_message *m, void *userdata, sd_bus_error *reterr_bus) {
+        const char *name, *old, *new;
+        Follower *f = userdata;
+
+        if (sd_bus_message_read(m, "sss", &name, &old, &new) < 0)
+                return 0;
+        f->changed = true;
+        return *new ? subscribe(f) : 0;
+}
+
+static int listen_to(Follower *f, sd_bus_slot **ret_job, sd_bus_slot **ret_owner) {
+        static const char owner[] = "type='signal',sender='org.freedesktop.DBus',"
+                                    "path='/org/freedesktop/DBus',"
+                                    "interface='org.freedesktop.DBus',member='NameOwnerChanged',"
+                                    "arg0='" CTL_SERVICE "'";
+        _cleanup_free_ char *path = NULL;
+        int r = sd_bus_path_encode(CTL_MANAGER_PATH "/job", f->id, &path);
+
+        if (r >= 0)
+                r = sd_bus_match_signal(f->c->bus, ret_job, CTL_SERVICE, path,
+                                        "org.freedesktop.DBus.Properties", "PropertiesChanged", on_changed,
+                                        f);
+        if (r >= 0)
+                r = sd_bus_add_match(f->c->bus, ret_owner, owner, on_owner, f);
+        return r < 0 ? r : subscribe(f);
 }
 
 /* Until something has changed, or logs may be there. sd_bus_wait() returns for any message; only ours
  * count, all others are processed and waited on. */
-static int wait_for_change(Follower *f, bool *changed) {
-        usec_t interval = progress_is_shown(f->progress) ? PROGRESS_INTERVAL_USEC : LOG_INTERVAL_USEC;
+static int wait_for_change(Follower *f) {
         sd_bus *bus = f->c->bus;
         int r;
 
-        *changed = false;
         for (;;) {
                 r = sd_bus_process(bus, NULL);
                 if (r < 0)
                         return r;
-                if (*changed)
-                        return 0;
                 if (r > 0)
                         continue;
-                r = sd_bus_wait(bus, interval);
+                /* All that came is read before the job is: many signals are one look. */
+                if (f->changed)
+                        return 0;
+                r = sd_bus_wait(bus, LOG_INTERVAL_USEC);
                 if (r <= 0)
                         return r == -EINTR ? 0 : r;
         }
@@ -284,19 +318,18 @@ static int step(Follower *f, unsigned n_lines, Error **reterr_error) {
 }
 
 static int follow_to_end(Follower *f, unsigned n_lines, Error **reterr_error) {
-        _cleanup_(sd_bus_slot_unrefp) sd_bus_slot *slot = NULL;
-        bool changed = false;
+        _cleanup_(sd_bus_slot_unrefp) sd_bus_slot *job = NULL, *owner = NULL;
         int r;
 
-        r = sd_bus_match_signal(f->c->bus, &slot, CTL_SERVICE, CTL_MANAGER_PATH, CTL_MANAGER, "Changed", on_changed,
-                                &changed);
+        r = listen_to(f, &job, &owner);
         while (r >= 0) {
+                f->changed = false;
                 r = step(f, n_lines, reterr_error);
                 if (r < 0 || ctl_job_has_ended(f->job))
                         break;
                 n_lines = 0;
                 show_progress(f);
-                r = wait_for_change(f, &changed);
+                r = wait_for_change(f);
         }
         progress_clear(f->progress);
         return r;

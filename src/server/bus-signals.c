@@ -4,10 +4,11 @@
  * that was told, in batches, and of several rows about one object only the last is told. Rows that were
  * pruned before they could be told are passed over; clients that must not miss one ask anew.
  *
- * Jobs are objects only while they live. `live` is what clients have been told to be there, loaded once
- * and then kept in step with the signals, so that each object comes and goes exactly once.
+ * Jobs are objects only while they live. `live` is what clients have been told to be there, loaded once and
+ * then kept in step with the signals, so that each object comes and goes exactly once.
  *
- * Who listens is tracked by the bus itself, since the daemon may not leave while somebody does; the
+ * Who listens has subscribed, and is tracked by the bus itself: the daemon may not leave while somebody
+ * does, and live numbers, which come without a row, are told to nobody else (docs/decisions/0017). The
  * tracker has no handler, as sd-bus would call it again and again while nobody is in it. */
 
 #include <stdio.h>
@@ -100,10 +101,13 @@ void bus_signals_progress(BusSignals *b, int64_t job_id) {
         _cleanup_free_ char *path = NULL;
         char text[24];
 
+        /* The bus alone knows who has a match for it; those who want it have said so to us. */
+        if (!bus_signals_has_subscribers(b))
+                return;
         (void) snprintf(text, sizeof(text), "%lld", (long long) job_id);
         if (bus_object_path("job", text, &path) >= 0)
-                (void) sd_bus_emit_properties_changed(b->server->bus, path, SERVER_INTERFACE ".Job", "RecordsCommitted",
-                                                      "BytesCommitted", NULL);
+                (void) sd_bus_emit_properties_changed(b->server->bus, path, SERVER_INTERFACE ".Job",
+                                                      "RecordsCommitted", "BytesCommitted", NULL);
 }
 
 static void tell(BusSignals *b, const Change *change) {
@@ -131,7 +135,8 @@ static void tell(BusSignals *b, const Change *change) {
 /* Whether a later row of the batch says the same: once is enough. */
 static bool comes_again(const ChangeArray *rows, size_t i) {
         for (size_t k = i + 1; k < rows->n; k++)
-                if (rows->items[k]->kind == rows->items[i]->kind && streq(rows->items[k]->id, rows->items[i]->id))
+                if (rows->items[k]->kind == rows->items[i]->kind &&
+                    streq(rows->items[k]->id, rows->items[i]->id))
                         return true;
         return false;
 }

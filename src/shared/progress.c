@@ -60,10 +60,6 @@ Progress *progress_free(Progress *p) {
         return NULL;
 }
 
-bool progress_is_shown(const Progress *p) {
-        return p->mode != PROGRESS_NONE;
-}
-
 void progress_clear(Progress *p) {
         if (!p->drawn)
                 return;

@@ -42,8 +42,6 @@ int progress_new(ProgressMode mode, ProgressMode otherwise, usec_t now, Progress
 Progress *progress_free(Progress *p);
 DEFINE_CLEANUP(Progress, progress_free);
 
-/* Whether anything is shown at all. */
-bool progress_is_shown(const Progress *p);
 /* Is it time to show something again? Who has the numbers at no cost need not ask. */
 bool progress_is_due(const Progress *p, usec_t now);
 /* Shows the numbers when it is time. Speeds are those since progress_new(), or since the attempt was seen

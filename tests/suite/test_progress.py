@@ -5,6 +5,7 @@ are real, the runner is the test."""
 import contextlib
 import json
 import os
+import queue
 import subprocess
 import threading
 import time
@@ -255,6 +256,76 @@ def test_after_a_restart_numbers_go_on_with_the_next_report(live):
     time.sleep(0.3)
     report(runner, 160)
     shown_by(live, job, 80)
+
+
+class Wire:
+    """What goes over the bus to and from the server, as far as the match says."""
+
+    def __init__(self, live, match):
+        self.process = subprocess.Popen(["busctl", f"--address={live.environment['GANTRY_BUS_ADDRESS']}", "monitor", "--json=short",
+                                         f"--match={match}"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        assert "Monitoring" in self.process.stderr.readline()
+        self.messages = queue.Queue()
+        threading.Thread(target=lambda: [self.messages.put(json.loads(line)) for line in self.process.stdout], daemon=True).start()
+
+    def until(self, condition):
+        """All messages up to the first that fits, which is the last."""
+        found = []
+        while not found or not condition(found[-1]):
+            found.append(self.messages.get(timeout=PATIENCE))
+        return found
+
+    def close(self):
+        self.process.terminate()
+        self.process.wait(PATIENCE)
+        self.process.stdout.close()
+        self.process.stderr.close()
+
+
+def numbers_of(message):
+    return message["member"] == "PropertiesChanged" and "RecordsCommitted" in message["payload"]["data"][2]
+
+
+def test_live_numbers_are_told_on_the_bus_while_somebody_has_subscribed(live):
+    """And to nobody else; a subscriber that goes without a word is forgotten."""
+    job, runner = live.start_sync()
+    told = Wire(live, f"type='signal',sender='{SERVER}'")
+    reports = iter(range(100, 10_000, 2))
+
+    def signals():
+        """Those of one more report, up to a signal that is told to everybody."""
+        n = next(reports)
+        time.sleep(0.3)  # of what is told within a quarter of a second only the first is passed on
+        report(runner, n)
+        shown_by(live, job, n // 2)
+        live.ask("POST", f"{V1}/workspaces", {"name": f"after {n}"})
+        return [m for m in told.until(lambda m: m["member"] == "Changed") if m["member"] == "PropertiesChanged"]
+
+    def manager_of(bus):
+        return dbus.Interface(bus.get_object(SERVER, "/org/gantry/Server1", introspect=False), f"{SERVER}.Manager")
+
+    try:
+        while told.messages.qsize():
+            told.messages.get()
+        assert not [m for m in signals() if numbers_of(m)]
+        with live.connected() as one, live.connected() as other:
+            for bus in (one, one, other):
+                manager_of(bus).Subscribe()
+            heard = [m for m in signals() if numbers_of(m)]
+            assert len(heard) == 1 and heard[0]["path"].endswith(f"/job/_3{str(job)[0]}{str(job)[1:]}"), heard
+            assert heard[0]["payload"]["data"] == [f"{SERVER}.Job", {}, ["RecordsCommitted", "BytesCommitted"]]  # names, no value
+            for _ in range(2):  # subscribed twice is told once, and has to say so twice
+                manager_of(one).Unsubscribe()
+            assert [m for m in signals() if numbers_of(m)], "the other one listens still"
+            name = other.get_unique_name()
+        with live.connected() as bus:
+            while bus.name_has_owner(name):
+                time.sleep(0.02)
+        assert not [m for m in signals() if numbers_of(m)]
+        assert runner.put("success", output=completed()).status == 204
+        live.serve(live.ended(job))
+    finally:
+        told.close()
 
 
 def test_a_report_is_bound_to_its_lease_and_stores_nothing(live):
