@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* Calls are made one after the other and waited for: a command has nothing else to do. The connection
- * allows interactive authorization unless --no-ask-password was given, so that polkit may ask the person
- * at the terminal through an agent; the daemon's answer then takes as long as the person.
+ * allows interactive authorization unless --no-ask-password was given, so that polkit may ask the person at
+ * the terminal through an agent; the daemon's answer then takes as long as the person.
  *
- * Errors are sorted by who speaks: the bus (nobody is there: 69), polkit and the bus policy (denied: 5),
- * or one of ours, whose sentence is shown as it is. With -H the same calls go through ssh to the other
- * host's bus, and nothing else here knows of it. */
+ * Errors are sorted by who speaks: the bus (nobody is there: 69), polkit and the bus policy (denied: 5), or
+ * one of ours, whose sentence is shown as it is. A call that went to a daemon which was stopped just then
+ * is made once more, if nobody has seen it or it only reads. With -H the same calls go through ssh to the
+ * other host's bus, and nothing else here knows of it. */
 
 #include "basic/path-util.h"
 #include "basic/time-util.h"
@@ -65,7 +66,8 @@ int ctl_new_call(Ctl *c, const char *member, sd_bus_message **ret, Error **reter
 static bool is_unavailable(const sd_bus_error *e) {
         return sd_bus_error_has_names(e, SD_BUS_ERROR_SERVICE_UNKNOWN, SD_BUS_ERROR_NAME_HAS_NO_OWNER,
                                       SD_BUS_ERROR_NO_REPLY, SD_BUS_ERROR_DISCONNECTED, SD_BUS_ERROR_TIMEOUT,
-                                      "org.freedesktop.systemd1.NoSuchUnit");
+                                      "org.freedesktop.systemd1.NoSuchUnit") ||
+               bus_error_is_undelivered(e);
 }
 
 /* "/org/gantry/Server1/job/_31" is job 1. */
@@ -77,15 +79,41 @@ static int unknown_object(const char *path, Error **reterr_error) {
         return error_set(reterr_error, -ENOENT, "There is no %s '%s'", path_basename(kind_path), id);
 }
 
+static bool only_reads(sd_bus_message *m) {
+        static const char *const verbs[] = { "Get", "List", "Read" };
+        const char *member = sd_bus_message_get_member(m);
+
+        for (size_t i = 0; i < ELEMENTSOF(verbs); i++)
+                if (strncmp(member, verbs[i], strlen(verbs[i])) == 0)
+                        return true;
+        return false;
+}
+
+/* The error is the last try's. */
+static int call(sd_bus *bus, sd_bus_message *m, uint64_t timeout, sd_bus_error *reterr_bus,
+                sd_bus_message **ret_reply) {
+        for (bool again = false;; again = true) {
+                int r = sd_bus_call(bus, m, timeout, reterr_bus, ret_reply);
+
+                if (r >= 0 || again)
+                        return r;
+                if (!bus_error_is_undelivered(reterr_bus) &&
+                    !(bus_error_is_lost(reterr_bus) && only_reads(m)))
+                        return r;
+                sd_bus_error_free(reterr_bus);
+        }
+}
+
 int ctl_send(Ctl *c, sd_bus_message *m, sd_bus_message **ret_reply, Error **reterr_error) {
         return ctl_send_long(c, m, CTL_CALL_USEC, ret_reply, reterr_error);
 }
 
-int ctl_send_long(Ctl *c, sd_bus_message *m, uint64_t timeout, sd_bus_message **ret_reply, Error **reterr_error) {
+int ctl_send_long(Ctl *c, sd_bus_message *m, uint64_t timeout, sd_bus_message **ret_reply,
+                  Error **reterr_error) {
         _cleanup_(sd_bus_error_free) sd_bus_error e = SD_BUS_ERROR_NULL;
         int r;
 
-        r = sd_bus_call(c->bus, m, timeout, &e, ret_reply);
+        r = call(c->bus, m, timeout, &e, ret_reply);
         if (r >= 0)
                 return 0;
         if (is_unavailable(&e))

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* Each call hands its Call to the reply's handler through Waiting, which is freed before `done` runs:
- * `done` answers, and the Call may be gone after that. sd-bus calls the handler once, with an error of
- * its own when the peer has died or time is up.
+ * `done` answers, and the Call may be gone after that. sd-bus calls the handler once, with an error of its
+ * own when the peer has died or time is up.
  *
  * Errors in our namespace are the peer's considered answer and keep their meaning. Any other name means
- * that nobody has answered: -EAGAIN, 503, and the client may try again. */
+ * that nobody has answered. A daemon that somebody stops may be called at that moment: a call that nobody
+ * has seen is sent once more, and so is one that may be done twice where its daemon left in the middle.
+ * What is left is -EAGAIN, 503, and the client may try again. */
 
 #include "basic/fd-util.h"
 #include "server/workflow-client.h"
@@ -20,10 +22,43 @@
 #define INSTALL_TIMEOUT_USEC (40 * 60 * USEC_PER_SEC)
 #define MEMFD_MAX (32U * 1024U * 1024U)
 
+typedef enum CallFlags {
+        CALL_IDEMPOTENT = 1 << 0, /* may be done twice */
+} CallFlags;
+
 typedef struct Waiting {
         Call *call;
         WorkflowDone done;
+        sd_bus_message *message; /* until it was sent again */
+        CallFlags flags;
+        usec_t until;            /* the end of the daemon's time */
 } Waiting;
+
+static Waiting *waiting_free(Waiting *w) {
+        if (w)
+                sd_bus_message_unref(w->message);
+        free(w);
+        return NULL;
+}
+DEFINE_CLEANUP(Waiting, waiting_free);
+
+static usec_t now_steady(const Call *c) {
+        return env_now(c->server->env, ENV_CLOCK_MONOTONIC);
+}
+
+static int on_reply(sd_bus_message *m, void *userdata, sd_bus_error *reterr);
+
+/* false: it was sent before, or what happened is an answer. */
+static bool send_again(Waiting *w, const sd_bus_error *e) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = TAKE_PTR(w->message);
+        usec_t now = now_steady(w->call);
+
+        if (!m || !e || now >= w->until)
+                return false;
+        if (!bus_error_is_undelivered(e) && !(bus_error_is_lost(e) && (w->flags & CALL_IDEMPOTENT)))
+                return false;
+        return sd_bus_call_async(w->call->server->bus, NULL, m, on_reply, w, w->until - now) >= 0;
+}
 
 static int on_reply(sd_bus_message *m, void *userdata, sd_bus_error *reterr) {
         Waiting *w = userdata;
@@ -32,7 +67,9 @@ static int on_reply(sd_bus_message *m, void *userdata, sd_bus_error *reterr) {
         const sd_bus_error *e = sd_bus_message_get_error(m);
         int r = 0;
 
-        free(w);
+        if (send_again(w, e))
+                return 0;
+        waiting_free(w);
         if (e && e->name && strncmp(e->name, BUS_ERROR_PREFIX, STRLEN(BUS_ERROR_PREFIX)) != 0)
                 r = call_fail(c, -EAGAIN, NULL, "The daemon that does this is not available");
         else if (e)
@@ -42,25 +79,24 @@ static int on_reply(sd_bus_message *m, void *userdata, sd_bus_error *reterr) {
 }
 
 /* Takes the message over. */
-static int send_long_call(Call *c, sd_bus_message *m, usec_t timeout, WorkflowDone done) {
-        Waiting *w = malloc(sizeof(*w));
+static int send_long_call(Call *c, sd_bus_message *m, CallFlags flags, usec_t timeout, WorkflowDone done) {
+        _cleanup_(waiting_freep) Waiting *w = malloc(sizeof(*w));
         int r = -ENOMEM;
 
         if (w) {
-                *w = (Waiting) { .call = c, .done = done };
+                *w = (Waiting) { c, done, sd_bus_message_ref(m), flags, now_steady(c) + timeout };
                 r = sd_bus_call_async(c->server->bus, NULL, m, on_reply, w, timeout);
         }
         sd_bus_message_unref(m);
-        if (r < 0) {
-                free(w);
+        if (r < 0)
                 return call_fail(c, r == -ENOMEM ? r : -EAGAIN, NULL,
                                  "The daemon that does this is not available");
-        }
+        (void) TAKE_PTR(w);
         return call_later(c);
 }
 
-static int send_call(Call *c, sd_bus_message *m, WorkflowDone done) {
-        return send_long_call(c, m, CALL_TIMEOUT_USEC, done);
+static int send_call(Call *c, sd_bus_message *m, CallFlags flags, WorkflowDone done) {
+        return send_long_call(c, m, flags, CALL_TIMEOUT_USEC, done);
 }
 
 static int new_call(Call *c, const char *name, const char *path, const char *interface, const char *method,
@@ -85,7 +121,7 @@ int workflow_start_job(Call *c, const char *connection_id, const char *job_type,
 
         if (r >= 0)
                 r = sd_bus_message_append(m, "sss", connection_id, job_type, options);
-        return r < 0 ? r : send_call(c, m, done);
+        return r < 0 ? r : send_call(c, m, 0, done);
 }
 
 int workflow_cancel_job(Call *c, int64_t job_id, WorkflowDone done) {
@@ -94,7 +130,7 @@ int workflow_cancel_job(Call *c, int64_t job_id, WorkflowDone done) {
 
         if (r >= 0)
                 r = sd_bus_message_append(m, "x", job_id);
-        return r < 0 ? r : send_call(c, m, done);
+        return r < 0 ? r : send_call(c, m, CALL_IDEMPOTENT, done);
 }
 
 int workflow_run_check(Call *c, const char *actor_id, const char *config, WorkflowDone done) {
@@ -105,7 +141,7 @@ int workflow_run_check(Call *c, const char *actor_id, const char *config, Workfl
                 r = sd_bus_message_append(m, "s", actor_id);
         if (r >= 0)
                 r = append_memfd(m, config);
-        return r < 0 ? r : send_call(c, m, done);
+        return r < 0 ? r : send_call(c, m, CALL_IDEMPOTENT, done);
 }
 
 int workflow_run_discover(Call *c, const char *source_id, bool ignore_cache, WorkflowDone done) {
@@ -114,7 +150,7 @@ int workflow_run_discover(Call *c, const char *source_id, bool ignore_cache, Wor
 
         if (r >= 0)
                 r = sd_bus_message_append(m, "sb", source_id, ignore_cache);
-        return r < 0 ? r : send_call(c, m, done);
+        return r < 0 ? r : send_call(c, m, CALL_IDEMPOTENT, done);
 }
 
 int workflow_run_spec(Call *c, const char *definition_id, WorkflowDone done) {
@@ -123,7 +159,7 @@ int workflow_run_spec(Call *c, const char *definition_id, WorkflowDone done) {
 
         if (r >= 0)
                 r = sd_bus_message_append(m, "s", definition_id);
-        return r < 0 ? r : send_call(c, m, done);
+        return r < 0 ? r : send_call(c, m, CALL_IDEMPOTENT, done);
 }
 
 int workflow_run_install(Call *c, const char *reference, WorkflowDone done) {
@@ -132,7 +168,7 @@ int workflow_run_install(Call *c, const char *reference, WorkflowDone done) {
 
         if (r >= 0)
                 r = sd_bus_message_append(m, "s", reference);
-        return r < 0 ? r : send_long_call(c, m, INSTALL_TIMEOUT_USEC, done);
+        return r < 0 ? r : send_long_call(c, m, CALL_IDEMPOTENT, INSTALL_TIMEOUT_USEC, done);
 }
 
 int launcher_remove_connector(Call *c, const char *reference, WorkflowDone done) {
@@ -141,7 +177,7 @@ int launcher_remove_connector(Call *c, const char *reference, WorkflowDone done)
 
         if (r >= 0)
                 r = sd_bus_message_append(m, "s", reference);
-        return r < 0 ? r : send_call(c, m, done);
+        return r < 0 ? r : send_call(c, m, 0, done);
 }
 
 int workload_state_set(Call *c, const char *connection_id, const char *states, WorkflowDone done) {
@@ -152,7 +188,7 @@ int workload_state_set(Call *c, const char *connection_id, const char *states, W
                 r = sd_bus_message_append(m, "s", connection_id);
         if (r >= 0)
                 r = append_memfd(m, states);
-        return r < 0 ? r : send_call(c, m, done);
+        return r < 0 ? r : send_call(c, m, CALL_IDEMPOTENT, done);
 }
 
 int workload_read_logs(Call *c, int64_t job_id, uint32_t attempt, uint64_t cursor, uint32_t max,
@@ -162,7 +198,7 @@ int workload_read_logs(Call *c, int64_t job_id, uint32_t attempt, uint64_t curso
 
         if (r >= 0)
                 r = sd_bus_message_append(m, "xutu", job_id, attempt, cursor, max);
-        return r < 0 ? r : send_call(c, m, done);
+        return r < 0 ? r : send_call(c, m, CALL_IDEMPOTENT, done);
 }
 
 void workflow_connection_changed(Server *s, const char *connection_id) {

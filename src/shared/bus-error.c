@@ -26,8 +26,8 @@ static const struct {
         { BUS_ERROR_ACCESS_DENIED, EPERM },
 };
 
-/* The bus takes no text that isn't UTF-8: the call would go unanswered, and the connection with it. A sentence may
- * quote what a stranger wrote, or be cut in the middle of a character. */
+/* The bus takes no text that isn't UTF-8: the call would go unanswered, and the connection with it. A
+ * sentence may quote what a stranger wrote, or be cut in the middle of a character. */
 static int set_message(sd_bus_error *reterr_bus, const char *name, const char *message) {
         _cleanup_buffer_ Buffer b = {};
 
@@ -58,4 +58,14 @@ int bus_error_to(const sd_bus_error *bus, int r, Error **reterr_error) {
         if (r >= 0)
                 r = -EIO;
         return error_set(reterr_error, r, "%s", bus->message ?: strerror(-r));
+}
+
+/* sd-bus calls its own time-outs "Timeout" (one that answers too late), the bus those of a start
+ * "TimedOut". */
+bool bus_error_is_undelivered(const sd_bus_error *e) {
+        return sd_bus_error_has_name(e, "org.freedesktop.DBus.Error.TimedOut");
+}
+
+bool bus_error_is_lost(const sd_bus_error *e) {
+        return sd_bus_error_has_name(e, SD_BUS_ERROR_NO_REPLY);
 }

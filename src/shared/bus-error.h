@@ -25,3 +25,11 @@ int bus_error_from(sd_bus_error *reterr_bus, int r, const Error *e);
 /* The other way: after a call that failed. Returns the negative errno, with the peer's sentence in
  * `reterr_error`. */
 int bus_error_to(const sd_bus_error *bus, int r, Error **reterr_error);
+
+/* The bus gave up on starting the peer: nobody has seen the call, which may be sent again, whatever it asks
+ * for. It happens to one that is stopped while it starts; the bus isn't told, waits for its 25 s, and
+ * starts it for the next call (docs/decisions/0018). */
+bool bus_error_is_undelivered(const sd_bus_error *e);
+/* The peer left before it answered. Whether it did what it was asked for nobody knows: only what may be
+ * done twice is sent again. */
+bool bus_error_is_lost(const sd_bus_error *e);

@@ -26,12 +26,25 @@ MANAGER = "org.gantry.Workload1.Manager"
 PATIENCE = 60
 
 
-class Bus:
-    """A private dbus-daemon."""
+BUS_CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
+ "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig><type>session</type><listen>unix:path={directory}/bus</listen><auth>EXTERNAL</auth>
+<servicedir>{directory}/services</servicedir><limit name="service_start_timeout">10000</limit>
+<policy context="default"><allow user="*"/><allow send_destination="*"/><allow receive_sender="*"/><allow own="*"/></policy></busconfig>
+"""
 
-    def __init__(self, directory):
+
+class Bus:
+    """A private dbus-daemon. One that activates starts what services/ in its directory names, and waits 10 s for it."""
+
+    def __init__(self, directory, activates=False):
         self.address = f"unix:path={directory}/bus"
-        self.process = subprocess.Popen(["dbus-daemon", "--session", "--nofork", f"--address={self.address}", "--print-address"],
+        config = ["--session", f"--address={self.address}"]
+        if activates:
+            (pathlib.Path(directory) / "services").mkdir()
+            (pathlib.Path(directory) / "bus.conf").write_text(BUS_CONFIG.format(directory=directory))
+            config = [f"--config-file={directory}/bus.conf"]
+        self.process = subprocess.Popen(["dbus-daemon", *config, "--nofork", "--print-address"],
                                         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         self.process.stdout.readline()
 
@@ -96,13 +109,15 @@ class Answer:
 class Host:
     """gantry-workload and what is around it. start() and kill() may be called again and again."""
 
+    activates = False  # whether its bus does
+
     def __init__(self, directory):
         self.directory = pathlib.Path(directory)
         self.database = self.directory / "gantry.db"
         self.socket = str(self.directory / "workload.sock")
         self.logs = self.directory / "logs"
         (self.directory / "key").write_bytes(bytes(range(32)))
-        self.bus = Bus(directory)
+        self.bus = Bus(directory, self.activates)
         self.peers = {}
         self.process = None
         self.environment = dict(os.environ, GANTRY_BUS_ADDRESS=self.bus.address, GANTRY_KEY_FILE=str(self.directory / "key"),
