@@ -15,7 +15,7 @@ import sys
 sys.path.insert(0, "/mnt/tests/host")
 import suite  # noqa: E402
 
-USERS = 60_000
+USERS = 120_000
 SLOW = ("systemctl", "set-property", "--runtime", "gantry-jobs.slice")
 
 

@@ -5,7 +5,9 @@ import base64
 import contextlib
 import http.client
 import json
+import os
 import pathlib
+import signal
 import socket
 import sqlite3
 import subprocess
@@ -18,8 +20,8 @@ SOCKET = "/run/gantry/workload/api.sock"
 API = "/api/v1/"
 DATABASE = "/var/lib/gantry/gantry.db"
 TERMINAL = ("success", "failure", "cancelled")
-# The end of patience, ten times and more what a quiet machine needs.
-PATIENCE = 120
+# The end of patience, a hundred times what a quiet machine needs.
+PATIENCE = 900
 FILES = pathlib.Path("/srv/gantry")
 
 
@@ -189,6 +191,29 @@ def wait_gone(what="gantry-run-*"):
 
 def main_pid(unit):
     return int(run("systemctl", "show", "--value", "-p", "MainPID", unit))
+
+
+def kill_daemon(unit):
+    """kill -9 of a daemon that runs; started by a call if it has left by itself."""
+    if unit == "gantry-launcher.service" and not main_pid(unit):
+        wake()
+    pid = main_pid(unit)
+    require(pid > 0, f"{unit} does not run")
+    os.kill(pid, signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def slowly(percent=5):
+    """Connectors and workers get a small share of a processor meanwhile: what is to be met in its middle lasts, on any machine."""
+    run("systemctl", "set-property", "--runtime", "gantry-jobs.slice", f"CPUQuota={percent}%")
+    try:
+        yield
+    finally:
+        run("systemctl", "set-property", "--runtime", "gantry-jobs.slice", "CPUQuota=")
+
+
+def invocation(unit):
+    return run("systemctl", "show", "--value", "-p", "InvocationID", unit)
 
 
 def unit_of(slice_name, role):

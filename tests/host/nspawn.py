@@ -23,8 +23,8 @@ ROOT = HERE.parents[1]
 CACHE = pathlib.Path(os.environ.get("GANTRY_HOST_CACHE") or pathlib.Path.home() / ".cache/gantry/host")
 PACKAGES = HERE / "base-packages"
 
-# Ten times and more what a quiet machine needs: a host that isn't up by then never will be.
-BOOT_SECONDS = 120
+# A hundred times what a quiet machine needs: a host that isn't up, or down, by then never will be.
+BOOT_SECONDS = 600
 
 # What a host doesn't need to be a host: work in the background, and consoles that nobody looks at.
 MASKED = """podman.service podman.socket podman-auto-update.service podman-auto-update.timer podman-restart.service
@@ -169,7 +169,7 @@ def make_cgroups(name):
 
 def remove_cgroups(name):
     """Removes what is left of a host's cgroups; its processes are dead, but may not be reaped yet. False: they live."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     for mount in cgroup_mounts():
         for directory, _, _ in os.walk(mount / name, topdown=False):
             while True:
@@ -344,7 +344,7 @@ class Host:
     def install(self, debs=None):
         """Installs .deb files that the host sees (ours, unless named), as a user would, without a network."""
         debs = debs or [f"/mnt/deb/{deb.name}" for deb in built_packages()]
-        self.call(["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "-y", "-qq", *debs], timeout=600)
+        self.call(["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "-y", "-qq", *debs], timeout=1800)
 
     def save_journal(self, path):
         """Writes the host's journal to a file; works on a dead host, too."""
@@ -390,7 +390,7 @@ class Host:
             else:
                 self.process.kill()
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self.process.wait(timeout=30)
+                self.process.wait(timeout=120)
             if self.process.poll() is None:
                 self.process.kill()
                 self.process.wait()

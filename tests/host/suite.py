@@ -56,6 +56,27 @@ def polkit_rules(text=""):
     out("systemctl", "restart", "polkit.service")
 
 
+class Gate:
+    """A rule of polkit's about one user that has no answer until somebody opens the gate: what happens before the answer does so
+    whatever the machine's speed. polkit gives such a rule ten seconds, and then denies."""
+
+    def __init__(self, user, verdict):
+        self.path = pathlib.Path(f"/run/gate-{user}")
+        self.close()
+        polkit_rules(f'if (subject.user == "{user}") {{ polkit.spawn(["/bin/sh", "-c", "until [ -e {self.path} ]; do sleep 0.02; done"]); '
+                     f'return polkit.Result.{verdict}; }}')
+
+    def close(self):
+        self.path.unlink(missing_ok=True)
+
+    def open(self):
+        self.path.touch()
+
+    def wait(self):
+        """Until somebody stands before it."""
+        until(lambda: code("pgrep", "-u", "polkitd", "-f", str(self.path)) == 0, "the rule")
+
+
 def until(condition, what, patience=PATIENCE, pause=0.02):
     """Waits for what sends no event; the condition's first true value."""
     end = time.monotonic() + patience

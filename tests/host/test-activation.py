@@ -30,11 +30,16 @@ def show(unit, name):
 
 def stop_all():
     """Back to a host where nobody has asked for anything yet."""
-    out("systemctl", "stop", "gantry.target", "gantry-schema.service", *daemons())
-    # Sockets that come and go this often meet their start limit.
-    out("systemctl", "reset-failed")
-    out("systemctl", "start", "gantry.target")
-    assert not running(), running()
+    end = time.monotonic() + PATIENCE
+    while True:
+        # One that is being called just then cancels its stop, or comes back.
+        out("systemctl", "stop", "gantry.target", "gantry-schema.service", *daemons(), check=False)
+        # Sockets that come and go this often meet their start limit.
+        out("systemctl", "reset-failed")
+        out("systemctl", "start", "gantry.target")
+        if not running():
+            return
+        assert time.monotonic() < end, running()
 
 
 def daemons():

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # `gantry sync` from the packages: Debian's ISO code lists into SQLite, as an unprivileged user and as root, with the layers
 # of the sandbox in place; a second run moves nothing.
-# host: vm-too
+# host: vm-whole
 set -eu
 # shellcheck source=tests/host/lib.sh
 . /mnt/tests/host/lib.sh

@@ -1,14 +1,19 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # host: outside
-"""Hosts leave nothing behind: not when they end, not when what booted them is terminated or killed."""
+"""Hosts leave nothing behind: not when they end, not when what booted them is terminated or killed. A test of a host that has failed
+is run once more by run-tests, and what it says then is true."""
 
+import contextlib
+import importlib.util
+import io
 import os
 import pathlib
 import re
 import signal
 import subprocess
 import sys
+import tempfile
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
@@ -76,6 +81,67 @@ def test_reboot():
     print("ok reboot and reset")
 
 
+# Stands for tests/host/run: "good" passes, "once" fails the first time, "never" always.
+HOST_RUN = """#!/bin/sh
+cd "$(dirname "$0")"
+[ "$1" != --list ] || { echo good; echo once; echo never; exit; }
+mkdir -p logs/host
+passed=0 failed=0
+for name; do
+        runs=$(($(cat "runs-$name" 2>/dev/null || echo 0) + 1))
+        echo "$runs" >"runs-$name"
+        echo "run $runs" >"logs/host/$name.log"
+        if [ "$name" = good ] || { [ "$name" = once ] && [ "$runs" -gt 1 ]; }; then
+                passed=$((passed + 1))
+                echo "pass $name (0.1 s, 0.0 s of a processor)"
+        else
+                failed=$((failed + 1))
+                echo "FAIL $name (0.1 s, 0.0 s of a processor)"
+        fi
+done
+echo "$passed passed, $failed failed, 0 skipped"
+[ "$failed" -eq 0 ]
+"""
+
+
+def run_tests(place, most=5):
+    """`run-tests host` over the script above; its exit code and what it says."""
+    spec = importlib.util.spec_from_file_location("run_tests", nspawn.ROOT / "tests/run.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    module.HOST_RUN, module.LOGS, module.AGAIN_MOST = place / "run", place / "logs", most
+    module.ROOT = place
+    (place / "run").write_text(HOST_RUN)
+    (place / "run").chmod(0o755)
+    said, sys.argv = io.StringIO(), ["run-tests", "host"]
+    with contextlib.redirect_stdout(said):
+        code = module.main()
+    return code, said.getvalue().splitlines()
+
+
+def test_again():
+    """Once more, alone, after all others; what passes then counts and is told as flaky, and the log of its failure is kept."""
+    with tempfile.TemporaryDirectory() as directory:
+        place = pathlib.Path(directory)
+        code, lines = run_tests(place)
+        assert code == 1 and lines[-1] == "2 passed, 1 failed, 0 skipped", lines
+        assert lines[-2] == "1 flaky", lines
+        (told,) = [line for line in lines if line.startswith("FLAKY ")]
+        assert told == ("FLAKY once: failed, then passed on a fresh host "
+                        "(log of the failure: build/test-logs/host/once.failed.log)"), told
+        assert [(place / f"runs-{name}").read_text() for name in ("good", "once", "never")] == ["1\n", "2\n", "2\n"]
+        assert (place / "logs/host/once.failed.log").read_text() == "run 1\n"
+        assert (place / "logs/host/once.log").read_text() == "run 2\n"
+        assert any("never, once more: failed again" in line for line in lines), lines
+    with tempfile.TemporaryDirectory() as directory:
+        # Where this many fail it is no accident.
+        code, lines = run_tests(pathlib.Path(directory), most=1)
+        assert code == 1 and lines[-1] == "1 passed, 2 failed, 0 skipped" and not any("FLAKY" in line for line in lines), lines
+        assert (pathlib.Path(directory) / "runs-once").read_text() == "1\n"
+    print("ok once more")
+
+
 if __name__ == "__main__":
     main()
     test_reboot()
+    test_again()

@@ -134,8 +134,11 @@ def test_units_are_seen(lab):
     require("/connector read" in status and "gantry-shim" in status and "conmon" in status, f"status: {status}")
     tree = run("systemd-cgls", "--no-pager", "--full", "-u", "gantry-jobs.slice")
     require(slice_name in tree and unit in tree and "/connector read" in tree, f"cgls: {tree}")
-    names = containers()
-    require(sorted(names) == sorted(u.removesuffix(".service") for u in units("gantry-run-*") if "worker" not in u), f"names: {names}")
+    wanted_names = sorted(u.removesuffix(".service") for u in units("gantry-run-*") if "worker" not in u)
+    end = time.monotonic() + PATIENCE
+    while sorted(names := containers()) != wanted_names:  # the other side's may still be on its way
+        require(time.monotonic() < end, f"names: {names}, not {wanted_names}")
+        time.sleep(0.05)
     shown = json.dumps([inspect(name) for name in names])
     require('"/connector"' in shown and SECRET not in shown, "control, or the secret is in podman inspect")
     for pid, line in processes(unit).items():
@@ -243,11 +246,14 @@ def test_what_a_crash_has_left_goes(lab):
 
 def test_a_killed_launcher_changes_nothing(lab):
     destination, path = destination_at("launcher-killed")
-    workload_id, slice_name = lab.sync(image(count=300_000), destination, lab.catalog(image()))
-    worker = main_pid(unit_of(slice_name, "worker"))
-    os.kill(main_pid("gantry-launcher.service"), signal.SIGKILL)
-    wake()
-    require(not os.path.exists(f"/proc/{worker}") or main_pid(unit_of(slice_name, "worker")) == worker, "another worker runs")
+    catalog = lab.catalog(image())
+    with slowly(20):
+        workload_id, slice_name = lab.sync(image(count=300_000), destination, catalog)
+        unit = unit_of(slice_name, "worker")
+        worker = invocation(unit), main_pid(unit)
+        kill_daemon("gantry-launcher.service")
+        wake()
+        require((invocation(unit), main_pid(unit)) == worker, "another worker runs")
     workload = lab.api.wait(workload_id)
     require(workload["status"] == "success" and moved(path) == wanted(300_000), f"{workload['status']}: {workload.get('failure')}")
     require_nothing_left()

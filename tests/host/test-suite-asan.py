@@ -142,13 +142,15 @@ def test_T62_server_callers_go_in_any_state():
 
 def test_T65_what_is_asked_about_goes_before_the_answer():
     """More often than a user may wait: none of these keeps a place."""
-    suite.polkit_rules('if (subject.user == "alice") { polkit.spawn(["sleep", "0.5"]); return polkit.Result.YES; }')
+    gate = suite.Gate("alice", "YES")
     for i in range(20):
+        gate.close()
         source = API.source(f"gone {i}", sourceType="faker", count=3)
         path = f"/org/gantry/Server1/source/{bususer.encode(source)}"
         wait = bususer.start("alice", bususer.call, path, "org.gantry.Server1.Source", "Get", [])
-        suite.until(lambda: suite.out("pgrep", "-u", "polkitd", "-x", "sleep", check=False), "the rule")
+        gate.wait()
         API.ask("DELETE", f"/sources/{source}")
+        gate.open()
         assert wait() in ("org.freedesktop.DBus.Error.UnknownObject", "org.freedesktop.DBus.Error.UnknownMethod", "org.gantry.Error.NotFound"), wait
     suite.polkit_rules('if (subject.user == "alice") return polkit.Result.YES;')
     assert bususer.as_user("alice", bususer.call, *suite.BUS[1:], "ListJobs", [("s", ""), ("t", 0), ("u", 1)]) == "done"

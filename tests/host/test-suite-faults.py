@@ -150,7 +150,7 @@ def test_a_daemon_that_hangs_is_started_anew():
         suite.until(lambda: not os.path.exists(f"/proc/{pid}"), f"the end of gantry-{name}")  # noqa: B023
     print(f"   all were ended {time.time() - since:.1f} s after they stood still", flush=True)
     for name in suite.DAEMONS:
-        assert "Watchdog timeout" in journal(f"gantry-{name}.service", since), name
+        suite.until(lambda: "Watchdog timeout" in journal(f"gantry-{name}.service", since), f"the word on gantry-{name}")  # noqa: B023
         suite.until(lambda: suite.main_pid(f"gantry-{name}.service") > 0, f"the return of gantry-{name}")  # noqa: B023
     sync.check_untouched()
     sync.go()
@@ -262,10 +262,12 @@ def refused(damage, words):
     try:
         waiting.request("GET", f"{suite.V1}/health")
         suite.until(lambda: len(refusals(since, words)) >= 3, f"three refusals: {words}", pause=0.5)
-        assert re.search("status=(1/FAILURE|78/CONFIG)", journal("gantry-schema.service", since))
+        suite.until(lambda: re.search("status=(1/FAILURE|78/CONFIG)", journal("gantry-schema.service", since)), "its exit in the journal")
         assert suite.code("systemctl", "start", "gantry-schema.service") != 0, "a start says nothing of the failure"
-        shown = suite.out("systemctl", "status", "--lines=0", "gantry-schema.service", check=False)
-        assert "Result: exit-code" in shown and re.search(words, shown), shown
+        def told():
+            shown = suite.out("systemctl", "status", "--lines=0", "gantry-schema.service", check=False)
+            return "Result: exit-code" in shown and re.search(words, shown)
+        suite.until(told, "the failure and its reason in the unit's status, between two tries")
         for name in suite.DAEMONS[1:]:
             assert suite.main_pid(f"gantry-{name}.service") == 0 or name == "proxy", f"gantry-{name} works with it"
         assert not select.select([waiting.sock], [], [], 0)[0], "the server answered, or gave its client up"

@@ -6,6 +6,7 @@ tasks, processor time, addresses. The same on cgroup v1 (hosts) and v2 (the virt
 
 import contextlib
 import json
+import os
 import pathlib
 import socket
 import subprocess
@@ -24,6 +25,10 @@ DEFINITIONS = [("tight", "service", "none", {"memoryMax": 64 << 20, "tasksMax": 
                ("wide", "service", "none", {"memoryMax": 400 << 20, "tasksMax": 200}),
                ("wide-lite", "lite", "none", {"memoryMax": 400 << 20, "tasksMax": 200}),
                ("any", "service", "any", {}), ("any-lite", "lite", "any", {})]
+# On an emulated machine, which takes ten times as long and more: that limits hold and are told, once each.
+SHORT = bool(os.environ.get("GANTRY_TEST_SHORT"))
+IN_SHORT = ("check_that_needs_more_memory", "sync_that_needs_more_memory", "daemon_that_is_killed", "tasks")
+SUFFIXES = ("",) if SHORT else ("", "-lite")
 V2 = pathlib.Path("/sys/fs/cgroup/cgroup.controllers").exists()
 API = suite.Api()
 
@@ -73,7 +78,7 @@ def test_T18_this_host_isolates():
 
 
 def test_a_check_that_needs_more_memory_names_the_limit():
-    for suffix in ("", "-lite"):
+    for suffix in SUFFIXES:
         assert got(f"wide{suffix}", "eat", mib=128) == {"mib": 128}
         source = API.source("eat", sourceType=f"probe-tight{suffix}", do="eat", mib=128)
         answer = API.ask("POST", "/api/v1/sources/check_connection", {"sourceId": source})
@@ -81,8 +86,8 @@ def test_a_check_that_needs_more_memory_names_the_limit():
 
 
 def test_a_sync_that_needs_more_memory_names_the_limit():
-    assert API.wait(API.start(connect("wide", mib=128)), "succeeded")["rowsSynced"] == 1
-    for name in ("tight", "tight-lite"):
+    assert SHORT or API.wait(API.start(connect("wide", mib=128)), "succeeded")["rowsSynced"] == 1
+    for name in ("tight-lite",) if SHORT else ("tight", "tight-lite"):
         job = API.start(connect(name, mib=128))
         suite.until(lambda: any("failure" in a for a in API.story_of(job)["attempts"]), "a failed attempt")  # noqa: B023
         attempt = API.story_of(job)["attempts"][0]
@@ -121,18 +126,19 @@ def test_a_daemon_that_is_killed_for_memory_comes_back():
     suite.out("systemctl", "reset-failed", "gantry-server.service", "gantry-server.socket")
     suite.out("systemctl", "start", "gantry-server.socket")
     assert API.ask("GET", "/sources")["data"]
-    assert "oom-kill" in suite.out("journalctl", "--output=cat", "--unit=gantry-server.service", "--grep=oom-kill")
+    suite.until(lambda: "oom-kill" in suite.out("journalctl", "--output=cat", "--unit=gantry-server.service", "--grep=oom-kill", check=False),
+                "the cause in the journal")
 
 
 def test_tasks():
-    for suffix in ("", "-lite"):
+    for suffix in SUFFIXES:
         assert got(f"wide{suffix}", "forks", n=60) == {"forks": 60}
         forks = got(f"tight{suffix}", "forks", n=60)["forks"]
         assert 0 < forks < 24, forks
 
 
 def test_processor_time():
-    for suffix in ("", "-lite"):
+    for suffix in SUFFIXES:
         # An emulated machine that is held up itself counts wrongly now and then.
         for _ in range(5):
             slow, free = (got(f"{name}{suffix}", "burn", seconds=2)["share"] for name in ("tight", "wide"))
@@ -170,4 +176,4 @@ def greet(server):
 
 if __name__ == "__main__":
     set_up()
-    sys.exit(suite.main(globals()))
+    sys.exit(suite.main({name: value for name, value in globals().items() if not SHORT or any(word in name for word in IN_SHORT)}))

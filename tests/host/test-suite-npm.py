@@ -16,6 +16,7 @@ import threading
 import time
 
 sys.path.insert(0, "/mnt/tests/host")
+import heldsync  # noqa: E402
 import suite  # noqa: E402
 import wheels  # noqa: E402
 
@@ -103,13 +104,14 @@ def test_a_sync_with_a_source_of_faros_cdk():
     seen = {}
 
     def watch():
-        while "over" not in seen:
+        while "over" not in seen and not {"node", "native"} <= set(seen):
             for unit in suite.job_units():
                 command = suite.out("systemctl", "status", "--no-pager", "--full", unit, check=False)
                 for program, what in (("/airbyte-source-nums/main.js", "node"), ("connectors/destination-sqlite", "native")):
                     if program in command and what not in seen:
                         seen[what] = suite.out("systemctl", "show", unit)
             time.sleep(0.02)
+        suite.out(*heldsync.SLOW, "CPUQuota=")
 
     for executor in ("service", "lite"):
         suite.out("sqlite3", "-cmd", ".timeout 300000", suite.DATABASE,
@@ -122,6 +124,8 @@ def test_a_sync_with_a_source_of_faros_cdk():
                                  mode="incremental_deduped_history", streams=["nums"])
         thread = threading.Thread(target=watch)
         if executor == "service":
+            # Slow enough that their units are seen at work.
+            suite.out(*heldsync.SLOW, "CPUQuota=10%")
             thread.start()
         try:
             job = api.wait(api.start(connection), "succeeded", patience=900)

@@ -21,6 +21,7 @@ MARKER = "marker-that-is-no-secret"
 SECRETS = [f"Planted{os.urandom(12).hex()}" for _ in range(HEADERS + TOLD)]
 API = suite.Api()
 SEEN = []
+WATCHED = threading.Event()
 
 # A connector that tells its secrets wherever it can: log, stderr, error trace, check. {password, more: [{value}]}
 TELLER = '''#!/usr/bin/python3
@@ -55,6 +56,8 @@ class Rates(http.server.BaseHTTPRequestHandler):
     """The server that the headers are for."""
 
     def do_GET(self):
+        # Until those who look on have seen somebody at work: on a fast machine all is over between two looks.
+        suite.until(lambda: WATCHED.is_set(), "a look at the units and processes")
         SEEN.append({name: value for name, value in self.headers.items() if name.startswith("X-Secret")})
         body = b"id,name\n1,a\n2,b\n"
         self.send_response(200)
@@ -95,6 +98,8 @@ class Gathered:
                         self.add(f"/proc {name}", (place / name).read_bytes().decode(errors="replace"))
                     except OSError:
                         pass
+            if "gantry-worker" in self.texts["/proc cmdline"] and "ExecStart" in self.texts.get("systemctl show", ""):
+                WATCHED.set()
 
     def finish(self):
         self.stop.set()

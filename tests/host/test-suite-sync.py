@@ -258,6 +258,7 @@ def test_P09_P10_a_schema_that_changes_is_followed_as_each_connection_wants():
     sync(dedup, "cancelled")
     shown = api.ask("GET", f"/connections/{dedup}")
     assert (shown["status"], shown["statusReason"]) == ("inactive", "SCHEMA_CHANGES_ARE_BREAKING"), shown
+    suite.out("journalctl", "--sync")
     told = suite.out("journalctl", "--no-pager", "--boot", f"GANTRY_CONNECTION_ID={dedup}", "MESSAGE_ID=42231390657949f6893750e854befb3d")
     assert "has lost its field 'at'" in told, told
     assert sync(whole) == 3 and api.ask("GET", f"/connections/{whole}")["status"] == "active"

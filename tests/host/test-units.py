@@ -4,6 +4,7 @@
 """The installed units are well-formed, exposed no more than the snapshot allows, and nothing runs before it is called."""
 
 import ctypes
+import errno
 import os
 import pathlib
 import pwd
@@ -144,6 +145,18 @@ def let_go(child):
     os.waitpid(child, 0)
 
 
+def hold_alone(name, user):
+    """The same where the daemon itself may have been called just now (the clock was set, units were reloaded): it is sent away."""
+    alias = re.search(r"^SystemdService=(\S+)$", pathlib.Path(f"/usr/share/dbus-1/system-services/{name}.service").read_text(), re.M)
+    end = time.monotonic() + PATIENCE
+    while True:
+        out("systemctl", "stop", alias.group(1), check=False)
+        child, result = hold(name, user)
+        if result != -errno.EEXIST or time.monotonic() > end:
+            return child, result
+        let_go(child)
+
+
 def may_call(name, user):
     """Whether the bus lets the user talk to the name's owner."""
     said = out("setpriv", f"--reuid={user}", f"--regid={pwd.getpwnam(user).pw_gid}", "--init-groups", "busctl", "call", name, "/",
@@ -158,7 +171,7 @@ def test_the_bus_lets_only_those_in():
         child, refusal = hold(name, "nobody")
         let_go(child)
         assert refusal < 0, f"nobody may own {name}"
-        child, refusal = hold(name, owner)
+        child, refusal = hold_alone(name, owner)
         try:
             assert refusal >= 0, f"{owner} may not own {name}: {os.strerror(-refusal)}"
             for user in ("root", "gantry"):

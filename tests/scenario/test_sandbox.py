@@ -553,12 +553,12 @@ def attempt(name, f):
         print(name, errno.errorcode.get(e.errno, 'timeout' if isinstance(e, TimeoutError) else str(e.errno)))
 def tcp(host, port):
     s = socket.socket(socket.AF_INET6 if ':' in host else socket.AF_INET)
-    s.settimeout(5)
+    s.settimeout(120)
     s.connect((host, port))
     return s.recv(64).decode()
 def unix(path, kind=socket.SOCK_STREAM):
     s = socket.socket(socket.AF_UNIX, kind)
-    s.settimeout(5)
+    s.settimeout(120)
     s.connect(path)
     return s.recv(64).decode()
 def family(*args):

@@ -68,9 +68,12 @@ class Suite:
         self.files = directory / "files"
         self.files.mkdir()
         self.processes = []
-        with socket.socket() as s:  # one that is free now
-            s.bind(("127.0.0.1", 0))
-            self.port = s.getsockname()[1]
+        # Held while it is bound here and nobody listens: the kernel gives it to nobody who asks for any port, and the server, which
+        # sets SO_REUSEADDR as well, may still have it.
+        self.held = socket.socket()
+        self.held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.held.bind(("127.0.0.1", 0))
+        self.port = self.held.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}{V1}"
         (directory / "key").write_bytes(bytes(range(32)))
         (directory / "gantry.conf").write_text(f"[Files]\nReadRoots={self.files}\nWriteRoots={self.files}\n")
@@ -134,6 +137,7 @@ class Suite:
                 process.terminate()
         for process in reversed(self.processes):
             process.wait(TIMEOUT)
+        self.held.close()
 
     def call(self, interface, path, *arguments, method=None, check=True):
         result = self.run("busctl", f"--address={self.bus}", "--json=short", "call", "org.gantry.Server1", path,

@@ -201,7 +201,7 @@ def drip(s, piece):
 def test_T45_slow_requests_are_closed_and_keep_nobody_out(suite):
     """A head a byte a second; a body that stops; a head that never comes."""
     length = b"Authorization: Bearer " + suite.token.encode() + b"\r\nContent-Length: 1000\r\n\r\n"
-    with concurrent.futures.ThreadPoolExecutor() as pool:
+    with concurrent.futures.ThreadPoolExecutor(max_workers=70) as pool:
         slow = [pool.submit(drip, connect(suite, HEALTH + b"X: "), b"a") for _ in range(50)]
         slow += [pool.submit(lambda s: (s.recv(4096), s.close())[0], connect(suite, b"")) for _ in range(10)]
         slow += [pool.submit(lambda s: (s.recv(4096), s.close())[0], connect(suite, JOBS + length + b"{")) for _ in range(10)]

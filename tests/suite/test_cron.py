@@ -37,7 +37,7 @@ class Box:
         subprocess.run([BUILD / "tests/tools/make-database", self.database], check=True)
 
     def connect(self):
-        db = sqlite3.connect(self.database, timeout=60)
+        db = sqlite3.connect(self.database, timeout=600)
         db.execute("PRAGMA foreign_keys = ON")
         return contextlib.closing(db)
 
@@ -368,7 +368,7 @@ def test_a_second_one_waits_and_says_so(box):
         second = subprocess.Popen(box.command("check"), stderr=subprocess.PIPE, text=True)
         assert "waiting" in second.stderr.readline()
         assert second.poll() is None
-    assert second.wait(60) == OK
+    assert second.wait(600) == OK
 
 
 def test_a_locked_database_is_said(box):

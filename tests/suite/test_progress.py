@@ -364,7 +364,7 @@ def test_gantryctl_shows_it_in_each_form(live):
 
     ctl, runner = start("--wait", "--follow", "--progress=plain")
     runner.log('{"t":1,"level":"INFO","origin":"source","message":"hello"}\n')
-    with reporting(runner, estimatedRecords=1000):
+    with reporting(runner, estimatedRecords=100_000):
         first, second = ctl.stderr.readline(), ctl.stderr.readline()
     out, _ = end(ctl, runner)
     for line in (first, second):
@@ -378,7 +378,7 @@ def test_gantryctl_shows_it_in_each_form(live):
     assert lines[1]["records_emitted"] > lines[0]["records_emitted"] > 0 and lines[0]["job"] == lines[1]["job"] > 0
 
     ctl, runner = start("--wait", "--progress=bar", text=False)  # a text's \r would come as \n
-    with reporting(runner, estimatedRecords=1000):
+    with reporting(runner, estimatedRecords=100_000):
         drawn = b""
         while drawn.count(b"\r") < 4:
             drawn += ctl.stderr.read1()
@@ -391,7 +391,7 @@ def test_gantryctl_shows_it_in_each_form(live):
                            stdout=subprocess.PIPE, stderr=end_of_it)
     os.close(end_of_it)
     runner, drawn = live.take_sync(), b""
-    with reporting(runner, estimatedRecords=1000):
+    with reporting(runner, estimatedRecords=100_000):
         while drawn.count(b"\r") < 3:
             drawn += os.read(terminal, 4096)
     assert "░" in drawn.decode(errors="replace"), drawn

@@ -5,6 +5,7 @@ import http.client
 import json
 import os
 import pathlib
+import select
 import socket
 import subprocess
 import threading
@@ -14,7 +15,7 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("GANTRY_BUILD", ROOT / "build"))
-PATIENCE = 60
+PATIENCE = 300
 
 
 class Upstream:
@@ -257,14 +258,19 @@ def test_the_socket_may_be_systemds(tmp_path):
 
 
 def test_slow_heads_do_not_stop_others(proxy):
-    slow = [socket.create_connection(("127.0.0.1", proxy.port), timeout=PATIENCE) for _ in range(100)]
-    for s in slow:
-        s.sendall(b"GET /api HTTP/1.1\r\nHost: loc")
-    started = time.monotonic()
-    assert request(proxy, "GET", "/api").status == 200
-    assert time.monotonic() - started < 9
-    for s in slow:
-        s.close()
+    for _ in range(5):
+        slow = [socket.create_connection(("127.0.0.1", proxy.port), timeout=PATIENCE) for _ in range(100)]
+        for s in slow:
+            s.sendall(b"GET /api HTTP/1.1\r\nHost: loc")
+        assert request(proxy, "GET", "/api").status == 200
+        # All of them still hang: it was answered before the proxy gave up the first of them. On a machine that stood still that long
+        # nothing was seen.
+        shown = not select.select(slow, [], [], 0)[0]
+        for s in slow:
+            s.close()
+        if shown:
+            return
+    raise AssertionError("who came after slow ones was answered when they had ended")
 
 
 def test_many_at_once(proxy):

@@ -142,7 +142,7 @@ def test_a_state_that_was_answered_is_there_after_a_kill(host):
         go_on.clear()
         thread = threading.Thread(target=send)
         thread.start()
-        assert go_on.wait(60)
+        assert go_on.wait(PATIENCE)
         host.kill()
         thread.join()
         (row,) = host.sql("SELECT state FROM state")

@@ -22,8 +22,8 @@ import dbus.bus
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("GANTRY_BUILD", ROOT / "build"))
 MANAGER = "org.gantry.Workload1.Manager"
-# Ten times what a quiet machine needs.
-PATIENCE = 60
+# A hundred times what a quiet machine needs.
+PATIENCE = 300
 
 
 BUS_CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
