@@ -30,6 +30,8 @@ TEXT = threading.local()
 FAILED = []
 # Where more than this fail, something is broken: nothing is tried again.
 AGAIN_MOST = 5
+# A host's test runs what the suite "asan" builds: whether it is there, or nobody is going to make it.
+ASAN_BUILT = threading.Event()
 
 
 def say(text):
@@ -141,8 +143,10 @@ def suite():
 def asan():
     """unit tests and scenarios under AddressSanitizer and UndefinedBehaviorSanitizer"""
     if not configure("build"):
+        ASAN_BUILT.set()
         return one(False)
     first = make_check("build", target="check-asan")
+    ASAN_BUILT.set()
     env = {"ASAN_OPTIONS": "detect_leaks=1:halt_on_error=1", "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
            "GANTRY_BUILD": str(ROOT / "build/asan")}
     second = pytest("asan-scenario", "tests/scenario", "-m", UNDER_SANITIZERS, env=env)
@@ -217,7 +221,7 @@ def again(total):
 
 # These take the longest, so they begin first. They wait for idle times, restarts and each other's ends most of the time: two
 # hosts side by side take little more than the longer of them.
-LONG_HOST_TESTS = ("suite-units", "suite-kills", "packaging", "suite-secrets", "suite-idle", "activation", "suite-platform")
+LONG_HOST_TESTS = ("suite-idle", "suite-bus", "suite-kills", "suite-faults", "packaging", "suite-units", "suite-reboot", "activation")
 
 
 def host_lane(queue, results, lines, cpu):
@@ -228,6 +232,8 @@ def host_lane(queue, results, lines, cpu):
         except IndexError:
             return
         try:
+            if names == ["suite-asan"]:
+                ASAN_BUILT.wait()
             results.append(host_tests(f"host-{names[0]}", *names))
         except Exception:  # a lane that breaks leaves the others' results alone
             say(traceback.format_exc())
@@ -241,6 +247,7 @@ def host():
                                       for path in (ROOT / "tests/host").glob(f"test-{n}.*") for line in path.open())]
     queue = [[n] for n in LONG_HOST_TESTS if n in names] + [shared] * bool(shared)
     queue += [[n] for n in names if n not in shared and n not in LONG_HOST_TESTS]
+    queue.sort(key=lambda tests: tests == ["suite-asan"])  # last: what it runs is built meanwhile
     # Packages and root are made once, by the first that needs them: a lock holds the other up.
     results = []
     lanes = [threading.Thread(target=host_lane, args=(queue, results, TEXT.lines, TEXT.cpu)) for _ in range(2)]
@@ -334,6 +341,8 @@ def run_lane(suites, total):
 def run_all(suites):
     """The counts of every suite. Nothing else runs where the build has failed."""
     total = []
+    if asan not in [s[0] for s in suites]:
+        ASAN_BUILT.set()
     first = [s for s in suites if s in FIRST]
     for suite, budget in first:
         if not run_suite(suite, budget, total) and suite is build:

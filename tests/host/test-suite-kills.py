@@ -57,6 +57,7 @@ class Watch(threading.Thread):
     def finish(self):
         self.stop.set()
         self.join()
+        self.look()
         assert not self.wrong, self.wrong
         assert self.seen, "no state was ever seen"
 
@@ -131,20 +132,8 @@ def check_nothing_left(job):
     assert not failed, failed
 
 
-def kill_daemon(name):
-    """Kills a daemon while records move, and while it works for the sync if it does."""
-    connection, path, job = begin(f"kill-{name}")
-    watch = Watch(connection, path)
-    watch.start()
-    suite.out("busctl", "call", f"org.gantry.{name.capitalize()}1", "/", "org.freedesktop.DBus.Peer", "Ping")
-    assert API.job(job)["status"] == "running"
-    pid = suite.kill(f"gantry-{name}.service")
-    suite.until(lambda: suite.main_pid(f"gantry-{name}.service") not in (0, pid), f"the return of gantry-{name}")
-    check_end(connection, path, job, watch, attempts=1)
-
-
-def kill_of_attempt(name, find):
-    """Kills a process of the attempt once a state is stored, so that the next attempt has to go on from it."""
+def in_its_middle(name):
+    """A sync that moves records, and of which a state is stored already: its connection, destination, job and watch."""
     connection, path, job = begin(f"kill-{name}")
     watch = Watch(connection, path)
     watch.start()
@@ -156,6 +145,22 @@ def kill_of_attempt(name, find):
     os.kill(source, signal.SIGCONT)
     suite.until(lambda: count(path) > there, "more records")
     assert API.job(job)["status"] == "running", "the sync ended before it could be disturbed: more users"
+    return connection, path, job, watch
+
+
+def kill_daemon(name):
+    """Kills a daemon while records move, and while it works for the sync if it does."""
+    connection, path, job, watch = in_its_middle(name)
+    suite.out("busctl", "call", f"org.gantry.{name.capitalize()}1", "/", "org.freedesktop.DBus.Peer", "Ping")
+    assert API.job(job)["status"] == "running"
+    pid = suite.kill(f"gantry-{name}.service")
+    suite.until(lambda: suite.main_pid(f"gantry-{name}.service") not in (0, pid), f"the return of gantry-{name}")
+    check_end(connection, path, job, watch, attempts=1)
+
+
+def kill_of_attempt(name, find):
+    """Kills a process of the attempt once a state is stored, so that the next attempt has to go on from it."""
+    connection, path, job, watch = in_its_middle(name)
     pid, start = find(job), time.monotonic()
     os.kill(pid, signal.SIGKILL)
     suite.until(lambda: API.job(job)["status"] in suite.ENDED[:3] or len(API.attempts(job)) > 1, "the next attempt")
