@@ -365,6 +365,9 @@ def main():
     parser.add_argument("--soak-seconds", type=float, default=180, help="how long the soak loops (180)")
     parser.add_argument("--soak-seed", type=int, help="the seed of a soak that is to be repeated")
     arguments = parser.parse_args(namespace=OPTIONS)
+    # Whoever starts this: files are for others to read, and programs say what they have to say in the language of the tests.
+    os.umask(0o022)
+    os.environ["LC_ALL"] = "C.UTF-8"
     suites = [(s, b) for s, b in SUITES if s.__name__ in arguments.suite] or ([] if arguments.suite else TIERS[arguments.tier])
     if not suites:
         parser.error(f"no suite is called {' '.join(arguments.suite)}")

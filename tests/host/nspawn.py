@@ -399,6 +399,7 @@ class Host:
 def main(program, function):
     """Runs a command's function and turns what it raises into words and exit codes. Hosts are removed on any way out."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    os.umask(0o022)  # hosts have other users
     try:
         sys.exit(function())
     except Unusable as reason:

@@ -26,7 +26,7 @@ BUS = ("org.gantry.Server1", "/org/gantry/Server1", "org.gantry.Server1.Manager"
 DAEMONS = ("launcher", "proxy", "server", "workflow", "workload")
 ENDED = ("succeeded", "failed", "cancelled", "incomplete")
 # The end of patience for what a quiet machine does in a few seconds; never a measure.
-PATIENCE = 300
+PATIENCE = 900
 
 
 def out(*argv, check=True, user=None):

@@ -1,6 +1,5 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# host: timeout=900
 """T01-T04, T07, T08, T11-T17: a hostile connector as a unit, by each executor, and outside of any as the positive control."""
 
 import json

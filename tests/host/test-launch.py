@@ -1,6 +1,5 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# host: timeout=900
 """Check, discover and sync as transient units, by both executors; faults: whoever is killed, stopped or cancelled, the workload has
 one end that is true, and no unit is left."""
 

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# host: vm-too timeout=1200
+# host: vm-too
 """T08, T09, T10: what connectors of each network class reach by name and by address, with a name server that lies. Behind a pair
 of interfaces, in a network namespace of its own, is the rest of the world; each address there answers "hello"."""
 

@@ -1,6 +1,5 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# host: timeout=900
 """Half a minute of random calls on the bus ends no daemon and grows none (T66); test-suite-fuzz-long.py goes on for an hour."""
 
 import sys

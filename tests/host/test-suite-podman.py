@@ -1,6 +1,5 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# host: timeout=1200
 """Custom definitions of container images, made by the API with dockerRepository and dockerImageTag, move data from image to image; a
 stop, a new version and a missing image are told as such."""
 

@@ -1,6 +1,5 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# host: timeout=600
 """T01, T03, T08, T11, T16: the worker reaches the workload API's socket and nothing else. A probe with the worker's own fence and its
 unit's properties tries; outside of it, as root, the same tries succeed. A worker at work has that fence around it."""
 
