@@ -51,7 +51,7 @@ void workload_notify_resume(WorkloadNotify *n) {
         int64_t depth[_WORKLOAD_PRIORITY_MAX] = {};
 
         if (workload_manager_depth(n->manager, depth, NULL) < 0 || depth[WORKLOAD_DEFAULT] + depth[WORKLOAD_HIGH] > 0)
-                workload_notify_queued(n);
+                workload_notify_wake(n);
 }
 
 /* Somebody may have come by himself meanwhile. */
@@ -226,7 +226,7 @@ static void send_wake(WorkloadNotify *n) {
         }
 }
 
-void workload_notify_queued(WorkloadNotify *n) {
+void workload_notify_wake(WorkloadNotify *n) {
         /* The launcher may have polled before this one was there. */
         if (n->wake_call) {
                 n->wake_again = true;

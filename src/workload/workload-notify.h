@@ -25,7 +25,8 @@ DEFINE_CLEANUP(WorkloadNotify, workload_notify_free);
 void workload_notify_resume(WorkloadNotify *n);
 
 /* The manager's hooks. */
-void workload_notify_queued(WorkloadNotify *n);
+/* There is something for the launcher: a workload to claim, or what an ended one has left. */
+void workload_notify_wake(WorkloadNotify *n);
 void workload_notify_stopped(WorkloadNotify *n, const char *id);
 /* Tells the workflow of all that has ended without its knowing, now and again until it knows. */
 void workload_notify_ended(WorkloadNotify *n);

@@ -51,7 +51,7 @@ static void on_touch(void *userdata) {
 }
 
 static void on_queued(void *userdata) {
-        workload_notify_queued(((Service *) userdata)->notify);
+        workload_notify_wake(((Service *) userdata)->notify);
 }
 
 static void on_stopped(const char *id, void *userdata) {
@@ -59,7 +59,11 @@ static void on_stopped(const char *id, void *userdata) {
 }
 
 static void on_ended(void *userdata) {
-        workload_notify_ended(((Service *) userdata)->notify);
+        Service *s = userdata;
+
+        workload_notify_ended(s->notify);
+        /* One that was stopped meanwhile has units to take away. */
+        workload_notify_wake(s->notify);
 }
 
 static void on_changed(int64_t seq, void *userdata) {

@@ -116,6 +116,14 @@ def test_only_root_registers_and_every_call_needs_its_token(host):
     assert host.request("POST", "workload/queue/depth", {}, launcher["token"]).status == 401
 
 
+def test_the_launcher_is_woken_by_an_end(host):
+    """Who stopped it in the middle has left the units of what runs."""
+    runner = host.runner(host.create())
+    host.peer("Launcher1").call("Wake")
+    assert runner.put("success", output={}).status == 204
+    host.peer("Launcher1").call("Wake")
+
+
 def test_registering_is_for_root(host):
     code = ("import socket,os,sys;os.setuid(65534);s=socket.socket(socket.AF_UNIX);s.connect(sys.argv[1]);b=b'{\"name\":\"x\"}';"
             "s.sendall(b'POST /api/v1/dataplanes/initialize HTTP/1.1\\r\\nHost: localhost\\r\\nContent-Type: application/json\\r\\n"
