@@ -27,6 +27,9 @@
 #include "launcher/executor-systemd.h"
 #include "launcher/launch-network.h"
 
+/* Attempts' slices, launch_slice_name(). */
+#define SLICE_PATTERN "gantry-jobs-*.slice"
+
 typedef struct SystemdExecutor {
         Executor executor;
         UnitManager *units;
@@ -303,6 +306,51 @@ static int systemd_adopt(Executor *e, ExecutorFound found, void *userdata) {
         return r;
 }
 
+/* ---- Sweeping ---- */
+
+typedef struct Sweep {
+        SystemdExecutor *executor;
+        ExecutorLives lives;
+        ExecutorDone done;
+        void *userdata;
+        size_t n_waiting;
+} Sweep;
+
+static void on_left_stopped(const char *name, int r, const Error *error, void *userdata) {
+        Sweep *s = userdata;
+
+        if (r < 0)
+                log_warning("The left-over slice '%s' could not be stopped: %s", name, error_message(error, r));
+        if (--s->n_waiting > 0)
+                return;
+        s->done(0, NULL, s->userdata);
+        free(s);
+}
+
+static void on_slices_listed(const UnitInfo units[], size_t n, int r, void *userdata) {
+        Sweep *s = userdata;
+
+        s->n_waiting = 1;
+        for (size_t i = 0; i < n; i++)
+                if (!s->lives(units[i].name, s->userdata) &&
+                    unit_manager_stop(s->executor->units, units[i].name, on_left_stopped, s) >= 0)
+                        s->n_waiting++;
+        on_left_stopped(SLICE_PATTERN, r, NULL, s);
+}
+
+static int systemd_sweep(Executor *e, ExecutorLives lives, ExecutorDone done, void *userdata) {
+        _cleanup_free_ Sweep *s = calloc(1, sizeof(*s));
+        int r;
+
+        if (!s)
+                return -ENOMEM;
+        *s = (Sweep) { systemd_executor(e), lives, done, userdata };
+        r = unit_manager_list(s->executor->units, SLICE_PATTERN, on_slices_listed, s);
+        if (r >= 0)
+                TAKE_PTR(s);
+        return r;
+}
+
 static int systemd_probe(Executor *e, Error **reterr_error) {
         if (access("/run/systemd/system", F_OK) < 0)
                 return error_set(reterr_error, -EOPNOTSUPP, "This machine does not run systemd");
@@ -337,6 +385,7 @@ static const ExecutorOps systemd_ops = {
         .poll = systemd_poll,
         .cancel = systemd_cancel,
         .adopt = systemd_adopt,
+        .sweep = systemd_sweep,
         .free = systemd_free,
 };
 

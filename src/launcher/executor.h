@@ -30,6 +30,8 @@ typedef struct ExecutorStatus {
 /* `r`: 0, or what went wrong with `error`'s sentence. */
 typedef void (*ExecutorDone)(int r, const Error *error, void *userdata);
 typedef void (*ExecutorPolled)(const ExecutorStatus *s, void *userdata);
+/* Whether a slice is one of an attempt that lives. */
+typedef bool (*ExecutorLives)(const char *slice, void *userdata);
 /* Once for each attempt, then once with NULL; `r` is negative when they can't be told. */
 typedef void (*ExecutorFound)(const ExecutorHandle *h, int r, void *userdata);
 
@@ -53,6 +55,9 @@ typedef struct ExecutorOps {
         int (*cancel)(Executor *e, const ExecutorHandle *h, ExecutorDone done, void *userdata);
         /* What runs that an earlier launcher has started. */
         int (*adopt)(Executor *e, ExecutorFound found, void *userdata);
+        /* Takes away what attempts that don't live have left, slices that adopt() can't tell of for want of
+         * units included. */
+        int (*sweep)(Executor *e, ExecutorLives lives, ExecutorDone done, void *userdata);
         Executor *(*free)(Executor *e);
 } ExecutorOps;
 

@@ -161,10 +161,25 @@ static void try_isolation(Launcher *l) {
 
 static void on_swept(Launcher *l);
 
+static bool slice_lives(const char *slice, void *userdata) {
+        Launcher *l = userdata;
+
+        for (const Run *r = l->runs; r; r = r->next)
+                if (streq_ptr(r->slice, slice))
+                        return true;
+        return false;
+}
+
+static void on_slices_swept(int r, const Error *error, void *userdata) {
+        launcher_install_sweep(userdata, on_swept);
+}
+
 static void set_up_step_done(Launcher *l) {
         if (--l->n_setting_up > 0 || l->failed)
                 return;
-        launcher_install_sweep(l, on_swept);
+        /* Where the claimed are not known, any slice may be one's that lives. */
+        if (!l->claimed_known || l->executor->ops->sweep(l->executor, slice_lives, on_slices_swept, l) < 0)
+                on_slices_swept(0, NULL, l);
 }
 
 /* What is left to do before the first workload. */

@@ -180,6 +180,25 @@ def test_the_launcher():
     kill_daemon("launcher")
 
 
+def test_the_launcher_that_somebody_stops():
+    """The sync goes on, and what it leaves is taken away although nobody starts the launcher."""
+    connection, path, job = begin("stop-launcher")
+    watch = Watch(connection, path)
+    watch.start()
+    suite.out("systemctl", "stop", "gantry-launcher.service")
+    assert API.job(job)["status"] == "running"
+    check_end(connection, path, job, watch, attempts=1)
+
+
+def test_a_slice_without_units():
+    """What a launcher left that died between the last unit and its slice."""
+    suite.out("systemctl", "start", "gantry-jobs-j999a0.slice")
+    suite.code("systemctl", "stop", "gantry-launcher.service")
+    assert suite.attempt_slices(999)
+    suite.out("busctl", "call", "org.gantry.Launcher1", "/", "org.freedesktop.DBus.Peer", "Ping")
+    suite.until(lambda: not suite.attempt_slices(999), "the end of the slice")
+
+
 def test_the_workflow_daemon():
     kill_daemon("workflow")
 
