@@ -101,6 +101,22 @@ class Loop:
         return {s["stream"]["stream_descriptor"]["name"]: s["stream"].get("stream_state") or {}
                 for s in (json.loads(path.read_text()) if path.exists() else [])}
 
+    def check_data(self, whole):
+        """Nothing is lost, the state is not ahead; after a sync that succeeded (`whole`) everything is there."""
+        wanted, claimed, present = self.wanted(), self.claimed(), self.present()
+        for stream in self.streams:
+            have = set(present[stream])
+            hold(claimed[stream] <= have,
+                 f"the state of '{stream}' is ahead: it claims {len(claimed[stream])} records, "
+                 f"{sorted(claimed[stream] - have)[:5]}… are not there")
+            hold(self.before[stream] <= have, f"'{stream}' lost {sorted(self.before[stream] - have)[:5]}…")
+            hold(have <= wanted[stream], f"'{stream}' has what the source never had")
+            hold(not whole or have == wanted[stream],
+                 f"success, but '{stream}' has {len(have)} of {len(wanted[stream])} records")
+            hold(not self.exactly_once or len(have) == len(present[stream]), f"'{stream}' has a key twice")
+            # From now on these are acknowledged: a state that claims them is stored.
+            self.before[stream] |= claimed[stream]
+
     def left_over(self):
         """Files in the destination's directory that a whole sync does not leave."""
         return [p for p in self.out.rglob("*") if p.is_file() and p.relative_to(self.out).as_posix() not in self.files]
@@ -406,21 +422,6 @@ class Soak:
             known.append(peak)
         hold(peak <= max(known) + MEMORY_SLACK_KIB, f"a process had {peak} KiB, in the first rounds {max(known)} at most")
 
-    def check_data(self, loop, code):
-        wanted, claimed, present = loop.wanted(), loop.claimed(), loop.present()
-        for stream in loop.streams:
-            have = set(present[stream])
-            hold(claimed[stream] <= have,
-                 f"the state of '{stream}' is ahead: it claims {len(claimed[stream])} records, "
-                 f"{sorted(claimed[stream] - have)[:5]}… are not there")
-            hold(loop.before[stream] <= have, f"'{stream}' lost {sorted(loop.before[stream] - have)[:5]}…")
-            hold(have <= wanted[stream], f"'{stream}' has what the source never had")
-            hold(code != 0 or have == wanted[stream],
-                 f"exit 0, but '{stream}' has {len(have)} of {len(wanted[stream])} records")
-            hold(not loop.exactly_once or len(have) == len(present[stream]), f"'{stream}' has a key twice")
-            # From now on these are acknowledged: a state that claims them is stored.
-            loop.before[stream] |= claimed[stream]
-
     def check_files(self, loop, code):
         for sub in ("tmp", "run"):
             left = [str(p) for p in (self.place / sub).rglob("*") if p.is_file()]
@@ -441,7 +442,7 @@ class Soak:
         hold(fault or code == 0, f"a sync without a fault ended with {code}")
         if self.sabotage and number > BREAK_AFTER and code == 0 and isinstance(loop, BREAKS[self.sabotage][1]):
             BREAKS[self.sabotage][0](self, loop)
-        self.check_data(loop, code)
+        loop.check_data(whole=code == 0)
         self.check_files(loop, code)
         loop.clean = code == 0
         size = sum(p.stat().st_size for p in loop.out.rglob("*") if p.is_file())
