@@ -18,6 +18,9 @@
 #include "db/db.h"
 #include "db/engine.h"
 
+#define TEXT_OF(x_) #x_
+#define TEXT(x_) TEXT_OF(x_)
+
 /* The longest text or blob: a GLOBAL state's message, doubled by escapes. */
 #define LENGTH_MAX (64 * 1024 * 1024)
 
@@ -51,6 +54,7 @@ static const struct {
         { SQLITE_FULL, -ENOSPC, "no space left on the disk" },
         { SQLITE_READONLY, -EROFS, "the database can't be written" },
         { SQLITE_CORRUPT, -EBADMSG, "the database file is damaged" },
+        { SQLITE_INTERRUPT, -EBADMSG, "its schema has no end" },
         { SQLITE_NOTADB, -EBADMSG, "the file is not a database" },
         { SQLITE_TOOBIG, -E2BIG, "the value is too large" },
         { SQLITE_PERM, -EACCES, "permission denied" },
@@ -177,9 +181,11 @@ static int set_up(sqlite3 *handle, bool create, Error **reterr_error) {
         if (r < 0)
                 return r;
         /* auto_vacuum must come before anything is written: freed pages can then be given back a few at a time, while
-         * VACUUM would hold everybody up. "GANT": what file(1) may know the file by. */
+         * VACUUM would hold everybody up. */
         if (r == 0)
-                r = execute(handle, "PRAGMA auto_vacuum = INCREMENTAL; PRAGMA application_id = 1195462228;",
+                r = execute(handle,
+                            "PRAGMA auto_vacuum = INCREMENTAL;"
+                            "PRAGMA application_id = " TEXT(ENGINE_APPLICATION_ID),
                             "set up the database", reterr_error);
         /* Also of a file that is there: a restored backup is in another mode. */
         return r < 0 ? r : execute(handle, "PRAGMA journal_mode = WAL;", "set up the database", reterr_error);
@@ -189,19 +195,19 @@ int engine_leave_wal(sqlite3 *handle, Error **reterr_error) {
         return execute(handle, "PRAGMA journal_mode = DELETE;", "make the copy one file", reterr_error);
 }
 
-int engine_open(const char *path, bool read_only, bool create, sqlite3 **ret, Error **reterr_error) {
-        int flags = read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
+static int stop(void *userdata) {
+        return 1;
+}
+
+static int open_file(const char *path, int flags, int instructions, bool create, sqlite3 **ret,
+                     Error **reterr_error) {
         sqlite3 *handle = NULL;
         int result, r;
 
-        if (create) {
-                r = create_file(path, reterr_error);
-                if (r < 0)
-                        return r;
-        } else if (access(path, F_OK) < 0 && errno == ENOENT)
-                return error_set(reterr_error, -ENOENT,
-                                 "There is no database '%s'; gantry-bootloader makes it", path);
         result = sqlite3_open_v2(path, &handle, flags | SQLITE_OPEN_NOMUTEX, NULL);
+        /* Before anything has been read: the settings already make SQLite read the schema. */
+        if (handle && instructions > 0)
+                sqlite3_progress_handler(handle, instructions, stop, NULL);
         if (result != SQLITE_OK)
                 r = engine_error(handle, result, "open the database", reterr_error);
         else
@@ -212,4 +218,25 @@ int engine_open(const char *path, bool read_only, bool create, sqlite3 **ret, Er
         }
         *ret = handle;
         return 0;
+}
+
+int engine_open(const char *path, bool read_only, bool create, sqlite3 **ret, Error **reterr_error) {
+        int flags = read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE, r;
+
+        if (create) {
+                r = create_file(path, reterr_error);
+                if (r < 0)
+                        return r;
+        } else if (access(path, F_OK) < 0 && errno == ENOENT)
+                return error_set(reterr_error, -ENOENT,
+                                 "There is no database '%s'; gantry-bootloader makes it", path);
+        return open_file(path, flags, 0, create, ret, reterr_error);
+}
+
+int engine_open_strange(const char *path, int instructions, sqlite3 **ret, Error **reterr_error) {
+        return open_file(path, SQLITE_OPEN_READONLY, instructions, /* create= */ false, ret, reterr_error);
+}
+
+void engine_trust_schema(sqlite3 *handle) {
+        sqlite3_progress_handler(handle, 0, NULL, NULL);
 }

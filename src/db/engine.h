@@ -13,8 +13,16 @@
 #define ENGINE_BLOB "BLOB"
 #define ENGINE_STRICT "STRICT"
 
+/* In the file's header, "GANT": what file(1) may know it by. */
+#define ENGINE_APPLICATION_ID 1195462228 /* decimal, as it becomes part of a pragma */
+
 /* Opens the file with our settings, unless `create` only where it exists. */
 int engine_open(const char *path, bool read_only, bool create, sqlite3 **ret, Error **reterr_error);
+
+/* Opens a file that may be anybody's, to be read: no statement runs for longer than that many
+ * instructions, nor does the reading of the schema, until engine_trust_schema(). */
+int engine_open_strange(const char *path, int instructions, sqlite3 **ret, Error **reterr_error);
+void engine_trust_schema(sqlite3 *handle);
 
 /* Makes it one file, without a log beside it. */
 int engine_leave_wal(sqlite3 *handle, Error **reterr_error);

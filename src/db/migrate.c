@@ -28,6 +28,8 @@ int db_schema_version(Db *db, int *ret, Error **reterr_error) {
                 return r;
         }
         r = db_get_i64(db, SQL_SCHEMA_VERSION, NULL, &version, reterr_error);
+        if (r == -ENOENT)
+                return error_set(reterr_error, -EINVAL, "The database doesn't say which schema it has");
         if (r < 0)
                 return r;
         *ret = (int) version;

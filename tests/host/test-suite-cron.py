@@ -20,8 +20,7 @@ import suite  # noqa: E402
 
 API = suite.Api()
 DUTIES = ("backup", "check", "definitions", "prune", "vacuum")
-STATE = pathlib.Path("/var/lib/gantry")
-BACKUPS, LOGS, CREDENTIALS = STATE / "backups", STATE / "logs", pathlib.Path("/etc/credstore.encrypted")
+BACKUPS, LOGS, CREDENTIALS = pathlib.Path("/var/lib/gantry/backups"), pathlib.Path("/var/lib/gantry/logs"), pathlib.Path("/etc/credstore.encrypted")
 CATALOG = pathlib.Path("/usr/lib/systemd/catalog/gantry.catalog")
 KEY = "000102030405060708090a0b0c0d0e0f"
 DAY = 86400 * 10**6
@@ -296,9 +295,12 @@ def test_damage_is_found_and_shown():
     (good,) = BACKUPS.iterdir()
     assert run("gantry-cron@backup.service") != 0 and [good] == list(BACKUPS.iterdir())
     # As the manual says.
-    for leftover in STATE.glob("gantry.db-[ws]*"):
-        leftover.unlink()
-    suite.out("install", "-o", "gantry", "-g", "gantry", "-m", "0600", good, suite.DATABASE)
+    before = dict(sql("SELECT id, name FROM connection"))
+    suite.out("systemctl", "stop", "gantry.target", "gantry-schema.service")
+    suite.out("/usr/lib/gantry/gantry-bootloader", f"--restore={good}")
+    made = pathlib.Path(suite.DATABASE)
+    assert made.owner() == made.group() == "gantry" and made.stat().st_mode & 0o777 == 0o600
+    assert dict(sql("SELECT id, name FROM connection")) == before
     suite.out("systemctl", "start", "gantry.target")
     assert run("gantry-cron@check.service") == 0
     suite.out("systemctl", "reset-failed")
