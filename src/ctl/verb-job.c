@@ -181,7 +181,7 @@ static int job_cancel(Ctl *c, int argc, char **argv) {
         r = ctl_object_call(c, &ctl_kind_job, argv[0], "Cancel", NULL, &error);
         if (r < 0)
                 return ctl_fail(c, error, r);
-        ctl_say(c, "Job %" PRIi64 " is cancelled.", id);
+        ctl_say(c, "Job %" PRIi64 " is being cancelled.", id);
         return EXIT_OK;
 }
 

@@ -5,6 +5,11 @@
  *     pending ──> claimed ──> launched ──> running ──> success, failure
  *        └───────────┴────────────┴───────────┴──────> cancelled, or failure by its deadline
  *
+ * A sync that somebody has claimed isn't cancelled at once but told to end (cancel_at): its status, its
+ * lease and its mutex key stay until its runner has handed over what is committed, or has let pass the
+ * deadline, which nobody moves any more. The first end counts: a success that was on its way is one, and
+ * all else is the cancel.
+ *
  * A poll doesn't give a workload away, it hides it for a while: if the reply gets lost, or who asked dies
  * before it claims, the workload turns up again. The claim does give it away, under a new epoch; claiming
  * again before the launch is allowed, as the answer to a claim may be lost as well, and takes the rights
@@ -12,8 +17,8 @@
  * comes.
  *
  * Each live workload has one deadline, whose meaning is its status: to be claimed, to be launched, to be
- * heard of. One index and one timer serve all three. Heartbeats write no row in `change`, else a hundred
- * runners would wake everybody all the time.
+ * heard of; or to end, once it was told to. One index and one timer serve all of these. Heartbeats write
+ * no row in `change`, else a hundred runners would wake everybody all the time.
  *
  * Ends are told at least once and stored once. Repeating an end is fine, another end is stale; an end
  * that nobody was told of yet has notified = 0 and is never pruned. A newer workload of the same mutex
@@ -179,10 +184,23 @@ int workload_store_poll(Db *db, WorkloadPriority priority, size_t limit, usec_t 
         return 0;
 }
 
+/* Somebody else's, ended, or never there; or told to end, and claimed again by one who hasn't launched
+ * it: then nothing runs of it, and this is its end (1). */
+static int refuse_claim(Db *db, const char *id, const char *dataplane_id, usec_t now, Error **reterr_error) {
+        _cleanup_(workload_freep) Workload *w = NULL;
+        int r;
+
+        r = workload_store_get_head(db, id, &w, reterr_error);
+        if (r < 0)
+                return r;
+        if (w->cancel_at == 0 || w->status != WORKLOAD_CLAIMED || !streq_ptr(w->dataplane_id, dataplane_id))
+                return 0;
+        return end(db, id, WORKLOAD_CANCELLED, NULL, NULL, NULL, now, reterr_error);
+}
+
 int workload_store_claim(Db *db, const char *id, const char *dataplane_id, usec_t now, int64_t *ret_epoch,
                          Error **reterr_error) {
         _cleanup_(db_rollbackp) Db *transaction = NULL;
-        _cleanup_(workload_freep) Workload *w = NULL;
         int64_t epoch;
         int r;
 
@@ -194,10 +212,8 @@ int workload_store_claim(Db *db, const char *id, const char *dataplane_id, usec_
                              B_I64("deadline", now + WORKLOAD_LAUNCH_USEC)),
                        &epoch, reterr_error);
         if (r == -ENOENT) {
-                /* Somebody else's, ended, or never there. */
-                r = db_get_one(db, SQL_WORKLOAD_HEAD, BINDS(B_TEXT("id", id)), &workload_model, &w, id,
-                               reterr_error);
-                return r < 0 ? r : 0;
+                r = refuse_claim(db, id, dataplane_id, now, reterr_error);
+                return r > 0 ? db_commit(&transaction, reterr_error) : r;
         }
         if (r < 0)
                 return r;
@@ -257,14 +273,15 @@ int workload_store_advance(Db *db, const char *id, int64_t epoch, WorkloadStatus
 }
 
 int workload_store_heartbeat(Db *db, const char *id, int64_t epoch, usec_t now, Error **reterr_error) {
+        int64_t told;
         int r;
 
-        r = db_run(db, SQL_WORKLOAD_HEARTBEAT, NULL, NULL,
-                   BINDS(B_TEXT("id", id), B_I64("epoch", epoch), B_I64("now", now),
-                         B_I64("deadline", now + WORKLOAD_LEASE_USEC)),
-                   reterr_error);
-        if (r != 0)
-                return r < 0 ? r : 0;
+        r = db_get_i64(db, SQL_WORKLOAD_HEARTBEAT,
+                       BINDS(B_TEXT("id", id), B_I64("epoch", epoch), B_I64("now", now),
+                             B_I64("deadline", now + WORKLOAD_LEASE_USEC)),
+                       &told, reterr_error);
+        if (r != -ENOENT)
+                return r < 0 ? r : told > 0;
         r = workload_store_check_lease(db, id, epoch, reterr_error);
         return r < 0 ? r : error_set(reterr_error, -EINVAL, "Workload '%s' is not running yet", id);
 }
@@ -279,6 +296,10 @@ static int compare_end(Db *db, const char *id, int64_t epoch, WorkloadStatus sta
         if (r < 0)
                 return r;
         if (w->status == status && (epoch == 0 || w->lease_epoch == epoch))
+                return 0;
+        /* Its failure has become the cancel. */
+        if (status == WORKLOAD_FAILURE && w->status == WORKLOAD_CANCELLED && w->cancel_at > 0 &&
+            w->lease_epoch == epoch)
                 return 0;
         return stale(id, epoch, reterr_error);
 }
@@ -320,10 +341,37 @@ int workload_store_finish(Db *db, const char *id, int64_t epoch, WorkloadStatus 
 
 int workload_store_cancel(Db *db, const char *id, const char *source, const char *reason, usec_t now,
                           Error **reterr_error) {
+        _cleanup_(db_rollbackp) Db *transaction = NULL;
+        _cleanup_(workload_freep) Workload *w = NULL;
+        bool at_once;
         int r;
 
-        r = end(db, id, WORKLOAD_CANCELLED, NULL, source, reason, now, reterr_error);
-        return r == 0 ? compare_end(db, id, 0, WORKLOAD_CANCELLED, reterr_error) : r;
+        r = db_begin_immediate(db, &transaction, reterr_error);
+        if (r >= 0)
+                r = workload_store_get_head(db, id, &w, reterr_error);
+        if (r < 0)
+                return r;
+        if (workload_status_is_terminal(w->status))
+                return compare_end(db, id, 0, WORKLOAD_CANCELLED, reterr_error);
+        if (w->cancel_at > 0)
+                return WORKLOAD_CANCEL_REPEATED;
+        at_once = w->type != WORKLOAD_SYNC || w->status == WORKLOAD_PENDING;
+        if (at_once)
+                r = end(db, id, WORKLOAD_CANCELLED, NULL, source, reason, now, reterr_error);
+        else
+                r = db_change(db, SQL_WORKLOAD_ASK_CANCEL, NULL, NULL,
+                              BINDS(B_TEXT("id", id), B_TEXT("source", source), B_TEXT("reason", reason),
+                                    B_I64("now", now), B_I64("deadline", now + WORKLOAD_CANCEL_USEC)),
+                              CHANGE_WORKLOAD, id, now, reterr_error);
+        if (r >= 0)
+                r = db_commit(&transaction, reterr_error);
+        if (r < 0)
+                return r;
+        return at_once ? WORKLOAD_CANCEL_ENDED : WORKLOAD_CANCEL_ASKED;
+}
+
+int workload_store_list_cancelling(Db *db, WorkloadArray *ret, Error **reterr_error) {
+        return db_list(db, SQL_WORKLOAD_LIST_CANCELLING, NULL, &workload_model, ret, reterr_error);
 }
 
 int workload_store_expire(Db *db, usec_t now, size_t limit, WorkloadArray *ret, Error **reterr_error) {

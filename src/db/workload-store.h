@@ -15,6 +15,8 @@
 #define WORKLOAD_CLAIM_USEC (30 * 60 * USEC_PER_SEC)   /* to the claim, unless it names a deadline */
 #define WORKLOAD_LAUNCH_USEC (30 * 60 * USEC_PER_SEC)    /* from the claim to launched */
 #define WORKLOAD_LEASE_USEC (120 * USEC_PER_SEC)         /* from one sign of life to the next */
+/* From being told to end to the end: longer than a worker may take to stop (launch-units.c, 135 s). */
+#define WORKLOAD_CANCEL_USEC (180 * USEC_PER_SEC)
 #define WORKLOAD_REDELIVERY_USEC (5 * 60 * USEC_PER_SEC) /* a polled one is hidden for so long */
 
 /* Stores a pending workload and removes the states of `drop`, in one transaction. Live ones of the same
@@ -44,25 +46,36 @@ int workload_store_list(Db *db, const WorkloadFilter *filter, const ListOptions 
 int workload_store_poll(Db *db, WorkloadPriority priority, size_t limit, usec_t now, WorkloadArray *ret,
                         Error **reterr_error);
 /* 1: `dataplane_id` has it, under the epoch returned; also when it had it before and hasn't launched it
- * (a reply that got lost): the epoch is raised again. 0: somebody else has it, or it has ended. */
+ * (a reply that got lost): the epoch is raised again. 0: somebody else has it, or it has ended; one that
+ * was told to end before it was launched ends by this. */
 int workload_store_claim(Db *db, const char *id, const char *dataplane_id, usec_t now, int64_t *ret_epoch,
                          Error **reterr_error);
 /* `to` is launched or running; repeating one is no error. Renews the lease. -ESTALE. */
 int workload_store_advance(Db *db, const char *id, int64_t epoch, WorkloadStatus to, usec_t now,
                            Error **reterr_error);
-/* Renews the lease. -ESTALE; -EINVAL: not running yet. Leaves no row in `change`. */
+/* Renews the lease. 1: it was told to end, by a time that stays. -ESTALE; -EINVAL: not running yet.
+ * Leaves no row in `change`. */
 int workload_store_heartbeat(Db *db, const char *id, int64_t epoch, usec_t now, Error **reterr_error);
 /* Is the lease good? 0 or -ESTALE. Inside a transaction it stays so until its end. */
 int workload_store_check_lease(Db *db, const char *id, int64_t epoch, Error **reterr_error);
 
 /* Ends it: success or failure. Repeating what was said is no error: 0 instead of 1; another end is
- * -ESTALE; -EEXIST: a success of what has not run. */
+ * -ESTALE; -EEXIST: a success of what has not run. A failure of what was told to end makes it cancelled,
+ * for the reason that was given then. */
 int workload_store_finish(Db *db, const char *id, int64_t epoch, WorkloadStatus status, const char *output,
                           const char *source, const char *reason, usec_t now, Error **reterr_error);
-/* Ends it whoever has it. 1: done; 0: it had been cancelled before; -ESTALE: it has ended otherwise. */
+/* A sync that somebody has claimed is told to end: its runner has what is committed to hand over, and
+ * WORKLOAD_CANCEL_USEC for it. Whatever else ends at once. -ESTALE: it has ended otherwise. */
+enum {
+        WORKLOAD_CANCEL_REPEATED, /* it was told before, or is cancelled */
+        WORKLOAD_CANCEL_ASKED,
+        WORKLOAD_CANCEL_ENDED,
+};
 int workload_store_cancel(Db *db, const char *id, const char *source, const char *reason, usec_t now,
                           Error **reterr_error);
-/* Fails up to `limit` whose deadline has passed and returns them. */
+/* All that were told to end and have not. Without input, output and stats. */
+int workload_store_list_cancelling(Db *db, WorkloadArray *ret, Error **reterr_error);
+/* Fails up to `limit` whose deadline has passed (those that were told to end: cancels) and returns them. */
 int workload_store_expire(Db *db, usec_t now, size_t limit, WorkloadArray *ret, Error **reterr_error);
 /* When the next deadline of a live one passes; 0: there is none. */
 int workload_store_next_deadline(Db *db, usec_t *ret, Error **reterr_error);

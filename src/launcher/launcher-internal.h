@@ -28,6 +28,7 @@ typedef struct Run {
         char *id, *auto_id, *type;
         int64_t job_id, attempt; /* 0, -1: none */
         int64_t epoch;
+        char *mutex_key; /* NULL: none */
         char *slice;
         char *token;  /* only until it is launched */
         char *detail; /* how the worker ended */

@@ -47,12 +47,21 @@ static unsigned room_for(const Launcher *l, bool sync) {
         return n < max ? max - n : 0;
 }
 
+/* Another of its key is here, and be it that it only stops: the two would write into the same tables. */
+static bool is_held(const Launcher *l, const Run *waiting) {
+        for (const Run *r = l->runs; r; r = r->next)
+                if (r != waiting && r->state != RUN_WAITING && waiting->mutex_key &&
+                    streq_ptr(r->mutex_key, waiting->mutex_key))
+                        return true;
+        return false;
+}
+
 /* Oldest first: the list has the newest in front. */
 static Run *next_waiting(const Launcher *l) {
         Run *found = NULL;
 
         for (Run *r = l->runs; r; r = r->next)
-                if (r->state == RUN_WAITING && room_for(l, is_sync(r)) > 0)
+                if (r->state == RUN_WAITING && room_for(l, is_sync(r)) > 0 && !is_held(l, r))
                         found = r;
         return found;
 }
@@ -65,20 +74,29 @@ static void claim_waiting(Launcher *l) {
 }
 
 static int add_polled(Launcher *l, JsonObject *w) {
-        const char *id = NULL, *auto_id = NULL, *type = NULL;
+        const char *id = NULL, *auto_id = NULL, *type = NULL, *mutex_key = NULL;
         int64_t job_id = 0, attempt = -1;
+        Run *run;
 
         if (json_get_string(w, "id", &id, "workload", NULL) <= 0 ||
             json_get_string(w, "autoId", &auto_id, "workload", NULL) <= 0 ||
             json_get_string(w, "type", &type, "workload", NULL) <= 0 ||
+            json_get_string(w, "mutexKey", &mutex_key, "workload", NULL) < 0 ||
             json_get_i64(w, "jobId", &job_id, "workload", NULL) < 0 ||
             json_get_i64(w, "attempt", &attempt, "workload", NULL) < 0) {
                 log_warning("The queue holds a workload that isn't one");
                 return -EBADMSG;
         }
-        if (!launcher_find(l, id) && !run_new(l, id, auto_id, type, job_id, attempt))
+        if (launcher_find(l, id))
+                return 0;
+        run = run_new(l, id, auto_id, type, job_id, attempt);
+        if (!run)
                 return log_oom();
-        return 0;
+        run->mutex_key = mutex_key ? strdup(mutex_key) : NULL;
+        if (!mutex_key || run->mutex_key)
+                return 0;
+        run_free(run);
+        return log_oom();
 }
 
 static void poll_over(Launcher *l) {
@@ -227,7 +245,7 @@ static void on_found(const ExecutorHandle *h, int r, void *userdata) {
                 if (w->state != RUN_LAUNCHING && w->state != RUN_RUNNING)
                         continue;
                 w->state = RUN_RUNNING;
-                if (w->cancelled) /* meanwhile */
+                if (w->cancelled) /* meanwhile, or while no launcher was there */
                         run_end(w);
                 else
                         run_check(w);
@@ -238,7 +256,7 @@ static void on_found(const ExecutorHandle *h, int r, void *userdata) {
 /* They count as launching until the list of units has shown that they run. */
 static int add_claimed(Launcher *l, JsonObject *w) {
         const char *dataplane = NULL, *id = NULL;
-        int64_t epoch = 0;
+        int64_t epoch = 0, told_to_end = 0;
         Run *run;
         int r;
 
@@ -254,6 +272,8 @@ static int add_claimed(Launcher *l, JsonObject *w) {
                 return r;
         run->epoch = epoch;
         run->state = RUN_LAUNCHING;
+        (void) json_get_i64(w, "cancelRequestedAt", &told_to_end, "workload", NULL);
+        run->cancelled |= told_to_end > 0;
         (void) launch_slice_name(run->type, run->job_id, run->attempt, run->auto_id, &run->slice);
         return 0;
 }

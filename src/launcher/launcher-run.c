@@ -10,6 +10,11 @@
  * epoch means that somebody else has the workload, which is not ours to end then. (An installation's
  * units are stopped before its success is told, see launcher-install.c.)
  *
+ * A run that is cancelled is the other way round, too: its worker has a last word, which it says while its
+ * units are being stopped. When they have been, we say that it has ended; the API takes this for the end
+ * only if the worker has said nothing. A launcher that dies in between finds in the API's list that the
+ * workload was told to end, and stops what is left of it.
+ *
  * Callbacks have the Run as their userdata, so it may only be freed when no answer is under way: a cancel
  * that comes while one is (claiming, launching) is only noted. A poll of the executor's that is under way
  * when the units are stopped does no harm, since systemd answers in order. */
@@ -60,6 +65,7 @@ void run_free(Run *r) {
         free(r->id);
         free(r->auto_id);
         free(r->type);
+        free(r->mutex_key);
         free(r->slice);
         free(r->token);
         free(r->detail);
@@ -100,14 +106,27 @@ static ExecutorHandle run_handle(const Run *r) {
 
 /* ---- The end ---- */
 
-static void on_ended(int r, const Error *error, void *userdata) {
+static void on_end_told(int r, JsonObject *reply, const Error *error, void *userdata) {
         Run *run = userdata;
+
+        if (r < 0 && r != -ESTALE && r != -EEXIST && r != -ENOENT)
+                log_warning("The API could not be told that '%s' was stopped: %s", run->id,
+                            error_message(error, r));
+        run_gone(run);
+}
+
+static void on_ended(int r, const Error *error, void *userdata) {
+        static const char stopped[] = "It was stopped, and its worker did not report a result";
+        Run *run = userdata;
+        WorkloadLease lease = run_lease(run);
 
         if (r < 0)
                 log_warning("The units of '%s' could not be stopped: %s", run->id, error_message(error, r));
         if (run_is_install(run))
                 run_install_discard(run);
-        else
+        else if (!run->cancelled ||
+                 workload_client_failure(run->launcher->api, &lease, FAILURE_SOURCE, stopped, NULL,
+                                         on_end_told, run) < 0)
                 run_gone(run);
 }
 
@@ -368,15 +387,16 @@ static void on_claimed(int r, JsonObject *reply, const Error *error, void *userd
 
         if (r >= 0)
                 (void) json_get_bool(reply, "claimed", &claimed, "claim", NULL);
-        if (!claimed || run->cancelled) {
+        if (!claimed) {
                 if (r < 0 && r != -ESTALE && r != -EEXIST)
                         log_warning("'%s' could not be claimed: %s", run->id, error_message(error, r));
-                /* A claim that is not used expires with its lease. */
                 run_gone(run);
                 return;
         }
         r = json_get_i64(reply, "leaseEpoch", &run->epoch, "claim", &why);
-        if (r > 0)
+        if (r > 0 && run->cancelled)
+                r = error_set(&why, -ECANCELED, "It was cancelled before it was launched");
+        else if (r > 0)
                 r = launch(run, reply, &why);
         else if (r == 0)
                 r = error_set(&why, -EPROTO, "The claim has no epoch");

@@ -55,12 +55,13 @@ typedef struct Workload {
         char *input;         /* JSON object, no secrets; NULL in lists */
         int64_t lease_epoch; /* 0 until it is claimed, raised by each claim */
         char *dataplane_id;  /* who claimed it */
-        usec_t deadline;     /* to be claimed, launched or heard of by then */
+        usec_t deadline;     /* to be claimed, launched or heard of by then; once cancel_at is set: to end */
         usec_t available_at; /* hidden from polls until then */
         usec_t heartbeat_at;
+        usec_t cancel_at;    /* when it was told to end; 0 = it was not */
         char *output;        /* JSON object, when it has ended; NULL in lists */
         char *stats;         /* JSON array of STREAM_STATS, the last reported; NULL in lists */
-        char *termination_source, *termination_reason;
+        char *termination_source, *termination_reason; /* of a cancel as soon as it was asked for */
         bool notified;       /* the workflow knows that it has ended */
         usec_t created_at, updated_at, ended_at;
 } Workload;

@@ -6,6 +6,10 @@
  * told we wait without that bound, since what the attempt has come to is known and only its telling is
  * late; being told that we are to stop brings the bound back, much shorter.
  *
+ * The answer to a beat also says whether the workload was told to end. Then who stops us is no machine that
+ * is being shut down, and the API will be back: there is no hurry any more, whichever of the two was heard
+ * first.
+ *
  * States are told synchronously: the replication waits in worker_link_state() until they are durable, for
  * a state counts only then. All else is sent and answered from the loop. The order at the end is logs,
  * numbers, then the last word, because after it the API takes nothing of us any more.
@@ -22,6 +26,7 @@
 /* Waiting for an API that doesn't answer; beyond, lines are dropped. */
 #define LOG_WAITING_MAX (4U * 1024U * 1024U)
 #define LOG_LINE_MAX (64U * 1024U)
+#define LAST_STATES_USEC (60 * USEC_PER_SEC)
 
 struct WorkerLink {
         Env *env;
@@ -31,7 +36,7 @@ struct WorkerLink {
         EnvSource *beat_timer, *silence_timer, *log_timer;
         usec_t last_contact;
         usec_t silence; /* as long as we bear it */
-        bool hurried;
+        bool hurried, cancelled;
         Buffer log;       /* waiting */
         size_t log_sent;  /* of these, how many are on their way */
         uint64_t n_dropped;
@@ -67,16 +72,33 @@ static void note_answer(WorkerLink *l, int r) {
         (void) l->env->ops->timer_set(l->silence_timer, l->last_contact + l->silence);
 }
 
-static void on_answer(int r, JsonObject *reply, const Error *error, void *userdata) {
-        note_answer(userdata, r);
-}
-
 static void on_running(int r, JsonObject *reply, const Error *error, void *userdata) {
         WorkerLink *l = userdata;
 
         l->running_pending = false;
         note_answer(l, r);
         maybe_tell(l);
+}
+
+static void bear_silence(WorkerLink *l, usec_t silence) {
+        l->silence = silence;
+        l->last_contact = env_now(l->env, ENV_CLOCK_MONOTONIC);
+        (void) l->env->ops->timer_set(l->silence_timer, l->last_contact + l->silence);
+}
+
+static void on_beaten(int r, JsonObject *reply, const Error *error, void *userdata) {
+        WorkerLink *l = userdata;
+        bool cancelled = false;
+
+        note_answer(l, r);
+        if (r >= 0)
+                (void) json_get_bool(reply, "cancelRequested", &cancelled, "answer", NULL);
+        if (!cancelled || l->cancelled || l->lost)
+                return;
+        l->cancelled = true;
+        l->hurried = false;
+        bear_silence(l, WORKER_SILENCE_USEC);
+        l->events.cancelled(l->events.userdata);
 }
 
 static int on_silence(EnvSource *s, usec_t now, void *userdata) {
@@ -89,20 +111,32 @@ static int on_silence(EnvSource *s, usec_t now, void *userdata) {
         return 0;
 }
 
+static void beat(WorkerLink *l) {
+        WorkloadLease lease = lease_of(l);
+
+        (void) workload_client_heartbeat(l->client, &lease, on_beaten, l);
+}
+
 void worker_link_hurry(WorkerLink *l) {
+        if (l->cancelled || l->lost)
+                return;
         l->hurried = true;
-        l->silence = WORKER_HURRIED_USEC;
-        l->last_contact = env_now(l->env, ENV_CLOCK_MONOTONIC);
-        (void) l->env->ops->timer_set(l->silence_timer, l->last_contact + l->silence);
+        bear_silence(l, WORKER_HURRIED_USEC);
+        /* Before it is known to run a beat is refused, and there is nothing to hand over. */
+        if (!l->running_pending)
+                beat(l);
+}
+
+usec_t worker_link_last_patience(const WorkerLink *l) {
+        return l->hurried ? WORKER_HURRIED_USEC : LAST_STATES_USEC;
 }
 
 static int on_beat(EnvSource *s, usec_t now, void *userdata) {
         WorkerLink *l = userdata;
-        WorkloadLease lease = lease_of(l);
 
         if (l->lost)
                 return 0;
-        (void) workload_client_heartbeat(l->client, &lease, on_answer, l);
+        beat(l);
         return l->env->ops->timer_set(s, now + WORKER_BEAT_USEC);
 }
 

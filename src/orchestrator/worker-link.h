@@ -18,6 +18,8 @@ typedef struct WorkerLink WorkerLink;
 typedef struct WorkerLinkEvents {
         /* Stop at once; nothing more will be stored. Comes once. */
         void (*lost)(const char *why, void *userdata);
+        /* The workload was told to end: hand over what is committed. There is time for that. Comes once. */
+        void (*cancelled)(void *userdata);
         /* The last word is stored (or will never be): leave. */
         void (*finished)(int r, void *userdata);
         void *userdata;
@@ -38,9 +40,12 @@ void worker_link_control(WorkerLink *l, const char *role, JsonObject *configurat
 int worker_link_state(WorkerLink *l, const char *states, const char *streams, usec_t patience,
                       Error **reterr_error);
 
-/* We are being stopped: an API that is silent is waited for WORKER_HURRIED_USEC at most, the end included. Where the
- * whole machine is shut down, it has gone already. */
+/* We are being stopped: an API that is silent is waited for WORKER_HURRIED_USEC at most, the end included.
+ * Where the whole machine is shut down, it has gone already. Asks at once whether the workload was told to
+ * end, for then there is no such hurry. */
 void worker_link_hurry(WorkerLink *l);
+/* How long the last states may wait for the API. */
+usec_t worker_link_last_patience(const WorkerLink *l);
 /* The end: what is left of the log, then success or, with a reason, failure. `output` is taken over. */
 void worker_link_finish(WorkerLink *l, const char *failure_reason, JsonObject *output);
 /* The end, where the last word is somebody else's: only what is left of the log. */

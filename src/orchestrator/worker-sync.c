@@ -29,7 +29,6 @@
 /* While records move, a flush that is not answered is tried again with the next one; the last one has no
  * next. */
 #define FLUSH_PATIENCE_USEC (5 * USEC_PER_SEC)
-#define LAST_FLUSH_PATIENCE_USEC (60 * USEC_PER_SEC)
 #define STATUS_USEC (250 * USEC_PER_MSEC)
 /* For those who watch; rarer where there are many streams to tell of. */
 #define PROGRESS_USEC (500 * USEC_PER_MSEC)
@@ -63,8 +62,8 @@ struct WorkerSync {
 static int on_flush(const StateSet *changed, void *userdata, Error **reterr_error) {
         WorkerSync *s = userdata;
         _cleanup_buffer_ Buffer b = {}, numbers = {};
-        bool last = s->destination_exit.known && !s->cancelled;
         const char *text, *streams;
+        usec_t patience;
         int r;
 
         /* A cleared stream has no state: that is the point. */
@@ -76,8 +75,8 @@ static int on_flush(const StateSet *changed, void *userdata, Error **reterr_erro
         streams = r >= 0 ? buffer_string(&numbers) : NULL;
         if (!text || !streams)
                 return -ENOMEM;
-        return worker_link_state(s->link, text, streams, last ? LAST_FLUSH_PATIENCE_USEC : FLUSH_PATIENCE_USEC,
-                                 reterr_error);
+        patience = s->destination_exit.known ? worker_link_last_patience(s->link) : FLUSH_PATIENCE_USEC;
+        return worker_link_state(s->link, text, streams, patience, reterr_error);
 }
 
 static int collect_strings(JsonObject *o, char ***to) {

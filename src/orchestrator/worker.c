@@ -7,11 +7,12 @@
  * It confines itself before it reads anything. NOTIFY_SOCKET is opened before that, while its path can
  * still be seen; the API's socket is the one file that stays visible.
  *
- * SIGTERM means that somebody stops the units. The source is ended, the destination may finish its
- * commit, what was committed counts, and the end is told as cancelled; gantry-workload refuses that word
- * while the machine is going down. Losing the lease is the other way to stop: at once, for nothing that
- * happens now may be stored. Then leaving is all that has to be done, since shims kill their connectors
- * when their sockets close. */
+ * SIGTERM means that somebody stops the units; the API's word that the workload was told to end means the
+ * same, and may come first, or alone. The source is ended, the destination may finish its commit, what was
+ * committed counts, and the end is told as cancelled; gantry-workload refuses that word while the machine
+ * is going down, unless it has told us itself. Losing the lease is the other way to stop: at once, for
+ * nothing that happens now may be stored. Then leaving is all that has to be done, since shims kill their
+ * connectors when their sockets close. */
 
 #include <signal.h>
 #include <stdio.h>
@@ -63,14 +64,10 @@ static void finish_failed(Worker *w, FailureType type, const char *message) {
         worker_link_finish(w->link, message, output);
 }
 
-static int on_terminate(EnvSource *s, int signo, void *userdata) {
-        static const char why[] = "The units of this attempt were stopped on its host";
-        Worker *w = userdata;
-
+static int terminate(Worker *w, const char *why) {
         if (w->terminated)
                 return 0;
         w->terminated = true;
-        worker_link_hurry(w->link);
         worker_notify("STOPPING=1\nSTATUS=Stopping; what is committed stays");
         if (w->sync)
                 return worker_sync_cancel(w->sync, why);
@@ -79,8 +76,20 @@ static int on_terminate(EnvSource *s, int signo, void *userdata) {
         return 0;
 }
 
+static int on_terminate(EnvSource *s, int signo, void *userdata) {
+        Worker *w = userdata;
+
+        worker_link_hurry(w->link);
+        return terminate(w, "The units of this attempt were stopped on its host");
+}
+
+static void on_cancelled(void *userdata) {
+        (void) terminate(userdata, "The workload was cancelled");
+}
+
 static int begin(Worker *w) {
-        WorkerLinkEvents events = { .lost = on_lost, .finished = on_finished, .userdata = w };
+        WorkerLinkEvents events = { .lost = on_lost, .cancelled = on_cancelled, .finished = on_finished,
+                                    .userdata = w };
         _cleanup_error_ Error *error = NULL;
         int r;
 

@@ -210,8 +210,21 @@ int workload_api_running(HttpRequest *q, void *userdata) {
         return handle_simple(q, userdata, workload_manager_running);
 }
 
+/* Who was told to end may hear it from here first. */
 int workload_api_heartbeat(HttpRequest *q, void *userdata) {
-        return handle_simple(q, userdata, workload_manager_heartbeat);
+        _cleanup_json_ JsonObject *body = NULL, *answer = NULL;
+        WorkloadApi *api = userdata;
+        Lease lease;
+        int r;
+
+        r = workload_api_lease(q, &body, &lease);
+        if (r >= 0)
+                r = workload_manager_heartbeat(api->manager, lease.id, lease.epoch, http_request_error(q));
+        if (r <= 0)
+                return workload_api_reply(q, r);
+        answer = json_object_new_object();
+        r = answer ? json_add(answer, "cancelRequested", json_object_new_boolean(true)) : -ENOMEM;
+        return r < 0 ? r : http_reply_json(q, 200, answer);
 }
 
 int workload_api_success(HttpRequest *q, void *userdata) {
@@ -233,13 +246,15 @@ int workload_api_success(HttpRequest *q, void *userdata) {
         return workload_api_reply(q, r);
 }
 
-/* Units that end with their machine end like those that a person stops, and their worker can't tell. Its word is
- * not taken: after the boot the launcher finds the worker gone, which is a failed attempt and tried again. */
-static int check_stop(WorkloadApi *api, JsonObject *output, Error **reterr_error) {
+/* Units that end with their machine end like those that a person stops, and their worker can't tell. Its
+ * word is not taken, unless the workload was told to end: after the boot the launcher finds the worker gone,
+ * which is a failed attempt and tried again. */
+static int check_stop(WorkloadApi *api, const char *id, JsonObject *output, Error **reterr_error) {
         const char *status = NULL;
 
         (void) json_get_string(output, "status", &status, "output", NULL);
-        if (!streq_ptr(status, "cancelled") || !api->shuts_down || !api->shuts_down(api->userdata))
+        if (!streq_ptr(status, "cancelled") || workload_manager_is_cancelling(api->manager, id) ||
+            !api->shuts_down || !api->shuts_down(api->userdata))
                 return 0;
         return error_set(reterr_error, -ESTALE, "This machine is being shut down");
 }
@@ -260,7 +275,7 @@ int workload_api_failure(HttpRequest *q, void *userdata) {
         if (r >= 0)
                 r = take_object(q, body, "output", &output);
         if (r >= 0)
-                r = check_stop(api, json_member(body, "output"), http_request_error(q));
+                r = check_stop(api, lease.id, json_member(body, "output"), http_request_error(q));
         if (r >= 0)
                 r = workload_manager_failure(api->manager, lease.id, lease.epoch, source, reason, output,
                                              http_request_error(q));

@@ -261,7 +261,7 @@ static int add_json(JsonObject *o, const char *key, const char *text) {
 static int add_failure(JsonObject *o, const Workload *w) {
         _cleanup_json_ JsonObject *failure = NULL;
 
-        if (!w->termination_source && !w->termination_reason)
+        if (w->ended_at == 0 || (!w->termination_source && !w->termination_reason))
                 return 0;
         failure = json_object_new_object();
         if (!failure || add_text(failure, "source", w->termination_source) < 0 ||
@@ -300,6 +300,7 @@ int workload_to_json(const Workload *w, JsonObject **ret) {
             (r = add_number(o, "leaseEpoch", w->lease_epoch, true)) < 0 ||
             (r = add_number(o, "deadline", (int64_t) w->deadline, w->deadline > 0)) < 0 ||
             (r = add_number(o, "lastHeartbeatAt", (int64_t) w->heartbeat_at, w->heartbeat_at > 0)) < 0 ||
+            (r = add_number(o, "cancelRequestedAt", (int64_t) w->cancel_at, w->cancel_at > 0)) < 0 ||
             (r = add_number(o, "createdAt", (int64_t) w->created_at, true)) < 0 ||
             (r = add_number(o, "updatedAt", (int64_t) w->updated_at, true)) < 0 ||
             (r = add_number(o, "endedAt", (int64_t) w->ended_at, w->ended_at > 0)) < 0 ||

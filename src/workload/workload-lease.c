@@ -297,8 +297,9 @@ int workload_manager_claim(WorkloadManager *m, const char *id, const char *datap
         int r;
 
         r = workload_store_claim(m->options.db, id, dataplane_id, manager_now(m), &claim.lease_epoch, reterr_error);
+        /* It may have ended by this. */
         if (r <= 0)
-                return r;
+                return r < 0 ? r : manager_ended(m, 0);
         (void) manager_done(m, 0);
         r = workload_store_get(m->options.db, id, &w, reterr_error);
         if (r < 0)

@@ -46,7 +46,8 @@ void workload_claim_done(WorkloadClaim *c);
 int workload_manager_claim(WorkloadManager *m, const char *id, const char *dataplane_id, WorkloadClaim *ret,
                            Error **reterr_error);
 
-/* What a launcher or runner says about the workload whose lease it holds. Repeating the last word is no error. */
+/* What a launcher or runner says about the workload whose lease it holds. Repeating the last word is no
+ * error. 1 from a heartbeat: it was told to end. */
 int workload_manager_launched(WorkloadManager *m, const char *id, int64_t epoch, Error **reterr_error);
 int workload_manager_running(WorkloadManager *m, const char *id, int64_t epoch, Error **reterr_error);
 int workload_manager_heartbeat(WorkloadManager *m, const char *id, int64_t epoch, Error **reterr_error);

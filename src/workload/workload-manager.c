@@ -8,8 +8,11 @@
  *
  * In each of the four live states it has one deadline: to be claimed, to be launched, to be heard of.
  * Passing it is a failure of source "workload-monitor", and that is the only thing that happens without
- * somebody's asking. A claim that was not launched may be repeated by whoever has it; no other way leads
- * back, and nothing leaves an end.
+ * somebody's asking. A sync that is told to end stays in its state until its runner has handed over what
+ * is committed; its deadline is then one to end by, and passing it is the cancel. The launcher is told to
+ * stop it, again and again, for it may not have been there; and the runner hears it with a heartbeat, for
+ * the launcher may not be there at all. A claim that was not launched may be repeated by whoever has it; no
+ * other way leads back, and nothing leaves an end.
  *
  * The manager holds no state of workloads: each call reads the database, changes it in one transaction
  * and tells others after the commit. KnownWorkload is a cache of what never changes once a workload is
@@ -242,13 +245,32 @@ int workload_manager_cancel(WorkloadManager *m, const char *id, const char *sour
         _cleanup_(workload_freep) Workload *w = NULL;
         int r;
 
-        r = workload_store_get(m->options.db, id, &w, reterr_error);
+        r = workload_store_get_head(m->options.db, id, &w, reterr_error);
         if (r >= 0)
                 r = workload_store_cancel(m->options.db, id, source, reason, manager_now(m), reterr_error);
-        if (r <= 0)
+        if (r < 0)
                 return r;
-        manager_stopped(m, w);
-        return manager_ended(m, 0);
+        if (!workload_status_is_terminal(w->status))
+                manager_stopped(m, w);
+        return r == WORKLOAD_CANCEL_ENDED ? manager_ended(m, 0) : manager_done(m, 0);
+}
+
+void workload_manager_remind(WorkloadManager *m) {
+        _cleanup_(workload_array_done) WorkloadArray told = {};
+        _cleanup_error_ Error *error = NULL;
+        int r;
+
+        r = workload_store_list_cancelling(m->options.db, &told, &error);
+        if (r < 0)
+                log_warning("Failed to look for what was told to end: %s", error_message(error, r));
+        for (size_t i = 0; i < told.n; i++)
+                manager_stopped(m, told.items[i]);
+}
+
+bool workload_manager_is_cancelling(WorkloadManager *m, const char *id) {
+        _cleanup_(workload_freep) Workload *w = NULL;
+
+        return workload_store_get_head(m->options.db, id, &w, NULL) >= 0 && w->cancel_at > 0;
 }
 
 /* Within the transaction that sets the state. A page holds all workloads that one machine runs. */
@@ -350,5 +372,6 @@ static int on_sweep(EnvSource *s, usec_t now, void *userdata) {
         r = workload_manager_sweep(m, &error);
         if (r < 0)
                 log_warning("Failed to look for leases that have run out: %s", error_message(error, r));
+        workload_manager_remind(m);
         return m->options.env->ops->timer_set(s, now + WORKLOAD_SWEEP_USEC);
 }

@@ -26,7 +26,7 @@ typedef struct WorkloadManager WorkloadManager;
 
 typedef struct WorkloadManagerHooks {
         void (*queued)(void *userdata);                  /* something can be polled */
-        void (*stopped)(const char *id, void *userdata); /* its runner is to end now */
+        void (*stopped)(const char *id, void *userdata); /* its runner is to end now; may come again */
         void (*ended)(void *userdata);                   /* somebody must be told: workload_manager_list_ended() */
         void (*changed)(int64_t seq, void *userdata);    /* rows of `change` up to seq exist */
         /* How far a running sync is, {"jobId", "attempt", "streams"}; not stored. */
@@ -52,9 +52,14 @@ int workload_manager_get(WorkloadManager *m, const char *id, Workload **ret, Err
 /* A page of them by id, without input, output and statistics. `after` NULL: the first. */
 int workload_manager_list(WorkloadManager *m, bool live_only, const char *after, WorkloadArray *ret,
                           Error **reterr_error);
-/* -ESTALE where it had ended otherwise; cancelling again is no error. */
+/* A sync that somebody has claimed is told to end, and is cancelled when its runner has handed over what is
+ * committed; all else at once. -ESTALE where it had ended otherwise; cancelling again is no error. */
 int workload_manager_cancel(WorkloadManager *m, const char *id, const char *source, const char *reason,
                             Error **reterr_error);
+/* Has the runners of what was told to end stopped again: nobody may have heard of it. */
+void workload_manager_remind(WorkloadManager *m);
+/* Whether it was told to end. */
+bool workload_manager_is_cancelling(WorkloadManager *m, const char *id);
 int workload_manager_state_set(WorkloadManager *m, const char *connection_id, const char *json, size_t n,
                                Error **reterr_error);
 

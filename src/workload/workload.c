@@ -167,9 +167,10 @@ static int run(Service *s) {
         if ((r = open_stores(s)) < 0 || (r = daemon_new(&options, &s->daemon)) < 0 || (r = start_manager(s)) < 0 ||
             (r = start_http(s)) < 0 || (r = start_bus(s)) < 0)
                 return r;
-        /* What ended before we were stopped or killed, and what waits for a launcher. */
+        /* What ended before we were stopped or killed, what waits for a launcher, and what is to end. */
         workload_notify_ended(s->notify);
         workload_notify_resume(s->notify);
+        workload_manager_remind(s->manager);
         return daemon_run(s->daemon);
 }
 

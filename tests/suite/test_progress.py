@@ -229,6 +229,41 @@ def test_a_running_job_has_live_numbers_everywhere(live):
     assert live.ask("GET", f"{V1}/jobs/{job}")["rowsSynced"] == live.properties(job, "RecordsCommitted") == 47
 
 
+def test_a_job_that_is_cancelled_is_watched_to_its_end(live):
+    """From the word to the end it is running, as clients know it, and its numbers grow; the last are those that are handed over."""
+    job, runner = live.start_sync()
+    listener = Listener(live)
+    report(runner, 100)
+    shown_by(live, job, 50)
+    assert live.ask("DELETE", f"{V1}/jobs/{job}")["status"] == "running"
+    end = time.monotonic() + PATIENCE
+    while runner.put("heartbeat").status != 200:
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    assert live.ask("POST", "/api/v1/jobs/cancel", {"id": job})["job"]["status"] == "running"  # again
+    time.sleep(0.3)  # of what is told within a quarter of a second only the first is passed on
+    report(runner, 140)
+    shown_by(live, job, 70)
+    while listener.progress()["streams"][0]["recordsEmitted"] < 140:
+        pass
+    assert [j["status"] for j in live.ask("GET", f"{V1}/jobs?status=running")["data"]] == ["running"]
+    assert live.properties(job, "Status") == "running" and live.properties(job, "RecordsCommitted") == 70
+    assert live.json("job", "show", str(job))["status"] == "running"
+    output = {"status": "cancelled", "streams": [stream(160, status="INCOMPLETE")], "failures": []}
+    assert runner.put("failure", source="worker", reason="stopped", output=output).status == 204
+    live.serve(live.ended(job))
+    while not ((event := listener.event()).get("event") == "change" and '"job"' in event["data"] and str(job) in event["data"]):
+        pass
+    ended = live.ask("GET", f"{V1}/jobs/{job}")
+    assert (ended["status"], ended["rowsSynced"], ended["bytesSynced"]) == ("cancelled", 80, 800), ended
+    attempt = live.json("job", "show", str(job))["attempts"][0]
+    assert (attempt["recordsEmitted"], attempt["recordsCommitted"]) == (160, 80), attempt
+    connection, answer = live.http("DELETE", f"{V1}/jobs/{job}")
+    assert answer.status == 409, answer.status
+    connection.close()
+    listener.close()
+
+
 def test_after_a_restart_numbers_go_on_with_the_next_report(live):
     job, runner = live.start_sync()
     listener = Listener(live)

@@ -10,7 +10,8 @@ import time
 
 import dbus
 import pytest
-from workflow_host import CATALOG, PATIENCE, SPEC, Suite, failed, sealed, well
+from workflow_host import CATALOG, PATIENCE, SPEC, Suite, completed, failed, sealed, stats, well
+from workload_host import stream_state
 
 
 @pytest.fixture
@@ -210,20 +211,60 @@ def test_a_launch_that_failed_is_a_failed_attempt(suite):
     assert time.monotonic() - started >= 10
 
 
-def test_cancel_reaches_the_runner(suite):
-    job_id = suite.start_job()
-    for _ in range(3):
-        suite.answer(suite.take())
-    runner = suite.take("sync")
+def cancel_and_see(suite, job_id, runner):
+    """Cancels; returns when the runner can hear of it."""
     suite.workflow("CancelJob", dbus.Int64(job_id))
-    suite.serve(suite.ended(job_id))
-    assert runner.put("heartbeat").status == 410
+    end = time.monotonic() + PATIENCE
+    while (beat := runner.put("heartbeat")).status == 204:
+        assert time.monotonic() < end, suite.said()
+        time.sleep(0.02)
+    assert (beat.status, beat.json) == (200, {"cancelRequested": True})
+
+
+def hand_over(runner, n):
+    """What a worker that was told to end brings: n records are committed."""
+    assert runner.post("stats", streams=stats(n, complete=False)).status == 204
+    assert runner.state(stream_state("users", {"id": n})).status == 204
+    output = {"status": "cancelled", "streams": stats(n, complete=False), "failures": []}
+    answer = runner.put("failure", source="worker", reason="stopped", output=output)
+    assert answer.status == 204, answer
+
+
+def check_handed_over(suite, job_id, n):
     assert suite.job(job_id)[:2] == ("cancelled", 1)
     assert suite.attempts(job_id) == ["failed"]
-    (failure,) = suite.sql("SELECT failure FROM attempt")
-    assert json.loads(failure[0])["failures"][0]["failureType"] == "manual_cancellation"
+    assert suite.sql("SELECT records_committed, bytes_committed FROM job WHERE id = ?", (job_id,)) == [(n, 9 * n)]
+    failure, = suite.sql("SELECT failure FROM attempt WHERE job_id = ?", (job_id,))[0]
+    assert json.loads(failure)["failures"][0]["failureType"] == "manual_cancellation"
+    assert json.loads(suite.sql("SELECT state FROM state")[0][0]) == {"id": n}
+
+
+def test_a_cancelled_sync_hands_over_what_it_has_committed(suite):
+    job_id, runner = running_sync(suite)
+    cancel_and_see(suite, job_id, runner)
+    # It runs until then, and nothing else does.
+    assert suite.job(job_id)[0] == "running"
+    with pytest.raises(dbus.DBusException, match="Busy"):
+        suite.start_job()
+    suite.workflow("CancelJob", dbus.Int64(job_id))  # again
+    hand_over(runner, 7)
+    suite.serve(suite.ended(job_id))
+    check_handed_over(suite, job_id, 7)
+    assert runner.put("heartbeat").status == 410
+    assert suite.sql("SELECT event_type FROM timeline_event") == [("SYNC_CANCELLED",)]
     # And the connection is free.
     assert suite.job(suite.run_job())[0] == "succeeded"
+
+
+def test_a_sync_that_has_succeeded_when_it_is_stopped_is_a_success(suite):
+    job_id, runner = running_sync(suite)
+    cancel_and_see(suite, job_id, runner)
+    assert runner.put("success", output=completed(5)).status == 204
+    suite.serve(suite.ended(job_id))
+    assert suite.job(job_id)[:2] == ("succeeded", 1)
+    assert suite.sql("SELECT event_type FROM timeline_event") == [("SYNC_SUCCEEDED",)]
+    with pytest.raises(dbus.DBusException, match="NotRunning"):
+        suite.workflow("CancelJob", dbus.Int64(job_id))
 
 
 def test_a_clear_has_no_source(suite):
@@ -383,6 +424,41 @@ def test_W05_a_cancel_survives_a_kill(suite):
     suite.serve(suite.ended(job_id))
     assert suite.job(job_id)[0] == "cancelled"
     assert suite.attempts(job_id) == ["failed"]
+
+
+@pytest.mark.parametrize("killed", [("workflow",), ("workload",), ("workflow", "workload"), ("workload", "workflow")])
+@pytest.mark.parametrize("when", ["asked", "told", "handed over"])
+def test_W05_what_a_cancelled_sync_hands_over_survives_kills(suite, killed, when):
+    """Killed when the wish is stored, when the runner has heard of it, when it has handed over: always the same numbers."""
+    job_id, runner = running_sync(suite)
+
+    def kill_and_restart():
+        for name in killed:
+            suite.kill_workflow() if name == "workflow" else suite.kill()
+        restart(suite, killed)
+
+    if when == "asked":
+        suite.workflow("CancelJob", dbus.Int64(job_id))
+        kill_and_restart()
+        wait_until_told(runner)
+    else:
+        cancel_and_see(suite, job_id, runner)
+    if when == "told":
+        kill_and_restart()
+    assert runner.put("heartbeat").json == {"cancelRequested": True}
+    assert suite.job(job_id)[0] == "running"
+    hand_over(runner, 4)
+    if when == "handed over":
+        kill_and_restart()
+    suite.serve(suite.ended(job_id))
+    check_handed_over(suite, job_id, 4)
+
+
+def wait_until_told(runner):
+    end = time.monotonic() + PATIENCE
+    while runner.put("heartbeat").status != 200:
+        assert time.monotonic() < end
+        time.sleep(0.02)
 
 
 def test_W05_a_job_without_a_workflow_is_closed(suite):

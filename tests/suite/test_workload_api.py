@@ -9,7 +9,7 @@ import uuid
 
 import dbus
 import pytest
-from workload_host import Host, sealed
+from workload_host import PATIENCE, Host, sealed, stream_state
 
 
 @pytest.fixture
@@ -289,7 +289,110 @@ def test_a_mutex_key_fails_the_older_one(host):
     assert host.get(second)["status"] == host.get(waiting)["status"] == "pending"
 
 
+def told_to_end(host, runner):
+    host.call("Cancel", runner.id, "user", "because")
+    assert host.peer("Launcher1").call("Cancel") == [runner.id]
+
+
+def test_a_sync_is_told_to_end_and_hands_over(host):
+    """It runs until its runner has told what it has committed; then it is cancelled, and 410 is all there is."""
+    runner = host.runner(host.sync())
+    states = [stream_state("users", {"id": 3}), stream_state("users", {"id": 5})]
+    assert runner.put("heartbeat").status == runner.state(states[0]).status == 204
+    told_to_end(host, runner)
+    got = host.get(runner.id)
+    assert got["status"] == "running" and got["cancelRequestedAt"] > 0 and "failure" not in got and "endedAt" not in got, got
+    with pytest.raises(dbus.DBusException, match="Busy"):  # nobody's state changes under it
+        host.call("StateSet", host.connection_id, sealed("[]"))
+    beat = runner.put("heartbeat")
+    assert (beat.status, beat.json) == (200, {"cancelRequested": True})
+    assert runner.put("running").status == 204 and host.get(runner.id)["deadline"] == got["deadline"]
+    host.call("Cancel", runner.id, "somebody", "again")
+    assert host.peer("Launcher1").call("Cancel") == [runner.id]
+    numbers = [{"name": "users", "recordsCommitted": 5}]
+    assert runner.post("stats", streams=numbers).status == runner.state(states[1]).status == 204
+    assert runner.log('{"t":1,"level":"INFO","message":"last"}\n').status == runner.post("progress", streams=numbers).status == 204
+    last = {"source": "worker", "reason": "stopped", "output": {"status": "cancelled", "streams": numbers}}
+    assert runner.put("failure", **last).status == 204
+    assert host.peer("Workflow1").call("WorkloadFinished") == [runner.id]
+    got = host.get(runner.id)
+    assert (got["status"], got["failure"]) == ("cancelled", {"source": "user", "reason": "because"})
+    assert got["output"] == last["output"] and got["stats"] == numbers
+    assert json.loads(host.sql("SELECT state FROM state")[0][0]) == {"id": 5}
+    found = every_call(host, runner.id, 1, runner.token)
+    assert found == dict.fromkeys(found, 410) | {"failure": 204}, found  # its last word may be said again, and changes nothing
+    assert host.get(runner.id)["output"] == last["output"]
+    # Nor does the launcher's, which can't know that it was said.
+    body = dict(runner.lease, source="launcher", reason="It was stopped")
+    assert host.request("PUT", "workload/failure", body, host.launcher["token"]).status == 204
+    assert host.get(runner.id) == got
+    host.call("Cancel", runner.id, "user", "late")
+    # The next one goes on from there.
+    assert host.claim(host.sync(attempt=1))["input"]["state"] == states[1:]
+
+
+def test_a_success_that_comes_before_the_end_is_one(host):
+    runner = host.runner(host.sync())
+    told_to_end(host, runner)
+    assert runner.put("success", output={"status": "completed"}).status == 204
+    got = host.get(runner.id)
+    assert got["status"] == "success" and "failure" not in got, got
+    with pytest.raises(dbus.DBusException, match="NotRunning"):
+        host.call("Cancel", runner.id, "user", "late")
+
+
+def test_a_sync_that_nobody_runs_is_cancelled_by_who_has_it(host):
+    """Waiting: at once. Claimed, and the answer got lost: with the next claim. Stopped while it was launched: by the launcher."""
+    waiting, claimed, launching = host.sync(), host.sync(attempt=1), host.sync(attempt=2)
+    host.claim(claimed), host.claim(launching)
+    for id_, status in ((waiting, "cancelled"), (claimed, "claimed"), (launching, "claimed")):
+        host.call("Cancel", id_, "user", "because")
+        assert host.get(id_)["status"] == status
+    assert host.claim(waiting) == host.claim(claimed) == {"claimed": False}
+    assert host.get(claimed)["status"] == "cancelled"
+    body = {"workloadId": launching, "leaseEpoch": 1, "source": "launcher", "reason": "It was cancelled before it was launched"}
+    assert host.request("PUT", "workload/failure", body, host.launcher["token"]).status == 204
+    assert host.get(launching)["status"] == "cancelled"
+    told = {host.peer("Workflow1").call("WorkloadFinished")[0] for _ in range(3)}
+    assert told == {waiting, claimed, launching}
+
+
+def test_O03_a_cancel_survives_a_kill_of_the_daemon(host):
+    """Whatever it was doing: the launcher is told again, and finds it in its list; the runner hears it; the deadline stays."""
+    runner = host.runner(host.sync())
+    told_to_end(host, runner)
+    deadline = host.get(runner.id)["deadline"]
+    host.kill()
+    host.start()
+    assert host.peer("Launcher1").call("Cancel") == [runner.id]
+    assert runner.put("heartbeat").json == {"cancelRequested": True}
+    listed = host.request("POST", "workload/list", {"status": ["claimed", "launched", "running"]}, host.launcher["token"]).json
+    assert [(w["id"], w["cancelRequestedAt"] > 0, w["deadline"]) for w in listed["workloads"]] == [(runner.id, True, deadline)]
+    assert runner.put("failure", source="worker", reason="stopped").status == 204
+    host.kill()
+    host.start()
+    assert host.get(runner.id)["status"] == "cancelled" and runner.state().status == 410
+
+
+def test_a_cancel_that_nobody_answers_ends_at_its_deadline(host):
+    runner = host.runner(host.sync())
+    told_to_end(host, runner)
+    asked, deadline = host.sql("SELECT cancel_at, deadline FROM workload")[0]
+    assert deadline - asked == 180_000_000
+    host.sql("UPDATE workload SET deadline = 1")
+    end = time.monotonic() + 2 * PATIENCE
+    while host.get(runner.id)["status"] == "running":  # for its first 30 s it judges nobody
+        runner.put("heartbeat")
+        assert time.monotonic() < end
+        time.sleep(0.5)
+    got = host.get(runner.id)
+    assert (got["status"], got["failure"]["reason"]) == ("cancelled", "because")
+    assert host.peer("Workflow1").call("WorkloadFinished") == [runner.id]
+    assert runner.state().status == runner.put("heartbeat").status == 410
+
+
 def test_cancel_is_terminal_at_once(host):
+    """Of all but syncs, which have something to hand over."""
     id_ = host.create()
     runner = host.runner(id_)
     host.call("Cancel", id_, "user", "because")

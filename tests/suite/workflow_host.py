@@ -117,6 +117,13 @@ class Suite(Host):
                                 self.as_launcher()["token"])
         return runner.put("success", output=output)
 
+    def stop_told(self):
+        """What the launcher does of what was told to end: it stops the units, and says so."""
+        for id_, epoch in self.sql("SELECT id, lease_epoch FROM workload WHERE cancel_at IS NOT NULL AND ended_at IS NULL"):
+            body = {"workloadId": id_, "leaseEpoch": epoch, "source": "launcher", "reason": "It was stopped"}
+            answer = self.request("PUT", "workload/failure", body, self.as_launcher()["token"])
+            assert answer.status == 204, answer
+
     def serve(self, until, script=well):
         """Answers all workloads until `until()`."""
         end = time.monotonic() + 5 * PATIENCE
@@ -124,6 +131,7 @@ class Suite(Host):
             for workload_id in self.poll():
                 answer = self.answer(self.runner(workload_id), script)
                 assert answer.status == 204, answer
+            self.stop_told()
             self.alive()
             assert time.monotonic() < end, (self.workloads(), self.said())
             time.sleep(0.02)

@@ -130,6 +130,8 @@ static int fill_runs(Db *db) {
                          .mutex_key = S("c"),
                          .input = S("{}"),
                          .attempt = -1 };
+        Workload told = { .id = S("told"), .auto_id = S("told"), .mutex_key = S("t"), .attempt = -1 };
+        Workload taken = { .id = S("taken"), .auto_id = S("taken"), .attempt = -1 };
         Workload pending = { .id = S("pend"), .auto_id = S("pend"), .attempt = -1 };
         Workload done = { .id = S("done"), .auto_id = S("done"), .attempt = -1 };
         Workflow workflow = { .id = S("wf"), .connection_id = S("c"), .type = WORKFLOW_SYNC },
@@ -153,6 +155,13 @@ static int fill_runs(Db *db) {
         ASSERT_OK(workload_store_set_notified(db, "done", NULL));
         ASSERT_OK(workload_store_claim(db, "run", "p", NOW, &epoch, NULL));
         ASSERT_OK(workload_store_advance(db, "run", 1, WORKLOAD_RUNNING, NOW, NULL));
+        ASSERT_OK(workload_store_create(db, &told, NULL, 0, NOW, NULL, NULL));
+        ASSERT_OK(workload_store_claim(db, "told", "p", NOW, &epoch, NULL));
+        ASSERT_OK(workload_store_advance(db, "told", 1, WORKLOAD_RUNNING, NOW, NULL));
+        ASSERT_OK(workload_store_cancel(db, "told", "user", "r", NOW, NULL));
+        ASSERT_OK(workload_store_create(db, &taken, NULL, 0, NOW, NULL, NULL));
+        ASSERT_OK(workload_store_claim(db, "taken", "p", NOW, &epoch, NULL));
+        ASSERT_OK(workload_store_cancel(db, "taken", "user", "r", NOW, NULL));
         ASSERT_OK(workflow_store_create(db, &workflow, NOW, NULL));
         ASSERT_OK(workflow_store_append(db, &workflow, 0, &event, 1, NOW, NULL));
         ASSERT_OK(workflow_store_create(db, &ended, NOW, NULL));
@@ -451,6 +460,26 @@ STEP(workload_finish) {
 }
 STEP(workload_cancel) {
         return workload_store_cancel(db, "run", "user", "r", LATER, NULL);
+}
+STEP(workload_cancel_waiting) {
+        return workload_store_cancel(db, "pend", "user", "r", LATER, NULL);
+}
+STEP(workload_heartbeat_told) {
+        return workload_store_heartbeat(db, "told", 1, LATER, NULL);
+}
+STEP(workload_finish_told) {
+        return workload_store_finish(db, "told", 1, WORKLOAD_FAILURE, "{}", "s", "r", LATER, NULL);
+}
+STEP(workload_succeed_told) {
+        return workload_store_finish(db, "told", 1, WORKLOAD_SUCCESS, "{}", NULL, NULL, LATER, NULL);
+}
+STEP(workload_claim_told) {
+        int64_t epoch;
+
+        return workload_store_claim(db, "taken", "p", LATER, &epoch, NULL);
+}
+STEP(workload_set_stats_told) {
+        return workload_store_set_stats(db, "told", 1, "[]", LATER, NULL);
 }
 STEP(workload_expire) {
         _cleanup_(workload_array_done) WorkloadArray found = {};

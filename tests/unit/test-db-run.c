@@ -273,7 +273,31 @@ TEST(an_end_is_told_twice_and_never_changed) {
         assert_int_equal(w->ended_at, NOW + 1);
 }
 
-TEST(a_cancel_takes_the_lease_away) {
+TEST(what_waits_and_what_is_no_sync_is_cancelled_at_once) {
+        _cleanup_test_db_ TestDb t = {};
+        _cleanup_(workload_freep) Workload *w = NULL;
+        Workload check = { .id = S("check"), .auto_id = S("check"), .type = WORKLOAD_CHECK, .attempt = -1 };
+        int64_t epoch;
+
+        test_db_new(&t);
+        create(t.db, "pending", NULL, NOW, NULL);
+        ASSERT_OK(workload_store_create(t.db, &check, NULL, 0, NOW, NULL, NULL));
+        epoch = run(t.db, "check", NOW);
+        assert_int_equal(workload_store_cancel(t.db, "pending", "user", "x", NOW, NULL), WORKLOAD_CANCEL_ENDED);
+        assert_int_equal(workload_store_claim(t.db, "pending", "p", NOW, &epoch, NULL), 0);
+        assert_int_equal(workload_store_cancel(t.db, "check", "user", "enough", NOW, NULL), WORKLOAD_CANCEL_ENDED);
+        assert_int_equal(workload_store_cancel(t.db, "check", "user", "again", NOW, NULL),
+                         WORKLOAD_CANCEL_REPEATED);
+        ASSERT_ERROR(workload_store_finish(t.db, "check", 1, WORKLOAD_SUCCESS, "{}", NULL, NULL, NOW, NULL), ESTALE);
+        ASSERT_ERROR(workload_store_finish(t.db, "check", 1, WORKLOAD_FAILURE, "{}", "x", "y", NOW, NULL), ESTALE);
+        ASSERT_OK(workload_store_get(t.db, "check", &w, NULL));
+        assert_int_equal(w->status, WORKLOAD_CANCELLED);
+        assert_string_equal(w->termination_source, "user");
+        assert_string_equal(w->termination_reason, "enough");
+        ASSERT_ERROR(workload_store_cancel(t.db, "none", "user", "x", NOW, NULL), ENOENT);
+}
+
+TEST(a_success_on_its_way_is_one_though_it_was_told_to_end) {
         _cleanup_test_db_ TestDb t = {};
         _cleanup_(workload_freep) Workload *w = NULL;
         int64_t epoch;
@@ -281,15 +305,78 @@ TEST(a_cancel_takes_the_lease_away) {
         test_db_new(&t);
         create(t.db, "a", NULL, NOW, NULL);
         epoch = run(t.db, "a", NOW);
-        assert_int_equal(workload_store_cancel(t.db, "a", "user", "enough", NOW, NULL), 1);
-        assert_int_equal(workload_store_cancel(t.db, "a", "user", "again", NOW, NULL), 0);
-        ASSERT_ERROR(workload_store_finish(t.db, "a", epoch, WORKLOAD_SUCCESS, "{}", NULL, NULL, NOW, NULL),
-                     ESTALE);
+        ASSERT_OK(workload_store_cancel(t.db, "a", "user", "enough", NOW, NULL));
+        assert_int_equal(workload_store_finish(t.db, "a", epoch, WORKLOAD_SUCCESS, "{}", NULL, NULL, NOW, NULL), 1);
+        ASSERT_ERROR(workload_store_finish(t.db, "a", epoch, WORKLOAD_FAILURE, NULL, "x", "y", NOW, NULL), ESTALE);
+        ASSERT_ERROR(workload_store_cancel(t.db, "a", "user", "again", NOW, NULL), ESTALE);
+        ASSERT_OK(workload_store_get(t.db, "a", &w, NULL));
+        assert_int_equal(w->status, WORKLOAD_SUCCESS);
+        assert_null(w->termination_source);
+        assert_null(w->termination_reason);
+}
+
+TEST(the_time_to_end_passes_whoever_is_heard_of) {
+        _cleanup_test_db_ TestDb t = {};
+        _cleanup_(workload_freep) Workload *w = NULL;
+        _cleanup_(workload_array_done) WorkloadArray expired = {}, none = {};
+        usec_t end = NOW + WORKLOAD_CANCEL_USEC, next;
+        int64_t epoch;
+
+        test_db_new(&t);
+        create(t.db, "a", NULL, NOW, NULL);
+        epoch = run(t.db, "a", NOW);
+        ASSERT_OK(workload_store_cancel(t.db, "a", "user", "enough", NOW, NULL));
+        assert_int_equal(workload_store_cancel(t.db, "a", "user", "again", end - 1, NULL), WORKLOAD_CANCEL_REPEATED);
+        assert_int_equal(workload_store_heartbeat(t.db, "a", epoch, end - 1, NULL), 1);
+        ASSERT_OK(workload_store_advance(t.db, "a", epoch, WORKLOAD_LAUNCHED, end - 1, NULL));
+        ASSERT_OK(workload_store_next_deadline(t.db, &next, NULL));
+        assert_int_equal(next, end);
+        ASSERT_OK(workload_store_expire(t.db, end, 10, &none, NULL));
+        assert_int_equal(none.n, 0);
+        ASSERT_OK(workload_store_expire(t.db, end + 1, 10, &expired, NULL));
+        assert_int_equal(expired.n, 1);
+        ASSERT_ERROR(workload_store_heartbeat(t.db, "a", epoch, end + 2, NULL), ESTALE);
+        ASSERT_ERROR(workload_store_merge_state(t.db, "a", epoch, "[]", 2, end + 2, NULL), ESTALE);
         ASSERT_OK(workload_store_get(t.db, "a", &w, NULL));
         assert_int_equal(w->status, WORKLOAD_CANCELLED);
-        assert_string_equal(w->termination_source, "user");
         assert_string_equal(w->termination_reason, "enough");
-        ASSERT_ERROR(workload_store_cancel(t.db, "none", "user", "x", NOW, NULL), ENOENT);
+}
+
+TEST(a_claim_repeated_after_the_word_to_end_is_the_end) {
+        _cleanup_test_db_ TestDb t = {};
+        int64_t epoch = 0;
+
+        test_db_new(&t);
+        create(t.db, "a", NULL, NOW, NULL);
+        create(t.db, "b", NULL, NOW, NULL);
+        assert_int_equal(workload_store_claim(t.db, "a", "p", NOW, &epoch, NULL), 1);
+        assert_int_equal(workload_store_cancel(t.db, "a", "user", "x", NOW, NULL), WORKLOAD_CANCEL_ASKED);
+        assert_int_equal(workload_store_claim(t.db, "a", "q", NOW, &epoch, NULL), 0);
+        assert_int_equal(status_of(t.db, "a"), WORKLOAD_CLAIMED);
+        assert_int_equal(workload_store_claim(t.db, "a", "p", NOW, &epoch, NULL), 0);
+        assert_int_equal(status_of(t.db, "a"), WORKLOAD_CANCELLED);
+        assert_int_equal(epoch, 1);
+        /* What runs is nobody's to claim, and goes on until it has handed over. */
+        epoch = run(t.db, "b", NOW);
+        ASSERT_OK(workload_store_cancel(t.db, "b", "user", "x", NOW, NULL));
+        assert_int_equal(workload_store_claim(t.db, "b", "p", NOW, &epoch, NULL), 0);
+        assert_int_equal(status_of(t.db, "b"), WORKLOAD_RUNNING);
+}
+
+TEST(a_mutex_key_is_held_until_the_end) {
+        _cleanup_test_db_ TestDb t = {};
+        _cleanup_(workload_array_done) WorkloadArray superseded = {}, none = {};
+
+        test_db_new(&t);
+        create(t.db, "a", "key", NOW, NULL);
+        (void) run(t.db, "a", NOW);
+        ASSERT_OK(workload_store_cancel(t.db, "a", "user", "x", NOW, NULL));
+        create(t.db, "b", "key", NOW, &superseded);
+        assert_int_equal(superseded.n, 1);
+        assert_int_equal(status_of(t.db, "a"), WORKLOAD_CANCELLED);
+        ASSERT_OK(workload_store_cancel(t.db, "b", "user", "x", NOW, NULL));
+        create(t.db, "c", "key", NOW, &none);
+        assert_int_equal(none.n, 0);
 }
 
 TEST(what_is_not_heard_of_expires) {
@@ -458,6 +545,56 @@ TEST(dropping_streams_leaves_the_others) {
         expect_state(t.db, "[]");
 }
 
+#define LAST_STATE "[" STREAM("{\"name\":\"a\"}", "7") "]"
+
+/* Everything that a runner brings between the word and the end is taken, nothing behind it. */
+TEST(a_sync_that_is_told_to_end_hands_over_what_it_has) {
+        _cleanup_test_db_ TestDb t = {};
+        _cleanup_(workload_freep) Workload *told = NULL, *w = NULL;
+        _cleanup_(workload_array_done) WorkloadArray cancelling = {}, none = {};
+        int64_t epoch;
+
+        test_db_new(&t);
+        create(t.db, "a", "key", NOW, NULL);
+        create(t.db, "b", NULL, NOW, NULL);
+        epoch = run(t.db, "a", NOW);
+        assert_int_equal(workload_store_heartbeat(t.db, "a", epoch, NOW, NULL), 0);
+        assert_int_equal(workload_store_cancel(t.db, "a", "user", "enough", NOW + 1, NULL), WORKLOAD_CANCEL_ASKED);
+        assert_int_equal(workload_store_cancel(t.db, "a", "other", "again", NOW + 2, NULL),
+                         WORKLOAD_CANCEL_REPEATED);
+        ASSERT_OK(workload_store_list_cancelling(t.db, &cancelling, NULL));
+        assert_int_equal(cancelling.n, 1);
+        ASSERT_OK(workload_store_get(t.db, "a", &told, NULL));
+        assert_int_equal(told->status, WORKLOAD_RUNNING);
+        assert_int_equal(told->cancel_at, NOW + 1);
+        assert_int_equal(told->ended_at, 0);
+        assert_int_equal(workload_store_heartbeat(t.db, "a", epoch, NOW + 3, NULL), 1);
+        ASSERT_OK(workload_store_advance(t.db, "a", epoch, WORKLOAD_RUNNING, NOW + 3, NULL));
+        ASSERT_OK(workload_store_set_stats(t.db, "a", epoch, "[1]", NOW + 4, NULL));
+        ASSERT_OK(workload_store_merge_state(t.db, "a", epoch, LAST_STATE, strlen(LAST_STATE), NOW + 4, NULL));
+        expect_state(t.db, LAST_STATE);
+        assert_int_equal(workload_store_finish(t.db, "a", epoch, WORKLOAD_FAILURE, "{\"o\":1}", "worker", "stopped",
+                                               NOW + 5, NULL), 1);
+        /* The answer got lost; and the launcher, which has stopped the units, can't know that it was told. */
+        assert_int_equal(workload_store_finish(t.db, "a", epoch, WORKLOAD_FAILURE, "{\"o\":2}", "worker", "stopped",
+                                               NOW + 6, NULL), 0);
+        ASSERT_ERROR(workload_store_finish(t.db, "a", epoch + 1, WORKLOAD_FAILURE, NULL, "x", "y", NOW, NULL), ESTALE);
+        ASSERT_ERROR(workload_store_finish(t.db, "a", epoch, WORKLOAD_SUCCESS, "{}", NULL, NULL, NOW, NULL), ESTALE);
+        ASSERT_ERROR(workload_store_set_stats(t.db, "a", epoch, "[2]", NOW + 7, NULL), ESTALE);
+        ASSERT_ERROR(workload_store_merge_state(t.db, "a", epoch, "[]", 2, NOW + 7, NULL), ESTALE);
+        assert_int_equal(workload_store_cancel(t.db, "a", "user", "late", NOW + 8, NULL), WORKLOAD_CANCEL_REPEATED);
+        ASSERT_OK(workload_store_get(t.db, "a", &w, NULL));
+        assert_int_equal(w->status, WORKLOAD_CANCELLED);
+        assert_string_equal(w->termination_source, "user");
+        assert_string_equal(w->termination_reason, "enough");
+        assert_string_equal(w->output, "{\"o\":1}");
+        assert_string_equal(w->stats, "[1]");
+        assert_int_equal(w->ended_at, NOW + 5);
+        expect_state(t.db, LAST_STATE);
+        ASSERT_OK(workload_store_list_cancelling(t.db, &none, NULL));
+        assert_int_equal(none.n, 0);
+}
+
 TEST(O03_the_state_of_an_old_runner_is_refused) {
         _cleanup_test_db_ TestDb t = {};
         static const char text[] = "[" STREAM("{\"name\":\"a\"}", "1") "]";
@@ -471,7 +608,7 @@ TEST(O03_the_state_of_an_old_runner_is_refused) {
         expect_state(t.db, "[]");
         ASSERT_OK(workload_store_merge_state(t.db, "a", epoch, text, strlen(text), NOW, NULL));
         expect_state(t.db, text);
-        ASSERT_OK(workload_store_cancel(t.db, "a", "user", "x", NOW, NULL));
+        ASSERT_OK(workload_store_finish(t.db, "a", epoch, WORKLOAD_FAILURE, NULL, "x", "y", NOW, NULL));
         ASSERT_ERROR(workload_store_merge_state(t.db, "a", epoch, "[]", 2, NOW, NULL), ESTALE);
 }
 

@@ -384,6 +384,11 @@ TEST(a_crash_at_every_point_leads_to_the_same_end) {
         assert_true(points > 40);
 }
 
+static void on_job_started(int64_t job_id, int r, const Error *error, void *userdata) {
+        ASSERT_OK(r);
+        *(int64_t *) userdata = job_id;
+}
+
 /* A person cancels after `after` things have happened; the process dies at a point. */
 static bool play_cancel(unsigned after, unsigned crash_at) {
         _cleanup_world_ World w;
@@ -423,6 +428,93 @@ TEST(a_cancel_at_any_moment_and_a_crash_at_any_point_end_as_cancelled) {
                         points++;
         print_message("# %u points\n", points);
         assert_true(points > 20);
+}
+
+/* A sync whose workload is under way and doesn't end by itself. */
+static int64_t start_moving(World *w) {
+        int64_t id = start_job(w, "sync", "");
+
+        while (!world_last(w, "sync"))
+                assert_true(world_step(w, NOW));
+        w->hold = true;
+        world_run(w, NOW + USEC_PER_SEC);
+        assert_string_equal(world_last(w, "sync")->status, "pending");
+        return id;
+}
+
+static void assert_running(World *w, int64_t id) {
+        _cleanup_(job_freep) Job *job = get_job(w, id);
+        int64_t other;
+
+        assert_int_equal(job->status, JOB_RUNNING);
+        ASSERT_ERROR(workflow_manager_start_job(w->manager, "c", "sync", "", &other, NULL), EBUSY);
+}
+
+/* From the word to the end the job runs, its connection is taken, and what its runner hands over counts. */
+TEST(a_cancelled_job_counts_what_its_runner_hands_over) {
+        _cleanup_world_ World w;
+        _cleanup_(attempt_array_done) AttemptArray attempts = {};
+        _cleanup_(job_freep) Job *job = NULL;
+        int64_t id;
+
+        world_init(&w, all_goes_well);
+        id = start_moving(&w);
+        ASSERT_OK(workflow_manager_cancel_job(w.manager, id, NULL));
+        while (!world_last(&w, "sync")->told_to_end) {
+                assert_running(&w, id);
+                assert_true(world_step(&w, w.now));
+        }
+        assert_running(&w, id);
+        world_reboot(&w);
+        assert_running(&w, id);
+        ASSERT_OK(workflow_manager_cancel_job(w.manager, id, NULL)); /* again */
+        w.handed_over = "{\"status\":\"cancelled\",\"streams\":" STATS("3") ",\"failures\":[]}";
+        world_run(&w, NOW + 60 * USEC_PER_SEC);
+        assert_ended(&w, id, JOB_CANCELLED, 1);
+        assert_int_equal(count_workloads(&w, "sync"), 1);
+        job = get_job(&w, id);
+        assert_int_equal(job->records_committed, 3);
+        ASSERT_OK(attempt_store_list(w.db.db, id, &attempts, NULL));
+        assert_int_equal(attempts.items[0]->records_committed, 3);
+        assert_non_null(strstr(attempts.items[0]->failure, "manual_cancellation"));
+        ASSERT_ERROR(workflow_manager_cancel_job(w.manager, id, NULL), ESRCH);
+}
+
+TEST(a_job_whose_sync_succeeds_before_it_is_stopped_has_succeeded) {
+        _cleanup_world_ World w;
+        int64_t id;
+
+        world_init(&w, all_goes_well);
+        id = start_moving(&w);
+        w.handed_over = NULL;
+        ASSERT_OK(workflow_manager_cancel_job(w.manager, id, NULL));
+        world_run(&w, NOW + 60 * USEC_PER_SEC);
+        assert_ended(&w, id, JOB_SUCCEEDED, 1);
+        ASSERT_ERROR(workflow_manager_cancel_job(w.manager, id, NULL), ESRCH);
+}
+
+/* A clear waits for the end, not for the word. */
+TEST(what_takes_a_running_jobs_place_waits_for_its_end) {
+        _cleanup_world_ World w;
+        _cleanup_(job_freep) Job *job = NULL;
+        int64_t id, started = 0;
+
+        world_init(&w, all_goes_well);
+        id = start_moving(&w);
+        assert_int_equal(workflow_manager_replace_job(w.manager, "c", "clear", "", on_job_started, &started, &started,
+                                                      NULL), 1);
+        while (!world_last(&w, "sync")->told_to_end) {
+                assert_int_equal(started, 0);
+                assert_true(world_step(&w, w.now));
+        }
+        assert_int_equal(started, 0);
+        assert_running(&w, id);
+        w.hold = false;
+        world_run(&w, NOW + 60 * USEC_PER_SEC);
+        assert_ended(&w, id, JOB_CANCELLED, 1);
+        assert_int_equal(started, id + 1);
+        job = get_job(&w, started);
+        assert_int_equal(job->status, JOB_SUCCEEDED);
 }
 
 TEST(an_end_that_nobody_was_told_of_is_found_at_the_start) {

@@ -203,18 +203,24 @@ static int tell_progress(World *w, const char *id, int64_t epoch, int records) {
         return workload_manager_progress(w->manager, id, epoch, streams, NULL);
 }
 
-TEST(progress_is_passed_on_four_times_a_second_and_not_stored) {
-        _cleanup_world_ World *w = world_new();
-        _cleanup_(workload_freep) Workload *got = NULL;
+/* A sync that runs, as "x". */
+static int64_t run_sync(World *w) {
         static const char sync[] = "{\"id\":\"x\",\"autoId\":\"0190a1b2-0000-7000-8000-00000000ffff\",\"type\":\"sync\",\"jobId\":7,"
                                    "\"attempt\":2,\"connectionId\":\"c\",\"input\":{\"source\":{\"id\":\"a\",\"configuration\":{}},"
                                    "\"destination\":{\"id\":\"b\",\"configuration\":{}}}}";
         bool created = false;
+
+        ASSERT_OK(workload_manager_create(w->manager, sync, strlen(sync), &created, NULL));
+        return run(w, "x");
+}
+
+TEST(progress_is_passed_on_four_times_a_second_and_not_stored) {
+        _cleanup_world_ World *w = world_new();
+        _cleanup_(workload_freep) Workload *got = NULL;
         unsigned changed;
         int64_t epoch;
 
-        ASSERT_OK(workload_manager_create(w->manager, sync, strlen(sync), &created, NULL));
-        epoch = run(w, "x");
+        epoch = run_sync(w);
         changed = w->n_changed;
         for (int i = 1; i <= 100; i++) {
                 ASSERT_OK(tell_progress(w, "x", epoch, i));
@@ -294,6 +300,58 @@ TEST(a_daemon_that_was_away_lets_runners_renew_before_it_judges) {
         go_on(w, 60 * USEC_PER_SEC);
         assert_status(w, "x", WORKLOAD_RUNNING, NULL);
         assert_status(w, "y", WORKLOAD_FAILURE, "workload-monitor");
+}
+
+/* The launcher may not have been there, nor may we: it is told until there is an end. */
+TEST(what_is_told_to_end_is_told_so_until_it_has) {
+        _cleanup_world_ World *w = world_new();
+        int64_t epoch = run_sync(w);
+        unsigned changed = w->n_changed;
+
+        go_on(w, WORKLOAD_START_GRACE_USEC);
+        ASSERT_OK(workload_manager_cancel(w->manager, "x", "user", "because", NULL));
+        assert_string_equal(w->stopped, "x ");
+        assert_int_equal(w->n_changed, changed + 1);
+        assert_int_equal(w->n_ended, 0);
+        assert_true(workload_manager_is_cancelling(w->manager, "x"));
+        ASSERT_OK(workload_manager_cancel(w->manager, "x", "user", "again", NULL));
+        assert_string_equal(w->stopped, "x x ");
+        assert_int_equal(w->n_changed, changed + 1);
+        go_on(w, WORKLOAD_SWEEP_USEC);
+        assert_string_equal(w->stopped, "x x x ");
+        world_restart(w);
+        workload_manager_remind(w->manager);
+        assert_string_equal(w->stopped, "x x x x ");
+        assert_int_equal(workload_manager_heartbeat(w->manager, "x", epoch, NULL), 1);
+        ASSERT_OK(workload_manager_failure(w->manager, "x", epoch, "worker", "stopped", "{}", NULL));
+        assert_int_equal(w->n_ended, 1);
+        assert_status(w, "x", WORKLOAD_CANCELLED, "user");
+        go_on(w, 60 * USEC_PER_SEC);
+        ASSERT_OK(workload_manager_cancel(w->manager, "x", "user", "late", NULL));
+        assert_string_equal(w->stopped, "x x x x ");
+        assert_int_equal(w->n_ended, 1);
+}
+
+TEST(what_is_told_to_end_and_does_not_is_cancelled_in_three_minutes) {
+        _cleanup_world_ World *w = world_new();
+        int64_t epoch = run_sync(w);
+
+        go_on(w, 60 * USEC_PER_SEC);
+        ASSERT_OK(workload_manager_cancel(w->manager, "x", "user", "because", NULL));
+        for (unsigned i = 0; i < 17; i++) {
+                go_on(w, 10 * USEC_PER_SEC);
+                assert_int_equal(workload_manager_heartbeat(w->manager, "x", epoch, NULL), 1);
+        }
+        assert_status(w, "x", WORKLOAD_RUNNING, NULL);
+        assert_true(workload_manager_is_busy(w->manager));
+        go_on(w, 25 * USEC_PER_SEC);
+        assert_status(w, "x", WORKLOAD_CANCELLED, "user");
+        assert_int_equal(w->n_ended, 1);
+        ASSERT_ERROR(workload_manager_heartbeat(w->manager, "x", epoch, NULL), ESTALE);
+        /* That it did not go well is agreed with its runner; what it has done is not taken any more. */
+        ASSERT_ERROR(workload_manager_success(w->manager, "x", epoch, "{}", NULL), ESTALE);
+        ASSERT_OK(workload_manager_failure(w->manager, "x", epoch, "worker", "late", NULL, NULL));
+        assert_int_equal(w->n_ended, 1);
 }
 
 TEST(a_wall_clock_that_jumps_ends_no_lease) {

@@ -26,7 +26,7 @@ typedef struct FakeWorkload {
         const char *status; /* "pending" until it has ended */
         const char *output; /* JSON */
         const char *reason;
-        bool notified;
+        bool notified, told_to_end;
         int attempt;
 } FakeWorkload;
 
@@ -62,6 +62,7 @@ struct World {
         size_t n_replies;
         WorldScript script;
         bool hold; /* workloads don't end */
+        const char *handed_over; /* output of a sync that was told to end; NULL: what the script says, late as it is */
         unsigned n_points, crash_at; /* commits and words to the world */
         bool crashed, hit;
         usec_t wake_at;
@@ -121,16 +122,25 @@ static void port_get(const char *id, void *userdata) {
                 add_reply(userdata, REPLY_GOT, id, false);
 }
 
+static void end_told(FakeWorkload *workload, const char *output) {
+        if (!streq(workload->status, "pending"))
+                return;
+        workload->status = "cancelled";
+        workload->reason = "somebody";
+        workload->output = output;
+}
+
 static void port_cancel(const char *id, const char *reason, void *userdata) {
         World *w = userdata;
         FakeWorkload *workload = world_workload(w, id);
 
         if (!world_point(w))
                 return;
-        if (workload && streq(workload->status, "pending")) {
-                workload->status = "cancelled";
-                workload->reason = "somebody";
-        }
+        /* A sync has something to hand over first. */
+        if (workload && streq(workload->status, "pending"))
+                workload->told_to_end = true;
+        if (workload && !streq(workload->type, "sync"))
+                end_told(workload, NULL);
         add_reply(w, REPLY_CANCELLED, id, false);
         (void) world_point(w);
 }
@@ -222,7 +232,8 @@ static void world_init(World *w, WorldScript script) {
         static const uint8_t key[SEALING_KEY_SIZE] = { 1, 2, 3 };
 
         *w = (World) { .env = { .ops = &world_ops }, .now = NOW, .script = script, .random = 1,
-                       .wake_at = USEC_INFINITY };
+                       .wake_at = USEC_INFINITY,
+                       .handed_over = "{\"status\":\"cancelled\",\"failures\":[]}" };
         test_db_new(&w->db);
         ASSERT_OK(sealing_keys_new(key, NULL, &w->keys));
         world_boot(w);
@@ -292,7 +303,11 @@ static bool workloads_step(World *w) {
                 FakeWorkload *workload = w->workloads + i;
                 int r;
 
-                if (streq(workload->status, "pending") && !w->hold) {
+                if (streq(workload->status, "pending") && workload->told_to_end && w->handed_over) {
+                        end_told(workload, w->handed_over);
+                        return true;
+                }
+                if (streq(workload->status, "pending") && (!w->hold || workload->told_to_end)) {
                         w->script(w, workload);
                         return true;
                 }

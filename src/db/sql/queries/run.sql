@@ -88,18 +88,34 @@ SELECT * FROM workload WHERE status = 'pending' AND priority = $priority AND ava
 UPDATE workload SET available_at = $until WHERE id = $id;
 -- name: workload_claim
 UPDATE workload SET status = 'claimed', dataplane_id = $dataplane_id, lease_epoch = lease_epoch + 1,
-        deadline = $deadline, updated_at = $now WHERE id = $id
+        deadline = $deadline, updated_at = $now WHERE id = $id AND cancel_at IS NULL
         AND (status = 'pending' OR (status = 'claimed' AND dataplane_id = $dataplane_id)) RETURNING lease_epoch;
+-- A cancel's deadline stays, whoever is heard of.
 -- name: workload_advance
-UPDATE workload SET status = $status, heartbeat_at = $now, deadline = $deadline, updated_at = $now WHERE id = $id;
+UPDATE workload SET status = $status, heartbeat_at = $now, updated_at = $now,
+        deadline = CASE WHEN cancel_at IS NULL THEN $deadline ELSE deadline END WHERE id = $id;
+-- Behind RETURNING, SQLite 3.40 takes "IS NULL" of an empty column for false: hence coalesce().
 -- name: workload_heartbeat
-UPDATE workload SET heartbeat_at = $now, deadline = $deadline WHERE id = $id AND lease_epoch = $epoch
-        AND status = 'running';
+UPDATE workload SET heartbeat_at = $now,
+        deadline = CASE WHEN cancel_at IS NULL THEN $deadline ELSE deadline END
+        WHERE id = $id AND lease_epoch = $epoch AND status = 'running'
+        RETURNING coalesce(cancel_at, 0);
+-- name: workload_ask_cancel
+UPDATE workload SET cancel_at = $now, deadline = $deadline, termination_source = $source,
+        termination_reason = $reason, updated_at = $now WHERE id = $id AND @ALIVE@ AND cancel_at IS NULL;
+-- name: workload_list_cancelling
+SELECT * FROM workload WHERE @ALIVE@ AND id > '' AND cancel_at IS NOT NULL ORDER BY id;
 -- name: workload_lease
 SELECT 1 FROM workload WHERE id = $id AND lease_epoch = $epoch AND lease_epoch > 0 AND @ALIVE@;
+-- A success has neither source nor reason; any other end of what was told to end is the cancel.
 -- name: workload_end
-UPDATE workload SET status = $status, termination_source = $source, termination_reason = $reason, ended_at = $now,
-        updated_at = $now WHERE id = $id AND @ALIVE@;
+UPDATE workload SET status = CASE WHEN cancel_at IS NOT NULL AND $status = 'failure' THEN 'cancelled'
+                ELSE $status END,
+        termination_source = CASE WHEN cancel_at IS NOT NULL AND $status <> 'success' THEN termination_source
+                ELSE $source END,
+        termination_reason = CASE WHEN cancel_at IS NOT NULL AND $status <> 'success' THEN termination_reason
+                ELSE $reason END,
+        ended_at = $now, updated_at = $now WHERE id = $id AND @ALIVE@;
 -- name: workload_list_expired
 SELECT * FROM workload WHERE @ALIVE@ AND deadline < $now ORDER BY deadline LIMIT $limit;
 -- name: workload_next_deadline

@@ -380,6 +380,7 @@ CREATE TABLE workload (
         deadline @I64@ NOT NULL,
         available_at @I64@ NOT NULL,
         heartbeat_at @I64@,
+        cancel_at @I64@,
         termination_source TEXT,
         termination_reason TEXT,
         notified @I64@ NOT NULL DEFAULT 0 CHECK (notified IN (0, 1)),
