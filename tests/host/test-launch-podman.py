@@ -153,8 +153,8 @@ def test_units_are_seen(lab):
 def cancel(lab, workload_id):
     lab.api.call("PUT", "workload/cancel", {"workloadId": workload_id, "source": "test", "reason": "enough"})
     run("busctl", "call", "org.gantry.Launcher1", "/org/gantry/Launcher1", "org.gantry.Launcher1.Manager", "Cancel", "s", workload_id)
+    require(lab.api.wait(workload_id)["status"] == "cancelled", "the cancel is overwritten")
     require_nothing_left()
-    require(lab.api.get(workload_id)["status"] == "cancelled", "the cancel is overwritten")
 
 
 def test_a_stopped_slice_is_a_cancelled_attempt(lab):

@@ -227,8 +227,10 @@ def test_cancel(lab):
         lab.api.call("PUT", "workload/cancel", {"workloadId": workload_id, "source": "test", "reason": "enough"})
         run("busctl", "call", "org.gantry.Launcher1", "/org/gantry/Launcher1", "org.gantry.Launcher1.Manager", "Cancel", "s",
             workload_id)
+        workload = lab.api.wait(workload_id)
+        require(workload["status"] == "cancelled" and workload["failure"] == {"source": "test", "reason": "enough"}, f"{workload}")
+        require(workload["output"]["status"] == "cancelled" and workload["output"]["streams"], f"nothing was handed over: {workload}")
         wait_gone()
-        require(lab.api.get(workload_id)["status"] == "cancelled", "the cancel is overwritten")
 
 
 def test_what_cannot_be_launched_is_a_failure(lab):
