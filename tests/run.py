@@ -275,7 +275,7 @@ def compat():
 
 
 def soak():
-    """syncs in a loop with kills and full disks, and the slow scenarios"""
+    """syncs in a loop with kills and full disks, by hand and by the suite; random calls; the slow scenarios"""
     program = ROOT / "tests/soak/soak.py"
     done = [0, 0]
     # That it finds what doesn't hold, each kind; then in earnest.
@@ -287,7 +287,8 @@ def soak():
     done[call("soak-run", [program, "--seconds", OPTIONS.soak_seconds, *seed]) != 0] += 1
     say("  " + "\n  ".join(log_tail(LOGS / "soak-run.log", 3).splitlines()))
     slow = pytest("soak", "tests/scenario", "-m", "slow")
-    return slow[0] + done[0], slow[1] + done[1], slow[2]
+    hosts = host_tests("soak-host", "--soak")
+    return tuple(sum(column) for column in zip((*done, 0), slow, hosts))
 
 
 def long():

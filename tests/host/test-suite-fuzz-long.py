@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# host: compat timeout=9000
+# host: soak timeout=9000
 """An hour of random calls on the bus (T66): see test-suite-fuzz.py."""
 
 import sys

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# host: compat timeout=9000
+# host: soak timeout=9000
 """The suite in a loop with faults at random: daemons, workers, connectors and shims are killed or stopped for a while, jobs cancelled,
 slices and daemons stopped by systemctl, while three connections sync side by side. After each round every job has ended as it may,
 no acknowledged record is lost, no state is ahead, nothing is left over. The first line has the seed.
