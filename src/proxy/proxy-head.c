@@ -8,8 +8,8 @@
  *
  * Two checks keep strange pages away from a browser that can reach this port. The Host must be one that
  * we have, or a name that its owner lets point to 127.0.0.1 would read the API (DNS rebinding). The
- * Origin of what changes something must be, too, or any page could send a form. Loopback names are always
- * among ours. */
+ * Origin of what changes something must be, too, or any page could send a form; where a browser says by
+ * Sec-Fetch-Site that it is another site's, that is believed. Loopback names are always among ours. */
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -28,6 +28,10 @@ static const char *const dropped[] = {
 
 static bool name_is(const ProxyHeader *h, const char *name) {
         return strlen(name) == h->n_name && strncasecmp(h->name, name, h->n_name) == 0;
+}
+
+static bool value_is(const ProxyHeader *h, const char *value) {
+        return strlen(value) == h->n_value && strncasecmp(h->value, value, h->n_value) == 0;
 }
 
 const ProxyHeader *proxy_head_find(const ProxyHead *h, const char *name) {
@@ -86,8 +90,7 @@ static int read_framing(ProxyHead *h, const char **ret_why) {
         }
         if (strlen(h->host) != (host ? host->n_value : 0))
                 return refuse(ret_why, -EBADMSG, "the Host header is malformed");
-        h->expects_continue = expect && expect->n_value == STRLEN("100-continue") &&
-                strncasecmp(expect->value, "100-continue", expect->n_value) == 0;
+        h->expects_continue = expect && value_is(expect, "100-continue");
         return 0;
 }
 
@@ -137,27 +140,47 @@ static bool rest_is_port(const char *rest) {
         return n > 0 && n <= 5 && !rest[n + 1];
 }
 
+static bool is_loopback(const char *host, size_t n) {
+        static const char *const names[] = { "localhost", "127.0.0.1", "[::1]" };
+
+        for (size_t i = 0; i < ELEMENTSOF(names); i++)
+                if (strlen(names[i]) == n && strncasecmp(host, names[i], n) == 0)
+                        return true;
+        return false;
+}
+
 bool proxy_host_is_allowed(const char *host, char *const *allowed) {
-        static const char *const loopback[] = { "localhost", "127.0.0.1", "[::1]" };
         size_t n = host_length(host);
 
         if (!rest_is_port(host + n))
                 return false;
-        for (size_t i = 0; i < ELEMENTSOF(loopback); i++)
-                if (strlen(loopback[i]) == n && strncasecmp(host, loopback[i], n) == 0)
-                        return true;
+        if (is_loopback(host, n))
+                return true;
         STRV_FOREACH(name, allowed)
                 if (strlen(*name) == n && strncasecmp(host, *name, n) == 0)
                         return true;
         return false;
 }
 
+/* Whatever else serves pages on this machine has these names, too, and another port. A name in Hosts= may have
+ * another port outside than we have inside, behind somebody who ends TLS. */
+static bool is_other_port_here(const ProxyHead *h, const char *origin) {
+        size_t n = host_length(origin);
+
+        return is_loopback(origin, n) && !streq(origin + n, h->host + host_length(h->host));
+}
+
 bool proxy_origin_is_allowed(const ProxyHead *h, char *const *allowed) {
-        const ProxyHeader *origin = proxy_head_find(h, "origin");
+        const ProxyHeader *origin = proxy_head_find(h, "origin"), *site = proxy_head_find(h, "sec-fetch-site");
         char host[262];
         size_t skip;
 
-        if (!origin || streq(h->method, "GET") || streq(h->method, "HEAD"))
+        if (streq(h->method, "GET") || streq(h->method, "HEAD"))
+                return true;
+        /* Today's browsers say it by themselves; "none" is what the user has done. */
+        if (site && !value_is(site, "same-origin") && !value_is(site, "none"))
+                return false;
+        if (!origin)
                 return true;
         skip = origin->n_value > 8 && strncasecmp(origin->value, "https://", 8) == 0 ? 8 :
                origin->n_value > 7 && strncasecmp(origin->value, "http://", 7) == 0 ? 7 : 0;
@@ -166,7 +189,7 @@ bool proxy_origin_is_allowed(const ProxyHead *h, char *const *allowed) {
                 return false;
         memcpy(host, origin->value + skip, origin->n_value - skip);
         host[origin->n_value - skip] = 0;
-        return proxy_host_is_allowed(host, allowed);
+        return proxy_host_is_allowed(host, allowed) && !is_other_port_here(h, host);
 }
 
 /* Whether the client's Connection header calls it hop-by-hop. */

@@ -72,7 +72,7 @@ static bool origin(const char *method, const char *value) {
         _cleanup_buffer_ Buffer b = {};
         ProxyHead h;
 
-        ASSERT_OK(buffer_appendf(&b, "%s /api HTTP/1.1\r\nHost: localhost\r\nOrigin: %s\r\n\r\n", method, value));
+        ASSERT_OK(buffer_appendf(&b, "%s /api HTTP/1.1\r\nHost: localhost:8000\r\nOrigin: %s\r\n\r\n", method, value));
         ASSERT_OK(parse(buffer_string(&b), &h));
         return proxy_origin_is_allowed(&h, NULL);
 }
@@ -81,12 +81,23 @@ TEST(a_page_of_another_site_changes_nothing) {
         ProxyHead h;
 
         assert_true(origin("POST", "http://localhost:8000"));
-        assert_true(origin("DELETE", "https://127.0.0.1"));
+        assert_true(origin("DELETE", "https://127.0.0.1:8000"));
+        /* Another program's page on this machine. */
+        assert_false(origin("DELETE", "https://127.0.0.1"));
+        assert_false(origin("POST", "http://localhost:3000"));
         assert_false(origin("POST", "http://evil.example"));
         assert_false(origin("PATCH", "null"));
         assert_false(origin("POST", "file://localhost"));
         assert_false(origin("POST", "http://localhost.evil.example"));
         assert_true(origin("GET", "http://evil.example"));
         ASSERT_OK(parse("POST /api HTTP/1.1\r\nHost: localhost\r\n\r\n", &h));
+        assert_true(proxy_origin_is_allowed(&h, NULL));
+        /* A name outside has the port that whoever ends TLS there has. */
+        ASSERT_OK(parse("POST /api HTTP/1.1\r\nHost: gantry.example.org\r\nOrigin: https://gantry.example.org:8443\r\n\r\n",
+                        &h));
+        assert_true(proxy_origin_is_allowed(&h, (char *[]) { (char *) "gantry.example.org", NULL }));
+        ASSERT_OK(parse("POST /api HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Site: cross-site\r\n\r\n", &h));
+        assert_false(proxy_origin_is_allowed(&h, NULL));
+        ASSERT_OK(parse("POST /api HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Site: same-origin\r\n\r\n", &h));
         assert_true(proxy_origin_is_allowed(&h, NULL));
 }
