@@ -294,7 +294,8 @@ def soak():
 def long():
     """the tests that know a longer form of themselves, in that (docs/evidence/long-runs.md)"""
     full = {"GANTRY_TEST_FULL": "1"}
-    results = [make_check("build", env=full, tests="tests/unit/test-db-faults tests/unit/test-db tests/unit/test-remove-tree"),
+    results = [make_check("build", env=full, tests=" ".join(f"tests/unit/test-{t}" for t in ("db-faults", "db", "remove-tree", "token-timing"))),
+               pytest("long-scenario", "tests/scenario/test_restore.py", env=full),
                pytest("long-suite", "tests/suite/test_cron.py", "-k", "T78", env=full),
                host_tests("long-host", "podman-images", env=full),
                pytest("long-compat", "tests/compat/test_clients.py", env=full)]

@@ -2,6 +2,7 @@
 """gantry-workload over HTTP and the bus: statuses, tokens, leases, the queue."""
 
 import base64
+import hashlib
 import json
 import os
 import time
@@ -236,6 +237,14 @@ def test_a_second_claim_gets_a_new_epoch_and_the_old_one_is_gone(host):
     assert host.request("PUT", "workload/running", new, second["workloadToken"]).status == 204
     # launched: nobody else gets it
     assert host.claim(id_) == {"claimed": False}
+
+
+def test_T48_tokens_of_launchers_and_runners_are_not_stored(host):
+    launcher, claim = host.register("hashed"), host.claim(host.create())
+    stored = b"".join(p.read_bytes() for p in host.database.parent.glob("gantry.db*"))
+    for token in (launcher["token"], claim["workloadToken"], claim["workloadToken"].split(".")[2]):
+        assert len(token) > 20 and token.encode() not in stored
+    assert hashlib.blake2b(launcher["token"].encode(), digest_size=32).digest() in stored
 
 
 def test_another_dataplane_does_not_get_a_claimed_workload(host):
