@@ -19,7 +19,7 @@
 
 #include "basic/hashmap.h"
 #include "protocol/connector-spec.h"
-#include "protocol/json-schema-uri.h"
+#include "protocol/json-schema-reference.h"
 #include "protocol/json-schema.h"
 
 /* Problems told of one configuration. */
@@ -125,7 +125,7 @@ int connector_spec_check_config(const ConnectorSpec *s, JsonObject *config, Erro
 typedef int (*Visit)(const char *pointer, JsonObject *value, void *userdata);
 
 typedef struct Walk {
-        JsonObject *root; /* of the schema, where local references start */
+        JsonSchemaPlaces *places; /* of the schema: where references lead */
         const char *annotation;
         bool (*says)(JsonObject *mark); /* whether the annotation's value is one to stop at */
         Visit visit;
@@ -198,29 +198,6 @@ static int walk_array(Walk *w, JsonObject *schema, JsonObject *value) {
         return 0;
 }
 
-/* "#/definitions/x": a fragment is decoded as one of a URI and then read as a JSON pointer (RFC 6901,
- * section 6). What stands before the "#" is not looked at: there is only one document. NULL for what we don't find,
- * which the check refuses to compile. */
-static int follow_reference(Walk *w, JsonObject *schema, JsonObject **ret) {
-        JsonObject *reference = json_member(schema, "$ref"), *found = NULL;
-        _cleanup_free_ char *pointer = NULL;
-        const char *hash;
-
-        *ret = NULL;
-        hash = json_object_is_type(reference, json_type_string)
-                ? strchr(json_object_get_string(reference), '#') : NULL;
-        if (!hash)
-                return 0;
-        pointer = strdup(hash + 1);
-        if (!pointer)
-                return -ENOMEM;
-        json_schema_uri_decode(pointer);
-        if (json_pointer_get(w->root, pointer, &found) < 0)
-                return errno == ENOMEM ? -ENOMEM : 0;
-        *ret = found;
-        return 0;
-}
-
 /* Which branch was meant does not matter for an annotation: a field that one of them calls secret is
  * treated so. */
 static int walk_branches(Walk *w, JsonObject *schema, JsonObject *value) {
@@ -244,7 +221,7 @@ static int walk_branches(Walk *w, JsonObject *schema, JsonObject *value) {
                 if (r < 0)
                         return r;
         }
-        r = follow_reference(w, schema, &target);
+        r = json_schema_places_follow(w->places, schema, &target);
         return r < 0 ? r : walk(w, target, value);
 }
 
@@ -285,10 +262,14 @@ static int walk(Walk *w, JsonObject *schema, JsonObject *value) {
 }
 
 static int walk_config(const ConnectorSpec *s, JsonObject *config, Walk *w) {
+        _cleanup_(json_schema_places_freep) JsonSchemaPlaces *places = NULL;
         int r;
 
-        w->root = s->connection_specification;
-        r = walk(w, w->root, config);
+        r = json_schema_places_new(s->connection_specification, WALK_STEPS_MAX, &places);
+        if (r < 0)
+                return r;
+        w->places = places;
+        r = walk(w, s->connection_specification, config);
         buffer_done(&w->pointer);
         return r;
 }

@@ -220,6 +220,61 @@ TEST(secrets_are_found_behind_escaped_references) {
         }
 }
 
+/* "$id" names places and sets the base of what lies in it; the specification is the whole document. */
+TEST(secrets_are_found_behind_names_that_the_document_gives) {
+        static const struct {
+                const char *definition, *reference;
+        } cases[] = {
+                { "{\"$id\":\"secret.json\",\"airbyte_secret\":true}", "secret.json" },
+                { "{\"$id\":\"secret.json\",\"airbyte_secret\":true}", "secret.json#" },
+                { "{\"$id\":\"#secret\",\"airbyte_secret\":true}", "#secret" },
+                { "{\"$id\":\"http://example.com/a/b.json\",\"airbyte_secret\":true}", "http://example.com/a/b.json" },
+                { "{\"$id\":\"http://example.com/a/b.json#\",\"airbyte_secret\":true}", "http://example.com/a/x/../b.json" },
+                { "{\"$id\":\"urn:x:secret\",\"airbyte_secret\":true}", "urn:x:secret" },
+                { "{\"$id\":\"http://example.com/a/\",\"definitions\":{\"s\":{\"$id\":\"s.json\",\"airbyte_secret\":true}}}",
+                  "http://example.com/a/s.json" },
+                { "{\"$id\":\"part.json\",\"inner\":{\"airbyte_secret\":true}}", "part.json#/inner" },
+                { "{\"$id\":\"part.json\",\"inner\":{\"$id\":\"#name\",\"airbyte_secret\":true}}", "part.json#name" },
+                /* A reference starts from the base that it lies in, not from the top. */
+                { "{\"$id\":\"part.json\",\"definitions\":{\"s\":{\"airbyte_secret\":true}},\"allOf\":[{\"$ref\":"
+                  "\"#/definitions/s\"}]}", "part.json" },
+                { "{\"$id\":\"dir/part.json\",\"definitions\":{\"s\":{\"$id\":\"s.json\",\"airbyte_secret\":true}},"
+                  "\"allOf\":[{\"$ref\":\"s.json\"}]}", "dir/part.json" },
+                { "[{\"x\":{\"$id\":\"deep.json\",\"airbyte_secret\":true}}]", "deep.json" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                _cleanup_json_ JsonObject *config = parse("{\"k\":\"planted\",\"other\":\"o\"}");
+                _cleanup_(connector_spec_freep) ConnectorSpec *s = NULL;
+                _cleanup_buffer_ Buffer text = {}, b = {};
+                _cleanup_strv_ char **masked = NULL;
+
+                ASSERT_OK(buffer_appendf(&text, "{\"connectionSpecification\":{\"definitions\":{\"d\":%s},\"properties\":"
+                                         "{\"k\":{\"$ref\":\"%s\"},\"other\":{\"$ref\":\"http://else.where/s.json\"}}}}",
+                                         cases[i].definition, cases[i].reference));
+                s = load(buffer_string(&text));
+                ASSERT_OK(connector_spec_foreach_secret(s, config, note_secret, &b));
+                if (!streq(strempty(buffer_string(&b)), "/k=planted;"))
+                        fail_msg("%s: %s", cases[i].reference, strempty(buffer_string(&b)));
+                ASSERT_OK(connector_spec_secret_strings(s, config, &masked));
+                assert_true(strv_contains(masked, "planted"));
+        }
+}
+
+/* What only looks like a circle from the top is none from the base that it lies in; a real one is an error. */
+TEST(names_that_lead_in_circles_are_an_error_and_others_are_not) {
+        _cleanup_(connector_spec_freep) ConnectorSpec *s =
+                load("{\"connectionSpecification\":{\"definitions\":{\"n\":{\"$ref\":\"a.json\"}},\"properties\":{\"k\":{"
+                     "\"$id\":\"a.json\",\"definitions\":{\"n\":{\"airbyte_secret\":true}},\"allOf\":[{\"$ref\":\"#/definitions/n\"}]},"
+                     "\"loop\":{\"$id\":\"l.json\",\"allOf\":[{\"$ref\":\"l.json\"}]}}}}");
+        _cleanup_json_ JsonObject *config = parse("{\"k\":\"planted\"}"), *loop = parse("{\"loop\":\"x\"}");
+        _cleanup_buffer_ Buffer b = {};
+
+        ASSERT_OK(connector_spec_foreach_secret(s, config, note_secret, &b));
+        assert_string_equal(buffer_string(&b), "/k=planted;");
+        ASSERT_ERROR(connector_spec_foreach_secret(s, loop, note_secret, &b), ELOOP);
+}
+
 TEST(secrets_are_found_behind_references_and_in_any_value) {
         _cleanup_(connector_spec_freep) ConnectorSpec *s =
                 load("{\"connectionSpecification\":{\"definitions\":{\"s\":{\"airbyte_secret\":true},"
