@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Connections, with the revision as in actor-store.c. The catalog is put under its hash in the
- * transaction that stores the connection: no row names a catalog that isn't there, and retention can't
- * take it in between.
+/* Connections, with the revision as in actor-store.c. The catalog is put under its hash in the transaction
+ * that stores the connection: no row names a catalog that isn't there, and retention can't take it in
+ * between.
  *
- * A deleted connection becomes `deprecated` and loses its state; its jobs and timeline stay. `next_run`
- * is the scheduler's own column: it needs no revision and leaves no row in `change`, else each run would
- * invalidate what people have open.
+ * A deleted connection becomes `deprecated` and loses its state; its jobs and timeline stay. `next_run` is
+ * the scheduler's own column: it needs no revision and leaves no row in `change`, else each run would
+ * invalidate what people have open. `source_catalog_id` needs none either: each discover moves it on, and
+ * nobody sets it by hand but with the streams. So an update that doesn't mean it names none.
  *
  * A list is a union of simple ones, each with an index to itself: one workspace and one tag at a time, or
- * one of the two roles that an actor may have. The parts come in order of id, so merging them is a sort
- * of what one page needs at most. */
+ * one of the two roles that an actor may have. The parts come in order of id, so merging them is a sort of
+ * what one page needs at most. */
 
 #include "basic/strv.h"
 #include "db/catalog-store.h"
@@ -87,7 +88,8 @@ static size_t count_or_one(char *const *l) {
         return MAX(strv_length(l), (size_t) 1);
 }
 
-/* A part is one of the workspaces with one of the tags; or, for an actor, with one of its two possible roles. */
+/* A part is one of the workspaces with one of the tags; or, for an actor, with one of its two possible
+ * roles. */
 static size_t second_count(const ConnectionFilter *f) {
         bool tagged = f->tag_ids && f->tag_ids[0];
 
@@ -177,6 +179,14 @@ int connection_store_update(Db *db, const Connection *c, usec_t now, Error **ret
         if (r < 0)
                 return r;
         return db_commit(&transaction, reterr_error);
+}
+
+int connection_store_set_source_catalog(Db *db, const char *id, const char *source_catalog_id, usec_t now,
+                                        Error **reterr_error) {
+        return db_change_one(db, SQL_CONNECTION_SET_SOURCE_CATALOG, NULL, NULL,
+                             BINDS(B_TEXT("id", id), B_TEXT("source_catalog_id", source_catalog_id),
+                                   B_I64("now", now)),
+                             CHANGE_CONNECTION, "connection", id, now, reterr_error);
 }
 
 int connection_store_set_next_run(Db *db, const char *id, usec_t next_run, Error **reterr_error) {

@@ -23,9 +23,14 @@ int connection_store_insert(Db *db, const Connection *c, usec_t now, Error **ret
 int connection_store_get(Db *db, const char *id, Connection **ret, Error **reterr_error);
 int connection_store_list(Db *db, const ConnectionFilter *filter, const ListOptions *options,
                           ConnectionArray *ret, Error **reterr_error);
-/* All but id, workspace_id, source_id, destination_id, next_run and created_at; a `catalog` of NULL keeps
- * the stored one. -ESTALE unless c->revision is the stored one, which is raised. */
+/* All but id, workspace_id, source_id, destination_id, next_run and created_at; a `catalog` or
+ * `source_catalog_id` of NULL keeps the stored one. -ESTALE unless c->revision is the stored one, which is
+ * raised. */
 int connection_store_update(Db *db, const Connection *c, usec_t now, Error **reterr_error);
+/* It goes by another catalog of its source, and nothing that is set of it changes: neither needs nor raises
+ * the revision. -ENOENT where it is deleted. */
+int connection_store_set_source_catalog(Db *db, const char *id, const char *source_catalog_id, usec_t now,
+                                        Error **reterr_error);
 /* 0: nothing is due. Neither needs nor raises the revision. */
 int connection_store_set_next_run(Db *db, const char *id, usec_t next_run, Error **reterr_error);
 /* Active connections with a next_run, in the order of their ids, behind `after` ("": from the first on). */

@@ -25,6 +25,13 @@ DEFINE_MODEL(Generation, generation,
         FIELD_BOOL_OF(Generation, refreshing),
         FIELD_TIME_OF(Generation, updated_at));
 
+DEFINE_MODEL(Backfill, backfill,
+        FIELD_TEXT_OF(Backfill, connection_id),
+        FIELD_TEXT_OF(Backfill, stream_namespace),
+        FIELD_TEXT_OF(Backfill, stream_name),
+        FIELD_BOOL_OF(Backfill, begun),
+        FIELD_TIME_OF(Backfill, created_at));
+
 DEFINE_MODEL(StateRow, state_row,
         FIELD_TEXT_OF(StateRow, connection_id),
         FIELD_NAMED(StateRow, kind, state_kind_names),

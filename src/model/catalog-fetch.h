@@ -27,6 +27,16 @@ typedef struct Generation {
 } Generation;
 DECLARE_MODEL(Generation, generation);
 
+/* A stream that is owed a reading from its beginning (db/backfill-store.h). */
+typedef struct Backfill {
+        char *connection_id;
+        char *stream_namespace; /* NULL = none */
+        char *stream_name;
+        bool begun;             /* its state has gone */
+        usec_t created_at;
+} Backfill;
+DECLARE_MODEL(Backfill, backfill);
+
 typedef enum StateKind {
         STATE_KIND_STREAM, /* one row a stream; beside a GLOBAL row: that stream's entry in it */
         STATE_KIND_GLOBAL, /* the shared part */

@@ -37,8 +37,8 @@ DECLARE_NAMES(NamespaceDefinition, namespace_definition);
 typedef enum NonBreakingPreference {
         NON_BREAKING_IGNORE,
         NON_BREAKING_DISABLE,
-        NON_BREAKING_PROPAGATE_COLUMNS,
-        NON_BREAKING_PROPAGATE_FULLY,
+        NON_BREAKING_PROPAGATE_COLUMNS, /* changes of the streams that are moved */
+        NON_BREAKING_PROPAGATE_FULLY,   /* and streams that are new or gone */
         _NON_BREAKING_PREFERENCE_MAX,
         _NON_BREAKING_PREFERENCE_INVALID = -EINVAL,
 } NonBreakingPreference;

@@ -84,6 +84,14 @@ int connector_spec_from_json(JsonObject *o, ConnectorSpec **ret, Error **reterr_
         return 0;
 }
 
+int connector_spec_from_text(const char *text, ConnectorSpec **ret, Error **reterr_error) {
+        const char *known = text ?: "{\"connectionSpecification\":{}}";
+        _cleanup_json_ JsonObject *o = NULL;
+        int r = json_parse(known, strlen(known), &o, reterr_error);
+
+        return r < 0 ? r : connector_spec_from_json(o, ret, reterr_error);
+}
+
 /* One problem a line, by its place; the values themselves may be secrets and are never shown. */
 static int tell_problems(const JsonSchemaProblem *problems, Error **reterr_error) {
         _cleanup_buffer_ Buffer b = {};

@@ -20,6 +20,9 @@ DEFINE_CLEANUP(ConnectorSpec, connector_spec_free);
 
 /* Takes a reference of `o`. */
 int connector_spec_from_json(JsonObject *o, ConnectorSpec **ret, Error **reterr_error);
+/* Of a stored text. NULL: it isn't known yet; such a connector takes any configuration, and as a destination
+ * does what it is told to. */
+int connector_spec_from_text(const char *text, ConnectorSpec **ret, Error **reterr_error);
 
 /* Whether `config` fits: 0, or -EINVAL with every offending field (JSON pointer) and why, one per line. */
 int connector_spec_check_config(const ConnectorSpec *s, JsonObject *config, Error **reterr_error);

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* One pass over the whole document, whatever keyword a part stands below, notes each "$id" by the URI that it
- * resolves to, and of each object the base that references in it start from. That takes more for schemas than
- * the compiler does (the value of a "default" that looks like one); a name too many does no harm here, one that was
- * missed would leave a secret behind it unseen.
+/* One pass over the whole document, whatever keyword a part stands below, notes each "$id" by the URI that
+ * it resolves to, and of each object the base that references in it start from. That takes more for schemas
+ * than the compiler does (the value of a "default" that looks like one); a name too many does no harm here,
+ * one that was missed would leave a secret behind it unseen.
  *
  * A reference is looked up as the compiler does: by its URI, a JSON pointer from the resource that the URI
- * names. What isn't found so is tried as a pointer from the document's top, whatever stands before the "#": there is
- * one document only, and the compiler refuses what it doesn't know.
+ * names. What isn't found so is tried as a pointer from the document's top, whatever stands before the "#":
+ * there is one document only, and the compiler refuses what it doesn't know.
  *
  * The parser bounds the depth, `max` the breadth. */
 

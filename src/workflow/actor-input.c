@@ -180,11 +180,7 @@ static int seal_children(const Sealing *s, JsonObject *o) {
 }
 
 static int load_spec(const ActorInput *a, ConnectorSpec **ret, Error **reterr_error) {
-        _cleanup_json_ JsonObject *o = NULL;
-        int r;
-
-        r = parse(a->definition->spec, &o, reterr_error);
-        return r >= 0 && o ? connector_spec_from_json(o, ret, reterr_error) : r;
+        return a->definition->spec ? connector_spec_from_text(a->definition->spec, ret, reterr_error) : 0;
 }
 
 int actor_input_override(ActorInput *a, const char *text, size_t n, const SealingKeys *keys,

@@ -116,17 +116,6 @@ static int add_selected(Draft *d, const Catalog *discovered, const Catalog *offe
         return r < 0 ? error_prefix(reterr_error, r, "Stream '%s'", name) : 0;
 }
 
-/* A destination whose specification isn't known is taken for one that appends and overwrites. */
-static int load_destination(const JobPlanRequest *q, ConnectorSpec **ret, Error **reterr_error) {
-        static const char unknown[] = "{\"connectionSpecification\":{}}";
-        _cleanup_json_ JsonObject *o = json_object_get(q->destination_spec);
-        int r = 0;
-
-        if (!o)
-                r = json_parse(unknown, sizeof(unknown) - 1, &o, reterr_error);
-        return r < 0 ? r : connector_spec_from_json(o, ret, reterr_error);
-}
-
 /* The configured catalog, from what the source offers and what was selected. */
 static int select_streams(const JobPlanRequest *q, Draft *d, Error **reterr_error) {
         JsonObject *selected = json_member(q->configurations, "streams");
@@ -143,7 +132,7 @@ static int select_streams(const JobPlanRequest *q, Draft *d, Error **reterr_erro
                 r = catalog_from_json(q->offered, &offered, reterr_error);
         if (r < 0)
                 return error_prefix(reterr_error, r, "The source's catalog");
-        r = load_destination(q, &destination, reterr_error);
+        r = connector_spec_from_text(q->destination_spec, &destination, reterr_error);
         if (r < 0)
                 return error_prefix(reterr_error, r, "The destination's specification");
         r = draft_allocate(d, all ? discovered->n_streams : json_object_array_length(selected));

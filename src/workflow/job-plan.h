@@ -18,7 +18,7 @@ typedef struct JobPlanRequest {
         JsonObject *discovered;     /* AirbyteCatalog that the connection goes by */
         JsonObject *offered;        /* what the source has now: what is gone can't be moved; NULL: the same */
         JsonObject *configurations; /* the public API's: {"streams": […]}; NULL: all streams, best modes */
-        JsonObject *destination_spec;         /* ConnectorSpecification; NULL: append and overwrite */
+        const char *destination_spec;         /* its text; NULL: append and overwrite */
         bool destination_supports_refreshes;
         const char *namespace_definition;     /* "source", "destination", "custom_format" */
         const char *namespace_format, *prefix; /* may be NULL */

@@ -21,6 +21,7 @@
 #include "workflow/actor-input.h"
 #include "workflow/history-db.h"
 #include "workflow/sync-attempt.h"
+#include "workflow/sync-backfill.h"
 #include "workflow/sync-schema.h"
 #include "workflow/workload-request.h"
 
@@ -41,7 +42,8 @@ static int add_failure(JsonObject *o, const char *origin, int r, const Error *er
 
 /* --- the first step --- */
 
-/* Attempts are numbered by the database. One that somehow still runs is closed, and no time is lost (W06). */
+/* Attempts are numbered by the database. One that somehow still runs is closed, and no time is lost
+ * (W06). */
 static int create_attempt(Db *db, int64_t job_id, usec_t now, int *ret_number, Error **reterr_error) {
         _cleanup_json_ JsonObject *failure = NULL;
         _cleanup_free_ char *text = NULL;
@@ -117,9 +119,9 @@ static int add_ids(JsonObject *o, const Connection *connection, int number) {
         return r;
 }
 
-/* Begins an attempt. Time is the run's, not the clock's: the step may be run again after a crash, and must then
- * write what it wrote. A connection that is deleted ends it; one that was turned off ends a retry only, not the first
- * attempt that somebody has asked for. */
+/* Begins an attempt. Time is the run's, not the clock's: the step may be run again after a crash, and must
+ * then write what it wrote. A connection that is deleted ends it; one that was turned off ends a retry only,
+ * not the first attempt that somebody has asked for. */
 int sync_step_start(WorkflowContext *c, void *userdata, JsonObject **ret, Error **reterr_error) {
         SyncRun *run = userdata;
         _cleanup_(connection_freep) Connection *connection = NULL;
@@ -216,7 +218,7 @@ typedef struct PlanSources {
         Job *job;
         Connection *connection;
         ActorInput source, destination;
-        JsonObject *discovered, *offered, *configurations, *spec, *config, *generations;
+        JsonObject *discovered, *offered, *configurations, *config, *generations;
 } PlanSources;
 
 static void plan_sources_done(PlanSources *s) {
@@ -227,7 +229,6 @@ static void plan_sources_done(PlanSources *s) {
         json_putp(&s->discovered);
         json_putp(&s->offered);
         json_putp(&s->configurations);
-        json_putp(&s->spec);
         json_putp(&s->config);
         json_putp(&s->generations);
 }
@@ -241,8 +242,9 @@ static int load_catalog(Db *db, const char *hash, JsonObject **ret, Error **rete
         return r >= 0 ? json_parse(text, n, ret, reterr_error) : r;
 }
 
-/* A connection goes by the catalog that it was configured from, which its policy has moved on where it was to; one that
- * has none by the newest. What the source offers now is looked at only where that is something else. */
+/* A connection goes by the catalog that it was configured from, which its policy has moved on where it was
+ * to; one that has none by the newest. What the source offers now is looked at only where that is something
+ * else. */
 static int load_catalogs(Db *db, PlanSources *s, Error **reterr_error) {
         _cleanup_(catalog_fetch_freep) CatalogFetch *newest = NULL, *base = NULL;
         const char *id = s->connection->source_catalog_id;
@@ -275,7 +277,6 @@ static int plan_sources_load(Db *db, const SyncRun *run, PlanSources *s, Error *
             (r = actor_input_load(db, s->connection->destination_id, &s->destination, reterr_error)) < 0 ||
             (r = load_catalogs(db, s, reterr_error)) < 0 ||
             (r = parse(s->connection->catalog, &s->configurations, reterr_error)) < 0 ||
-            (r = parse(s->destination.definition->spec, &s->spec, reterr_error)) < 0 ||
             (r = parse(s->job->config, &s->config, reterr_error)) < 0 ||
             (r = sync_generations_load(db, run->connection_id, &s->generations, reterr_error)) < 0)
                 return r;
@@ -298,7 +299,7 @@ static JobPlanKind plan_kind(const PlanSources *s) {
 static int make_plan(const SyncRun *run, const PlanSources *s, JobPlan *ret, Error **reterr_error) {
         const JobPlanRequest q = {
                 .discovered = s->discovered, .offered = s->offered, .configurations = s->configurations,
-                .destination_spec = s->spec,
+                .destination_spec = s->destination.definition->spec,
                 .destination_supports_refreshes = s->destination.definition->supports_refreshes,
                 .namespace_definition = namespace_definition_to_string(s->connection->namespace_definition),
                 .namespace_format = s->connection->namespace_format, .prefix = s->connection->prefix,
@@ -308,21 +309,6 @@ static int make_plan(const SyncRun *run, const PlanSources *s, JobPlan *ret, Err
         };
 
         return job_plan_make(&q, ret, reterr_error);
-}
-
-/* States that the plan doesn't drop, of streams that have got new fields. */
-static int plan_backfill(const SyncRun *run, JobPlan *p) {
-        JsonObject *list = json_member(run->schema, "backfill");
-
-        for (size_t i = 0; list && i < json_object_array_length(list); i++) {
-                JsonObject *o = json_object_get(json_object_array_get_idx(list, i));
-
-                if (json_object_array_add(p->drop_states, o) < 0) {
-                        json_object_put(o);
-                        return -ENOMEM;
-                }
-        }
-        return 0;
 }
 
 /* The plan is kept in memory: the workload is asked for in the same run, so in the same transaction. */
@@ -340,7 +326,7 @@ int sync_step_plan(WorkflowContext *c, void *userdata, JsonObject **ret, Error *
         if (r >= 0)
                 r = make_plan(run, &s, &run->plan, &error);
         if (r >= 0)
-                r = plan_backfill(run, &run->plan);
+                r = sync_backfill_plan(db_of(c), s.connection, &run->plan, o, &error);
         if (r < 0 && workflow_error_is_transient(r))
                 return error_set(reterr_error, r, "%s", error_message(error, r));
         if (r < 0)

@@ -15,6 +15,7 @@ typedef struct SyncRun {
         int attempt;         /* as the code counts */
         JsonObject *start;   /* what the attempt's first step recorded */
         JsonObject *schema;  /* what the schema's step recorded; NULL: there was nothing to compare */
+        JsonObject *planned; /* what the plan's step recorded */
         JsonObject *failure; /* why it can't go on to the workload; NULL: it can */
         JsonObject *result;  /* of the sync workload */
         JobPlan plan;        /* in the run that made it */

@@ -20,7 +20,7 @@
 #include "workflow/job-event.h"
 #include "workflow/retry-rules.h"
 #include "workflow/sync-outcome.h"
-#include "workflow/sync-schema.h"
+#include "workflow/sync-backfill.h"
 #include "workflow/workload-request.h"
 
 typedef struct Outcome {
@@ -160,8 +160,8 @@ static int store_streams(Db *db, const SyncRun *run, const Outcome *o, usec_t no
                         .records_rejected = number(s, "recordsRejected"),
                         .estimated_records = MAX(number(s, "estimatedRecords"), 0),
                         .estimated_bytes = MAX(number(s, "estimatedBytes"), 0),
-                        .was_backfilled = sync_schema_backfills(run->schema, string(s, "namespace"),
-                                                                strempty(string(s, "name"))),
+                        .was_backfilled = sync_backfill_has(run->planned, string(s, "namespace"),
+                                                            strempty(string(s, "name"))),
                         .status = stream_status(s, o),
                         .incomplete_cause = stream_status(s, o) == STREAM_COMPLETE ? NULL :
                                             (char *) (o->cancelled ? "CANCELED" : "FAILED"),
@@ -410,6 +410,8 @@ int sync_step_finish(WorkflowContext *c, void *userdata, JsonObject **ret, Error
                 r = store_attempt(db, run, &o, now, reterr_error);
         if (r >= 0)
                 r = complete_generations(db, run, &o, now, reterr_error);
+        if (r >= 0)
+                r = sync_backfill_finish(db, run, o.streams, o.succeeded, reterr_error);
         if (r < 0)
                 return r;
         note_attempt(run, &o);

@@ -1,27 +1,27 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* A connection goes by one discovered catalog, source_catalog_id, whatever newer ones there are: its own
- * discovers, those of other connections of the same source, and those that somebody has asked for. This
- * step moves it on, or doesn't, or turns the connection off. It looks at one connection only: each of a
- * source's others decides at its own next sync, with the same catalog.
+ * discovers, those of other connections of the same source, and those that somebody has asked for. This step
+ * moves it on, or doesn't, or turns the connection off. It looks at one connection only: each of a source's
+ * others decides at its own next sync, with the same catalog.
  *
- * Most of the time nothing differs: two fetches with the same hash are the same catalog, and then neither
- * is read. The new id is taken all the same, so that the next sync sees at once that there is nothing to
- * do. Where a change is ignored, the ids stay apart and each sync compares again; that is the price of
- * noticing that it has become a breaking one.
+ * Most of the time nothing differs: two fetches with the same hash are the same catalog, and then neither is
+ * read. The new id is taken all the same, so that the next sync sees at once that there is nothing to do.
+ * Where a change is ignored, the ids stay apart and each sync compares again; that is the price of noticing
+ * that it has become a breaking one.
  *
- * The step's value is all that later steps know of it: what is to be read anew (a backfill) and why the
- * attempt ends. */
+ * The step's value says why the attempt ends, where it does. What is to be read anew (a backfill) is owed by
+ * a row of its own, so that it outlives an attempt that never comes to read. */
 
 #include <stdio.h>
 
 #include "db/catalog-store.h"
 #include "db/connection-store.h"
-#include "db/state-store.h"
-#include "worker/schema-policy.h"
 #include "worker/stream-selection.h"
 #include "workflow/actor-input.h"
 #include "workflow/job-event.h"
+#include "workflow/schema-policy.h"
+#include "workflow/sync-backfill.h"
 #include "workflow/sync-schema.h"
 #include "workflow/workload-request.h"
 
@@ -83,16 +83,12 @@ static int load_fetches(Db *db, Schema *s, Error **reterr_error) {
 
 /* Only where they differ in content: most discovers bring what is known. */
 static int load_catalogs(Db *db, Schema *s, Error **reterr_error) {
-        static const char unknown[] = "{\"connectionSpecification\":{}}";
-        const char *text = s->destination.definition->spec ?: unknown;
-        _cleanup_json_ JsonObject *o = NULL;
         int r;
 
         if ((r = load_catalog(db, s->base, &s->before, reterr_error)) < 0 ||
-            (r = load_catalog(db, s->newest, &s->after, reterr_error)) < 0 ||
-            (r = json_parse(text, strlen(text), &o, reterr_error)) < 0)
+            (r = load_catalog(db, s->newest, &s->after, reterr_error)) < 0)
                 return r;
-        return connector_spec_from_json(o, &s->spec, reterr_error);
+        return connector_spec_from_text(s->destination.definition->spec, &s->spec, reterr_error);
 }
 
 static int load(Db *db, const SyncRun *run, Schema *s, Error **reterr_error) {
@@ -120,8 +116,7 @@ static int decide(Db *db, Schema *s, Error **reterr_error) {
                 return r;
         q = (SchemaChangeRequest) {
                 .before = s->before, .after = s->after, .configurations = s->configurations, .destination = s->spec,
-                .policy = schema_policy_from_string(
-                        non_breaking_preference_to_string(s->connection->non_breaking_preference)),
+                .policy = s->connection->non_breaking_preference,
         };
         return schema_change_decide(&q, &s->change, reterr_error);
 }
@@ -143,36 +138,43 @@ static const char *reason_of(SchemaVerdict v) {
                : v == SCHEMA_DISABLED ? "DISABLE_CONNECTION_IF_ANY_SCHEMA_CHANGES" : NULL;
 }
 
+/* 1: it is another one now. */
 static int set_selection(Schema *s) {
         char *text;
 
-        if (!s->change.configurations)
+        if (!s->change.configurations || json_equal(s->change.configurations, s->configurations))
                 return 0;
         text = json_to_string(s->change.configurations);
         if (!text)
                 return -ENOMEM;
         free(s->connection->catalog);
         s->connection->catalog = text;
-        return 0;
+        return 1;
 }
 
+/* The revision is the editors': it rises where something changes that is set of the connection, not where it
+ * goes by a newer catalog. */
 static int store_connection(Db *db, Schema *s, usec_t now, Error **reterr_error) {
         SchemaVerdict v = s->change.verdict;
         Connection *c = s->connection;
-        bool was_breaking = c->breaking_change;
-        int r = 0;
+        bool breaking = v == SCHEMA_BREAKING, follows = v == SCHEMA_UNCHANGED || v == SCHEMA_PROPAGATED;
+        int r, edited = breaking != c->breaking_change;
 
-        c->breaking_change = v == SCHEMA_BREAKING;
-        if (reason_of(v)) {
+        c->breaking_change = breaking;
+        r = set_selection(s);
+        edited |= r > 0;
+        if (r >= 0 && reason_of(v)) {
+                edited = true;
                 c->status = CONNECTION_INACTIVE;
                 r = replace(&c->status_reason, reason_of(v));
-        } else if (v == SCHEMA_IGNORED && !was_breaking)
-                return 0;
-        if (r >= 0 && (v == SCHEMA_UNCHANGED || v == SCHEMA_PROPAGATED))
+        }
+        if (r >= 0 && follows)
                 r = replace(&c->source_catalog_id, s->newest->id);
-        if (r >= 0)
-                r = set_selection(s);
-        return r >= 0 ? connection_store_update(db, c, now, reterr_error) : r;
+        if (r < 0)
+                return r;
+        if (edited)
+                return connection_store_update(db, c, now, reterr_error);
+        return follows ? connection_store_set_source_catalog(db, c->id, s->newest->id, now, reterr_error) : 0;
 }
 
 static int make_summary(const Schema *s, CatalogDiffFlags flags, char **ret) {
@@ -275,30 +277,6 @@ static void note(const SyncRun *run, const Schema *s, const char *why) {
 
 /* --- the step --- */
 
-/* A stream's state can go by itself only where it stands by itself. */
-static int states_are_apart(Db *db, const char *connection_id, Error **reterr_error) {
-        _cleanup_(state_row_array_done) StateRowArray rows = {};
-        int r;
-
-        r = state_store_list(db, connection_id, &rows, reterr_error);
-        if (r < 0)
-                return r;
-        for (size_t i = 0; i < rows.n; i++)
-                if (rows.items[i]->kind != STATE_KIND_STREAM)
-                        return 0;
-        return 1;
-}
-
-static int add_backfill(Db *db, const Schema *s, JsonObject *o, Error **reterr_error) {
-        int r;
-
-        if (s->change.verdict != SCHEMA_PROPAGATED || !s->connection->backfill ||
-            json_object_array_length(s->change.backfill) == 0)
-                return 0;
-        r = states_are_apart(db, s->connection->id, reterr_error);
-        return r <= 0 ? r : json_add(o, "backfill", json_object_get(s->change.backfill));
-}
-
 static int add_failure(JsonObject *o, const char *origin, const char *type, const char *text, usec_t now) {
         JsonObject *failure = failure_make(origin, type, text, now);
 
@@ -322,7 +300,8 @@ static int apply(SyncRun *run, Schema *s, JsonObject *o, usec_t now, Error **ret
         if (r >= 0)
                 r = json_add(o, "changes", json_object_new_int64((int64_t) s->change.diff.n_transforms));
         if (r >= 0)
-                r = add_backfill(db, s, o, reterr_error);
+                r = s->change.verdict == SCHEMA_PROPAGATED
+                            ? sync_backfill_owe(db, s->connection, s->change.backfill, now, reterr_error) : 0;
         if (r >= 0 && why)
                 r = add_failure(o, "airbyte_platform", "manual_cancellation", why, now);
         if (r >= 0)
@@ -355,17 +334,4 @@ int sync_step_schema(WorkflowContext *c, void *userdata, JsonObject **ret, Error
         if (r >= 0)
                 *ret = TAKE_PTR(o);
         return r;
-}
-
-bool sync_schema_backfills(JsonObject *recorded, const char *stream_namespace, const char *stream_name) {
-        JsonObject *list = json_member(recorded, "backfill");
-
-        for (size_t i = 0; list && i < json_object_array_length(list); i++) {
-                const char *namespace, *name;
-
-                if (stream_selection_name(json_object_array_get_idx(list, i), &namespace, &name, NULL) >= 0 &&
-                    streq(name, stream_name) && streq(strempty(namespace), strempty(stream_namespace)))
-                        return true;
-        }
-        return false;
 }

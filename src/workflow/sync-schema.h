@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The source's catalog has changed since the connection was configured: what its policy makes of that, in front
- * of the plan of an attempt. */
+/* The source's catalog has changed since the connection was configured: what its policy makes of that, in
+ * front of the plan of an attempt. */
 
 #include "model/catalog-fetch.h"
 #include "model/connection.h"
@@ -11,10 +11,8 @@
 /* Whether there is a newer catalog than the one that the connection goes by. */
 bool sync_schema_is_behind(const Connection *c, const CatalogFetch *newest);
 
-/* The step. Connection, timeline and history change in one transaction. Records {"verdict", "catalogId",
- * "changes", "backfill": [{"name","namespace"}], "failure"}; with a failure the attempt ends: the connection was
+/* The step. Connection, timeline, what is owed as a backfill and history change in one transaction. Records
+ * {"verdict", "catalogId", "changes", "failure"}; with a failure the attempt ends: the connection was
  * turned off. */
 int sync_step_schema(WorkflowContext *c, void *userdata, JsonObject **ret, Error **reterr_error);
 
-/* Whether the attempt reads the stream from its beginning because it has got new fields. */
-bool sync_schema_backfills(JsonObject *recorded, const char *stream_namespace, const char *stream_name);

@@ -23,10 +23,11 @@
 static void sync_run_reset(SyncRun *run) {
         json_putp(&run->start);
         json_putp(&run->schema);
+        json_putp(&run->planned);
         json_putp(&run->failure);
         json_putp(&run->result);
         job_plan_done(&run->plan);
-        run->start = run->schema = run->failure = run->result = NULL;
+        run->start = run->schema = run->planned = run->failure = run->result = NULL;
         run->cancelled = false;
 }
 
@@ -87,8 +88,7 @@ static int prepare(SyncRun *run, const char *kind, const char *subject, usec_t l
         return run->failure ? 1 : -ENOMEM;
 }
 
-/* Recorded by the first step where it is due: the histories of older versions have no such step. It stands right in
- * front of the plan: the connection's change, a backfill and the workload that carries it out are one transaction. */
+/* Recorded by the first step where it is due: the histories of older versions have no such step. */
 static int follow_schema(SyncRun *run) {
         int r;
 
@@ -103,7 +103,6 @@ static int follow_schema(SyncRun *run) {
 
 /* 0 = the sync can start, 1 = the attempt ends here. */
 static int prepare_all(SyncRun *run) {
-        _cleanup_json_ JsonObject *planned = NULL;
         int r = 0;
 
         if (start_bool(run, "checkSource"))
@@ -121,10 +120,10 @@ static int prepare_all(SyncRun *run) {
                 r = follow_schema(run);
         if (r != 0)
                 return r;
-        r = workflow_step(run->context, "plan", sync_step_plan, run, &planned);
+        r = workflow_step(run->context, "plan", sync_step_plan, run, &run->planned);
         if (r < 0)
                 return r;
-        run->failure = json_object_get(json_member(planned, "failure"));
+        run->failure = json_object_get(json_member(run->planned, "failure"));
         return run->failure ? 1 : 0;
 }
 

@@ -495,27 +495,15 @@ int workflow_manager_check(WorkflowManager *m, const char *actor_id, const char 
 
 static int cached_catalog(WorkflowManager *m, const ActorInput *a, JsonObject **ret) {
         _cleanup_(catalog_fetch_freep) CatalogFetch *f = NULL;
-        _cleanup_json_ JsonObject *o = json_object_new_object();
         int r;
 
-        if (!o)
-                return -ENOMEM;
         r = catalog_fetch_store_latest(m->options.db, a->actor->id, a->hash, NULL, &f, NULL);
         if (r < 0)
                 return r == -ENOENT ? 0 : r;
         if (f->created_at + DISCOVER_WINDOW_USEC <= wall(m))
                 return 0;
-        r = json_add_string(o, "status", "success");
-        if (r >= 0)
-                r = json_add_string(o, "catalogId", f->id);
-        if (r >= 0)
-                r = json_add_string(o, "catalogHash", f->catalog_hash);
-        if (r >= 0)
-                r = json_add(o, "discoveredAt", json_object_new_int64((int64_t) f->created_at));
-        if (r < 0)
-                return r;
-        *ret = TAKE_PTR(o);
-        return 1;
+        r = workload_result_discovered(f, ret);
+        return r < 0 ? r : 1;
 }
 
 int workflow_manager_discover(WorkflowManager *m, const char *source_id, bool ignore_cache, WorkflowDone done,
@@ -664,7 +652,8 @@ bool workflow_manager_is_busy(WorkflowManager *m) {
         while (hashmap_iterate(m->dispatches, &i, NULL, NULL, &value)) {
                 const Dispatch *d = value;
 
-                if (d->in_flight || !d->exists || d->ended || (d->cancel && !d->cancel_sent))
+                if (!dispatch_waits(m, d) &&
+                    (d->in_flight || !d->exists || d->ended || (d->cancel && !d->cancel_sent)))
                         return true;
         }
         return false;

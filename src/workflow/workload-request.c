@@ -77,6 +77,12 @@ int workload_request_make(Env *env, const WorkloadRequest *q, usec_t now, JsonOb
         return r;
 }
 
+usec_t workload_request_time(JsonObject *request) {
+        int64_t deadline = json_object_get_int64(json_member(request, "deadline"));
+
+        return deadline > (int64_t) WORKLOAD_CLAIM_USEC ? (usec_t) deadline - WORKLOAD_CLAIM_USEC : 0;
+}
+
 JsonObject *failure_make(const char *origin, const char *type, const char *message, usec_t now) {
         _cleanup_json_ JsonObject *o = json_object_new_object();
 
@@ -99,6 +105,21 @@ int workload_result_failed(const char *origin, const char *type, const char *mes
         r = json_add_string(o, "status", "failure");
         if (r >= 0)
                 r = json_add(o, "failure", TAKE_PTR(failure));
+        if (r >= 0)
+                *ret = TAKE_PTR(o);
+        return r;
+}
+
+int workload_result_discovered(const CatalogFetch *f, JsonObject **ret) {
+        _cleanup_json_ JsonObject *o = json_object_new_object();
+        int r = o ? json_add_string(o, "status", "success") : -ENOMEM;
+
+        if (r >= 0)
+                r = json_add_string(o, "catalogId", f->id);
+        if (r >= 0)
+                r = json_add_string(o, "catalogHash", f->catalog_hash);
+        if (r >= 0)
+                r = json_add(o, "discoveredAt", json_object_new_int64((int64_t) f->created_at));
         if (r >= 0)
                 *ret = TAKE_PTR(o);
         return r;
@@ -138,6 +159,8 @@ int workload_result_make(JsonObject *workload, usec_t now, JsonObject **ret) {
                 r = json_add(o, "output", json_object_get(json_member(workload, "output")));
         if (r >= 0)
                 r = json_add(o, "stats", json_object_get(json_member(workload, "stats")));
+        if (r >= 0 && json_object_get_boolean(json_member(workload, "refused")))
+                r = json_add(o, "refused", json_object_new_boolean(true));
         if (r >= 0 && !success) {
                 failure = failure_of(workload, streq_ptr(status, "cancelled"), now);
                 r = failure ? json_add(o, "failure", TAKE_PTR(failure)) : -ENOMEM;

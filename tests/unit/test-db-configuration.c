@@ -406,6 +406,33 @@ TEST(an_update_without_a_catalog_keeps_it) {
         assert_string_equal(last->catalog, "{\"streams\":[1]}");
 }
 
+TEST(a_newer_catalog_of_the_source_raises_no_revision_and_is_not_undone) {
+        _cleanup_test_db_ TestDb t = {};
+        _cleanup_(connection_freep) Connection *c = NULL, *after = NULL, *last = NULL;
+        const CatalogFetch f = { .id = S("f"), .actor_id = S("s") };
+        char hash[CATALOG_HASH_MAX];
+        int64_t seq;
+
+        test_db_new(&t);
+        ASSERT_OK(catalog_fetch_store_insert(t.db, &f, "{}", 2, NOW, hash, NULL));
+        ASSERT_OK(connection_store_get(t.db, "c", &c, NULL));
+        seq = db_committed_seq(t.db);
+        ASSERT_OK(connection_store_set_source_catalog(t.db, "c", "f", NOW + 1, NULL));
+        assert_int_equal(db_committed_seq(t.db), seq + 1);
+        ASSERT_OK(connection_store_get(t.db, "c", &after, NULL));
+        assert_string_equal(after->source_catalog_id, "f");
+        assert_int_equal(after->revision, c->revision);
+        /* Who read it before and sets something else. */
+        free(c->name);
+        c->name = strdup("Another name");
+        ASSERT_OK(connection_store_update(t.db, c, NOW + 2, NULL));
+        ASSERT_OK(connection_store_get(t.db, "c", &last, NULL));
+        assert_string_equal(last->source_catalog_id, "f");
+        assert_string_equal(last->name, "Another name");
+        ASSERT_ERROR(connection_store_set_source_catalog(t.db, "none", "f", NOW, NULL), ENOENT);
+        ASSERT_ERROR(connection_store_set_source_catalog(t.db, "c", "none", NOW, NULL), ENOENT);
+}
+
 TEST(P07_deleting_a_connection_twice_is_no_error) {
         _cleanup_test_db_ TestDb t = {};
         _cleanup_(connection_freep) Connection *c = NULL;

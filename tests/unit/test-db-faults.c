@@ -11,6 +11,7 @@
 #include "basic/hash.h"
 #include "db/application-store.h"
 #include "db/attempt-store.h"
+#include "db/backfill-store.h"
 #include "db/catalog-store.h"
 #include "db/change-store.h"
 #include "db/generation-store.h"
@@ -210,6 +211,7 @@ static int fill_more(Db *db) {
         ASSERT_OK(state_store_merge(db, "c", states, strlen(states), NOW, NULL));
         ASSERT_OK(generation_store_set(db, &(Generation) { .connection_id = S("c"), .stream_name = S("a") },
                                        NOW, NULL));
+        ASSERT_OK(backfill_store_owe(db, "c", &(StreamRef) { NULL, "a" }, NOW, NULL));
         ASSERT_OK(secret_store_put(db, &(Secret) { .id = S("x"), .owner_id = S("unused"), .sealed = token },
                                    NOW, NULL));
         ASSERT_OK(secret_store_put(db, &(Secret) { .id = S("y"), .owner_id = S("unused"), .sealed = token },
@@ -320,6 +322,9 @@ STEP(connection_update) {
                 db, &(Connection) { .id = S("c"), .name = S("N"), .catalog = S("{\"n\":1}"), .revision = 1 },
                 LATER, NULL);
 }
+STEP(connection_set_source_catalog) {
+        return connection_store_set_source_catalog(db, "c", "f", LATER, NULL);
+}
 STEP(connection_set_next_run) {
         return connection_store_set_next_run(db, "c", LATER, NULL);
 }
@@ -373,6 +378,15 @@ STEP(generation_set) {
                 &(Generation) {
                         .connection_id = S("c"), .stream_name = S("a"), .generation_id = 1, .job_id = 3 },
                 LATER, NULL);
+}
+STEP(backfill_owe) {
+        return backfill_store_owe(db, "c", &(StreamRef) { NULL, "b" }, LATER, NULL);
+}
+STEP(backfill_begin) {
+        return backfill_store_begin(db, "c", &(StreamRef) { NULL, "a" }, NULL);
+}
+STEP(backfill_forget) {
+        return backfill_store_forget(db, "c", &(StreamRef) { NULL, "a" }, NULL);
 }
 STEP(timeline_append) {
         return timeline_store_append(

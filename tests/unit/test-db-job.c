@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "db/attempt-store.h"
+#include "db/backfill-store.h"
 #include "db/change-store.h"
 #include "db/generation-store.h"
 #include "db/job-store.h"
@@ -309,6 +310,33 @@ TEST(statistics_are_replaced_and_the_newest_found) {
         assert_int_equal(latest.items[1]->job_id, one);
         s[0].job_id = 99;
         ASSERT_ERROR(stream_stats_store_set(t.db, s, 1, NOW, NULL), ENOENT);
+}
+
+TEST(a_backfill_is_owed_once_and_again_with_the_next_field) {
+        _cleanup_test_db_ TestDb t = {};
+        _cleanup_(backfill_array_done) BackfillArray all = {}, again = {}, none = {};
+        const StreamRef a = { NULL, "a" }, b = { "n", "a" }, nobody = { NULL, "z" };
+
+        test_db_new(&t);
+        ASSERT_OK(backfill_store_owe(t.db, "c", &a, NOW, NULL));
+        ASSERT_OK(backfill_store_owe(t.db, "c", &b, NOW, NULL));
+        ASSERT_OK(backfill_store_begin(t.db, "c", &b, NULL));
+        ASSERT_OK(backfill_store_begin(t.db, "c", &nobody, NULL));
+        ASSERT_OK(backfill_store_list(t.db, "c", &all, NULL));
+        assert_int_equal(all.n, 2);
+        assert_null(all.items[0]->stream_namespace);
+        assert_false(all.items[0]->begun);
+        assert_string_equal(all.items[1]->stream_namespace, "n");
+        assert_true(all.items[1]->begun);
+        ASSERT_OK(backfill_store_owe(t.db, "c", &b, NOW, NULL));
+        ASSERT_OK(backfill_store_forget(t.db, "c", &a, NULL));
+        ASSERT_OK(backfill_store_forget(t.db, "c", &a, NULL));
+        ASSERT_OK(backfill_store_list(t.db, "c", &again, NULL));
+        assert_int_equal(again.n, 1);
+        assert_false(again.items[0]->begun);
+        ASSERT_OK(backfill_store_list(t.db, "another", &none, NULL));
+        assert_int_equal(none.n, 0);
+        ASSERT_ERROR(backfill_store_owe(t.db, "another", &a, NOW, NULL), ENOENT);
 }
 
 TEST(generations_rise_stream_by_stream) {

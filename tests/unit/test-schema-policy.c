@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include "unit/catalog-text.h"
-#include "worker/schema-policy.h"
 #include "worker/stream-selection.h"
+#include "workflow/schema-policy.h"
 
 TEST_MAIN()
 
@@ -17,7 +17,7 @@ TEST_MAIN()
 
 typedef struct Case {
         const char *before, *after, *selection;
-        SchemaPolicy policy;
+        NonBreakingPreference policy;
 } Case;
 
 static void decide(const Case *k, SchemaChange *ret) {
@@ -43,7 +43,7 @@ static void check(const Case *k, SchemaVerdict verdict, const char *selection) {
         }
 }
 
-#define EACH(policy_) for (SchemaPolicy policy_ = 0; policy_ < _SCHEMA_POLICY_MAX; policy_++)
+#define EACH(policy_) for (NonBreakingPreference policy_ = 0; policy_ < _NON_BREAKING_PREFERENCE_MAX; policy_++)
 
 TEST(no_change_and_changes_of_others_are_taken_without_a_word) {
         EACH(policy) {
@@ -55,21 +55,21 @@ TEST(no_change_and_changes_of_others_are_taken_without_a_word) {
 }
 
 TEST(each_policy_does_its_own_with_a_new_column) {
-        Case k = { STREAMS(USERS(BASE)), STREAMS(USERS(BASE ",'city':{}")), SELECTED(""), SCHEMA_POLICY_IGNORE };
+        Case k = { STREAMS(USERS(BASE)), STREAMS(USERS(BASE ",'city':{}")), SELECTED(""), NON_BREAKING_IGNORE };
 
         check(&k, SCHEMA_IGNORED, NULL);
-        k.policy = SCHEMA_POLICY_DISABLE;
+        k.policy = NON_BREAKING_DISABLE;
         check(&k, SCHEMA_DISABLED, NULL);
-        k.policy = SCHEMA_POLICY_PROPAGATE_COLUMNS;
+        k.policy = NON_BREAKING_PROPAGATE_COLUMNS;
         check(&k, SCHEMA_PROPAGATED, SELECTED(""));
-        k.policy = SCHEMA_POLICY_PROPAGATE_FULLY;
+        k.policy = NON_BREAKING_PROPAGATE_FULLY;
         check(&k, SCHEMA_PROPAGATED, SELECTED(""));
 }
 
 TEST(a_field_selection_follows_the_columns) {
         Case k = { STREAMS(USERS(BASE)), STREAMS(USERS("'id':{'type':'integer'},'at':{'type':'integer'},'city':{'properties':{'zip':{}}}")),
                    SELECTED(",'selectedFields':[{'fieldPath':['id']},{'fieldPath':['at']},{'fieldPath':['name']}]"),
-                   SCHEMA_POLICY_PROPAGATE_COLUMNS };
+                   NON_BREAKING_PROPAGATE_COLUMNS };
 
         check(&k, SCHEMA_PROPAGATED, SELECTED(",'selectedFields':[{'fieldPath':['id']},{'fieldPath':['at']},{'fieldPath':['city']}]"));
         /* No selection is all fields, and stays so. */
@@ -78,33 +78,33 @@ TEST(a_field_selection_follows_the_columns) {
         /* The last field does not leave: nothing selected would be everything. */
         k = (Case) { STREAMS(ORDERS), STREAMS("{'name':'orders','supported_sync_modes':['full_refresh'],'json_schema':{'properties':{}}}"),
                      STREAMS("{'name':'orders','syncMode':'full_refresh_append','selectedFields':[{'fieldPath':['n']}]}"),
-                     SCHEMA_POLICY_PROPAGATE_FULLY };
+                     NON_BREAKING_PROPAGATE_FULLY };
         check(&k, SCHEMA_PROPAGATED, k.selection);
 }
 
 TEST(streams_come_and_go_only_when_everything_is_propagated) {
-        Case k = { STREAMS(USERS(BASE)), STREAMS(USERS(BASE) "," ORDERS), SELECTED(""), SCHEMA_POLICY_PROPAGATE_COLUMNS };
+        Case k = { STREAMS(USERS(BASE)), STREAMS(USERS(BASE) "," ORDERS), SELECTED(""), NON_BREAKING_PROPAGATE_COLUMNS };
 
         check(&k, SCHEMA_PROPAGATED, SELECTED(""));
-        k.policy = SCHEMA_POLICY_PROPAGATE_FULLY;
+        k.policy = NON_BREAKING_PROPAGATE_FULLY;
         check(&k, SCHEMA_PROPAGATED,
               STREAMS("{'name':'users','syncMode':'incremental_deduped_history','cursorField':['at'],'primaryKey':[['id']]},"
                       "{'name':'orders','syncMode':'full_refresh_overwrite','cursorField':[],'primaryKey':[]}"));
         k = (Case) { STREAMS(USERS(BASE) "," ORDERS), STREAMS(ORDERS), STREAMS("{'name':'orders'},{'name':'users'}"),
-                     SCHEMA_POLICY_PROPAGATE_FULLY };
+                     NON_BREAKING_PROPAGATE_FULLY };
         check(&k, SCHEMA_PROPAGATED, STREAMS("{'name':'orders'}"));
-        k.policy = SCHEMA_POLICY_PROPAGATE_COLUMNS;
+        k.policy = NON_BREAKING_PROPAGATE_COLUMNS;
         check(&k, SCHEMA_PROPAGATED, k.selection);
 }
 
 TEST(the_last_stream_stays_and_one_takes_the_place_of_another) {
         _cleanup_schema_change_ SchemaChange c = {};
-        Case k = { STREAMS(USERS(BASE) "," ORDERS), STREAMS(ORDERS), SELECTED(""), SCHEMA_POLICY_PROPAGATE_FULLY };
+        Case k = { STREAMS(USERS(BASE) "," ORDERS), STREAMS(ORDERS), SELECTED(""), NON_BREAKING_PROPAGATE_FULLY };
 
         decide(&k, &c);
         assert_int_equal(json_object_array_length(json_member(c.configurations, "streams")), 1);
         assert_false(c.diff.transforms[0].applied);
-        k = (Case) { STREAMS(USERS(BASE)), STREAMS(ORDERS), SELECTED(""), SCHEMA_POLICY_PROPAGATE_FULLY };
+        k = (Case) { STREAMS(USERS(BASE)), STREAMS(ORDERS), SELECTED(""), NON_BREAKING_PROPAGATE_FULLY };
         check(&k, SCHEMA_PROPAGATED, STREAMS("{'name':'orders','syncMode':'full_refresh_overwrite','cursorField':[],'primaryKey':[]}"));
 }
 
@@ -118,7 +118,7 @@ TEST(a_breaking_change_breaks_whatever_the_policy) {
                       SCHEMA_BREAKING, NULL);
         }
         check(&(Case) { STREAMS(USERS(BASE)), STREAMS(USERS("'id':{'type':'integer'},'name':{'type':'string'}")),
-                        STREAMS("{'name':'users','syncMode':'full_refresh_overwrite'}"), SCHEMA_POLICY_IGNORE },
+                        STREAMS("{'name':'users','syncMode':'full_refresh_overwrite'}"), NON_BREAKING_IGNORE },
               SCHEMA_IGNORED, NULL);
 }
 
@@ -126,16 +126,16 @@ TEST(incremental_streams_with_new_fields_are_named_for_a_backfill) {
         _cleanup_schema_change_ SchemaChange c = {}, d = {};
         _cleanup_json_ JsonObject *wanted = parse("[{'name':'users'}]");
 
-        decide(&(Case) { STREAMS(USERS(BASE)), STREAMS(USERS(BASE ",'city':{}")), SELECTED(""), SCHEMA_POLICY_PROPAGATE_COLUMNS }, &c);
+        decide(&(Case) { STREAMS(USERS(BASE)), STREAMS(USERS(BASE ",'city':{}")), SELECTED(""), NON_BREAKING_PROPAGATE_COLUMNS }, &c);
         assert_true(json_equal(c.backfill, wanted));
         /* Fields that are gone or changed ask for none, and neither does a full refresh. */
         decide(&(Case) { STREAMS(USERS(BASE)), STREAMS(USERS("'id':{'type':'integer'},'at':{'type':'string'}")), SELECTED(""),
-                         SCHEMA_POLICY_PROPAGATE_COLUMNS }, &d);
+                         NON_BREAKING_PROPAGATE_COLUMNS }, &d);
         assert_int_equal(d.verdict, SCHEMA_PROPAGATED);
         assert_int_equal(json_object_array_length(d.backfill), 0);
         schema_change_done(&d);
         decide(&(Case) { STREAMS(USERS(BASE)), STREAMS(USERS(BASE ",'city':{}")),
-                         STREAMS("{'name':'users','syncMode':'full_refresh_overwrite'}"), SCHEMA_POLICY_PROPAGATE_FULLY }, &d);
+                         STREAMS("{'name':'users','syncMode':'full_refresh_overwrite'}"), NON_BREAKING_PROPAGATE_FULLY }, &d);
         assert_int_equal(json_object_array_length(d.backfill), 0);
 }
 

@@ -5,136 +5,9 @@
 
 #include <limits.h>
 
-#include "db/state-store.h"
-#include "unit/workflow-manager-harness.h"
+#include "unit/workflow-schema-harness.h"
 
 TEST_MAIN()
-
-#define HOUR (3600 * USEC_PER_SEC)
-#define USERS(fields_)                                                                                        \
-        "{\"name\":\"users\",\"json_schema\":{\"type\":\"object\",\"properties\":{" fields_ "}},"                \
-        "\"supported_sync_modes\":[\"full_refresh\",\"incremental\"]}"
-#define CATALOG(streams_) "{\"catalog\":{\"streams\":[" streams_ "]}}"
-#define ID "\"id\":{\"type\":\"integer\"}"
-#define AT "\"at\":{\"type\":\"integer\"}"
-#define CITY "\"city\":{\"type\":\"string\"}"
-#define DEDUP "{\"streams\":[{\"name\":\"users\",\"syncMode\":\"incremental_deduped_history\",\"cursorField\":[\"at\"]," \
-              "\"primaryKey\":[[\"id\"]]}]}"
-#define OVERWRITE "{\"streams\":[{\"name\":\"users\",\"syncMode\":\"full_refresh_overwrite\"}]}"
-
-static const char old_catalog[] = CATALOG(USERS(ID "," AT)), new_column[] = CATALOG(USERS(ID "," AT "," CITY)),
-                  no_cursor[] = CATALOG(USERS(ID)),
-                  new_stream[] = CATALOG(USERS(ID "," AT) ",{\"name\":\"more\",\"json_schema\":{},\"supported_sync_modes\":[\"full_refresh\"]}");
-
-/* What the source has to offer just now. */
-static const char *offered;
-
-static void well(World *w, FakeWorkload *workload) {
-        workload->status = "success";
-        workload->output = streq(workload->type, "check") ? "{\"status\":\"succeeded\"}"
-                           : streq(workload->type, "discover") ? offered
-                           : "{\"status\":\"completed\",\"streams\":[{\"name\":\"users\",\"recordsEmitted\":1,\"recordsCommitted\":1,"
-                             "\"complete\":true}]}";
-}
-
-static Connection *get_connection(World *w, const char *id) {
-        Connection *c = NULL;
-
-        ASSERT_OK(connection_store_get(w->db.db, id, &c, NULL));
-        return c;
-}
-
-static void configure(World *w, const char *selection, NonBreakingPreference preference, bool backfill) {
-        _cleanup_(connection_freep) Connection *c = get_connection(w, "c");
-
-        free(c->catalog);
-        c->catalog = strdup(selection);
-        c->non_breaking_preference = preference;
-        c->backfill = backfill;
-        ASSERT_OK(connection_store_update(w->db.db, c, w->now, NULL));
-}
-
-/* A world whose connection has been discovered and synced once. */
-static void begin(World *w, const char *selection, NonBreakingPreference preference, bool backfill) {
-        int64_t id;
-
-        offered = old_catalog;
-        world_init(w, well);
-        ASSERT_OK(definition_store_set_spec(w->db.db, "dd", "{\"connectionSpecification\":{},\"supported_destination_sync_modes\":"
-                                            "[\"append\",\"overwrite\",\"append_dedup\"]}", NOW, NULL));
-        configure(w, selection, preference, backfill);
-        ASSERT_OK(workflow_manager_start_job(w->manager, "c", "sync", "", &id, NULL));
-        world_run(w, NOW + 60 * USEC_PER_SEC);
-}
-
-static int64_t start(World *w, const char *connection) {
-        int64_t id = 0;
-        int r = workflow_manager_start_job(w->manager, connection, "sync", "", &id, NULL);
-
-        if (w->crashed)
-                world_reboot(w);
-        ASSERT_OK(r);
-        return id;
-}
-
-/* Another sync, after `hours` and with what the source offers then. */
-static int64_t sync_after(World *w, unsigned hours, const char *catalog) {
-        int64_t id;
-
-        offered = catalog;
-        w->now += hours * HOUR;
-        id = start(w, "c");
-        world_run(w, w->now + 60 * USEC_PER_SEC);
-        return id;
-}
-
-static void assert_status(World *w, int64_t id, JobStatus status) {
-        _cleanup_(job_freep) Job *job = NULL;
-
-        ASSERT_OK(job_store_get(w->db.db, id, &job, NULL));
-        assert_string_equal(job_status_to_string(job->status), job_status_to_string(status));
-}
-
-static size_t count(const World *w, const char *type) {
-        size_t n = 0;
-
-        for (size_t i = 0; i < w->n_workloads; i++)
-                n += streq(w->workloads[i].type, type);
-        return n;
-}
-
-static char *last_source_catalog(World *w) {
-        return json_to_string(json_member(json_member(world_last(w, "sync")->request, "input"), "sourceCatalog"));
-}
-
-/* The job's events on the timeline, oldest first by their meaning: "TYPE TYPE". */
-static char *timeline_of(World *w, const char *connection, int64_t job_id, char **ret_summary) {
-        _cleanup_(timeline_event_array_done) TimelineEventArray events = {};
-        _cleanup_buffer_ Buffer b = {};
-        const ListOptions all = {};
-
-        ASSERT_OK(timeline_store_list(w->db.db, connection, NULL, &all, &events, NULL));
-        for (size_t i = events.n; i-- > 0;)
-                if (events.items[i]->job_id == job_id) {
-                        ASSERT_OK(buffer_appendf(&b, "%s%s", b.len > 0 ? " " : "", events.items[i]->event_type));
-                        if (ret_summary && !*ret_summary)
-                                *ret_summary = strdup(events.items[i]->summary);
-                }
-        return buffer_steal_string(&b);
-}
-
-/* Whether the job's history has the step, and what it recorded. */
-static char *schema_step(World *w, int64_t job_id) {
-        _cleanup_(workflow_event_array_done) WorkflowEventArray events = {};
-        char id[32];
-
-        (void) snprintf(id, sizeof(id), "job-%lld", (long long) job_id);
-        ASSERT_OK(workflow_store_history(w->db.db, id, &events, NULL));
-        for (size_t i = 0; i < events.n; i++)
-                if (events.items[i]->payload && strstr(events.items[i]->payload, "\"name\":\"schema\""))
-                        return strdup(events.items[i]->payload);
-        return NULL;
-}
 
 TEST(the_first_sync_goes_by_what_it_discovers_and_tells_nobody) {
         _cleanup_world_ World w;
@@ -174,6 +47,7 @@ TEST(P10_the_same_catalog_once_more_is_taken_without_a_word) {
         assert_int_equal(count(&w, "discover"), 2);
         after = get_connection(&w, "c");
         assert_string_not_equal(before->source_catalog_id, after->source_catalog_id);
+        assert_int_equal(before->revision, after->revision);
         ASSERT_OK(catalog_fetch_store_get(w.db.db, before->source_catalog_id, &old, NULL));
         ASSERT_OK(catalog_fetch_store_get(w.db.db, after->source_catalog_id, &new, NULL));
         assert_string_equal(old->catalog_hash, new->catalog_hash);
@@ -203,6 +77,7 @@ TEST(a_new_column_is_propagated_or_ignored_as_the_connection_wants) {
                 after = get_connection(&w, "c");
                 assert_int_equal(after->status, CONNECTION_ACTIVE);
                 assert_int_equal(streq(before->source_catalog_id, after->source_catalog_id), !cases[i].propagated);
+                assert_int_equal(before->revision, after->revision);
                 events = timeline_of(&w, "c", id, &summary);
                 assert_string_equal(events, cases[i].propagated ? "SCHEMA_UPDATE SYNC_SUCCEEDED" : "SYNC_SUCCEEDED");
                 if (cases[i].propagated)
@@ -214,10 +89,15 @@ TEST(a_new_column_is_propagated_or_ignored_as_the_connection_wants) {
 TEST(a_new_stream_joins_only_where_everything_is_propagated) {
         for (NonBreakingPreference p = NON_BREAKING_PROPAGATE_COLUMNS; p <= NON_BREAKING_PROPAGATE_FULLY; p++) {
                 _cleanup_world_ World w;
+                _cleanup_(connection_freep) Connection *before = NULL, *after = NULL;
                 _cleanup_free_ char *catalog = NULL;
 
                 begin(&w, DEDUP, p, false);
+                before = get_connection(&w, "c");
                 assert_status(&w, sync_after(&w, 25, new_stream), JOB_SUCCEEDED);
+                /* A selection that has changed is somebody's to see; a catalog alone isn't. */
+                after = get_connection(&w, "c");
+                assert_int_equal(after->revision, before->revision + (p == NON_BREAKING_PROPAGATE_FULLY));
                 catalog = last_source_catalog(&w);
                 assert_int_equal(!!strstr(catalog, "\"more\""), p == NON_BREAKING_PROPAGATE_FULLY);
         }
@@ -313,11 +193,6 @@ TEST(a_breaking_change_is_found_again_until_the_streams_are_set_anew) {
         assert_false(after->breaking_change);
 }
 
-#define STATE(kind_, body_) "[{\"type\":\"" kind_ "\"," body_ "}]"
-#define STREAM_STATE STATE("STREAM", "\"stream\":{\"stream_descriptor\":{\"name\":\"users\"},\"stream_state\":{\"at\":5}}")
-#define GLOBAL_STATE STATE("GLOBAL", "\"global\":{\"shared_state\":{\"lsn\":1},\"stream_states\":[{\"stream_descriptor\":" \
-                           "{\"name\":\"users\"},\"stream_state\":{}}]}")
-
 static size_t dropped_with(const char *state, bool backfill, const char *catalog, bool *ret_told) {
         _cleanup_world_ World w;
         _cleanup_(stream_stats_array_done) StreamStatsArray stats = {};
@@ -374,6 +249,177 @@ TEST(a_stream_that_is_gone_can_be_cleared_and_not_synced) {
         assert_status(&w, id, JOB_SUCCEEDED);
 }
 
+/* --- discovers that are shared --- */
+
+/* Two connections whose catalog is old start a sync; nothing has ended yet. */
+static void start_both(World *w, int64_t *ret_first, int64_t *ret_second) {
+        begin(w, DEDUP, NON_BREAKING_PROPAGATE_COLUMNS, false);
+        add_other(w);
+        offered = new_column;
+        w->now += 25 * HOUR;
+        w->hold = true;
+        *ret_first = start(w, "c");
+        *ret_second = start(w, "c2");
+        world_run(w, w->now + USEC_PER_SEC);
+        assert_int_equal(count(w, "discover"), 2);
+        assert_string_equal(world_last(w, "discover")->status, "pending");
+        /* Who waits for another's workload has nothing to do. */
+        assert_false(workflow_manager_is_busy(w->manager));
+}
+
+static void go_on(World *w) {
+        w->hold = false;
+        world_run(w, w->now + HOUR);
+}
+
+TEST(two_connections_of_a_source_discover_once) {
+        _cleanup_world_ World w;
+        _cleanup_(connection_freep) Connection *first = NULL, *second = NULL;
+        int64_t a, b;
+
+        start_both(&w, &a, &b);
+        world_reboot(&w);
+        world_run(&w, w.now + USEC_PER_SEC);
+        go_on(&w);
+        assert_status(&w, a, JOB_SUCCEEDED);
+        assert_status(&w, b, JOB_SUCCEEDED);
+        assert_int_equal(count(&w, "discover"), 2);
+        first = get_connection(&w, "c");
+        second = get_connection(&w, "c2");
+        assert_string_equal(first->source_catalog_id, second->source_catalog_id);
+}
+
+static unsigned discovers_that_fail;
+
+static void discover_fails(World *w, FakeWorkload *workload) {
+        well(w, workload);
+        if (!streq(workload->type, "discover") || discovers_that_fail == 0)
+                return;
+        discovers_that_fail--;
+        workload->status = "failure";
+        workload->output = NULL;
+        workload->reason = "the source is down";
+}
+
+TEST(a_shared_discover_that_fails_fails_for_all_and_is_tried_again_once) {
+        _cleanup_world_ World w;
+        _cleanup_(attempt_freep) Attempt *attempt = NULL;
+        int64_t a, b;
+
+        start_both(&w, &a, &b);
+        w.script = discover_fails;
+        discovers_that_fail = 1;
+        go_on(&w);
+        assert_status(&w, a, JOB_SUCCEEDED);
+        assert_status(&w, b, JOB_SUCCEEDED);
+        ASSERT_OK(attempt_store_get(w.db.db, b, 0, &attempt, NULL));
+        assert_non_null(strstr(attempt->failure, "the source is down"));
+        assert_int_equal(count(&w, "discover"), 3);
+}
+
+TEST(a_job_that_is_cancelled_takes_no_other_with_it) {
+        for (unsigned first = 0; first < 2; first++) {
+                _cleanup_world_ World w;
+                int64_t a, b;
+
+                start_both(&w, &a, &b);
+                ASSERT_OK(workflow_manager_cancel_job(w.manager, first ? a : b, NULL));
+                world_run(&w, w.now + USEC_PER_SEC);
+                assert_status(&w, first ? a : b, JOB_CANCELLED);
+                assert_status(&w, first ? b : a, JOB_RUNNING);
+                /* The next one asks by itself. One that has only waited leaves nothing to be done. */
+                assert_int_equal(count(&w, "discover"), first ? 3 : 2);
+                assert_string_equal(world_last(&w, "discover")->status, "pending");
+                go_on(&w);
+                assert_status(&w, first ? b : a, JOB_SUCCEEDED);
+                assert_int_equal(count(&w, "discover"), first ? 3 : 2);
+        }
+}
+
+static void note_answer(JsonObject *result, const char *reason, void *userdata) {
+        *(bool *) userdata = streq_ptr(json_object_get_string(json_member(result, "status")), "success");
+}
+
+TEST(a_person_waits_for_no_job_and_a_job_does_for_a_person) {
+        for (unsigned person_first = 0; person_first < 2; person_first++) {
+                _cleanup_world_ World w;
+                JsonObject *cached = NULL;
+                bool answered = false;
+                int64_t id = 0;
+
+                begin(&w, DEDUP, NON_BREAKING_PROPAGATE_COLUMNS, false);
+                w.now += 25 * HOUR;
+                w.hold = true;
+                if (!person_first)
+                        id = start(&w, "c");
+                world_run(&w, w.now + USEC_PER_SEC);
+                ASSERT_OK(workflow_manager_discover(w.manager, "s", true, note_answer, &answered, &cached, NULL));
+                world_run(&w, w.now + USEC_PER_SEC);
+                if (person_first)
+                        id = start(&w, "c");
+                world_run(&w, w.now + USEC_PER_SEC);
+                assert_int_equal(count(&w, "discover"), person_first ? 2 : 3);
+                go_on(&w);
+                assert_true(answered);
+                assert_status(&w, id, JOB_SUCCEEDED);
+                assert_int_equal(count(&w, "discover"), person_first ? 2 : 3);
+        }
+}
+
+TEST(another_configuration_is_another_question) {
+        _cleanup_world_ World w;
+        _cleanup_(actor_freep) Actor *source = NULL;
+        int64_t a, b;
+
+        begin(&w, DEDUP, NON_BREAKING_PROPAGATE_COLUMNS, false);
+        add_other(&w);
+        w.now += 25 * HOUR;
+        w.hold = true;
+        a = start(&w, "c");
+        world_run(&w, w.now + USEC_PER_SEC);
+        /* The source is edited while it is asked. */
+        ASSERT_OK(actor_store_get(w.db.db, "s", &source, NULL));
+        free(source->configuration);
+        source->configuration = strdup("{\"host\":\"other\"}");
+        ASSERT_OK(actor_store_update(w.db.db, source, w.now, NULL));
+        b = start(&w, "c2");
+        world_run(&w, w.now + USEC_PER_SEC);
+        /* It is checked first, then asked. */
+        well(&w, world_last(&w, "check"));
+        world_run(&w, w.now + USEC_PER_SEC);
+        assert_int_equal(count(&w, "discover"), 3);
+        go_on(&w);
+        assert_status(&w, a, JOB_SUCCEEDED);
+        assert_status(&w, b, JOB_SUCCEEDED);
+}
+
+static bool play_both(unsigned crash_at) {
+        _cleanup_world_ World w;
+        int64_t a, b;
+
+        begin(&w, DEDUP, NON_BREAKING_PROPAGATE_COLUMNS, false);
+        add_other(&w);
+        offered = new_column;
+        w.now += 25 * HOUR;
+        w.crash_at = w.n_points + crash_at;
+        a = start(&w, "c");
+        b = start(&w, "c2");
+        world_run(&w, w.now + HOUR);
+        assert_status(&w, a, JOB_SUCCEEDED);
+        assert_status(&w, b, JOB_SUCCEEDED);
+        assert_int_equal(count(&w, "discover"), 2);
+        return w.hit;
+}
+
+TEST(a_crash_at_every_point_of_a_shared_discover_leads_to_one) {
+        unsigned n;
+
+        for (n = 1; play_both(n); n++)
+                ;
+        print_message("# %u points\n", n - 1);
+        assert_true(n > 10);
+}
+
 /* --- crashes --- */
 
 typedef struct Story {
@@ -381,6 +427,7 @@ typedef struct Story {
         const char *catalog;
         JobStatus status;
         const char *events;
+        int64_t revision; /* 2 from what was set before */
 } Story;
 
 static bool play(const Story *s, unsigned crash_at) {
@@ -402,7 +449,7 @@ static bool play(const Story *s, unsigned crash_at) {
         c = get_connection(&w, "c");
         assert_int_equal(c->status == CONNECTION_ACTIVE, s->status == JOB_SUCCEEDED);
         /* What was decided was decided once, and the workload carries it out. */
-        assert_int_equal(c->revision, 4);
+        assert_int_equal(c->revision, s->revision);
         if (s->status == JOB_SUCCEEDED)
                 assert_int_equal(json_object_array_length(json_member(world_last(&w, "sync")->request, "dropStates")), 1);
         for (size_t i = 0; i < w.n_workloads; i++)
@@ -413,9 +460,9 @@ static bool play(const Story *s, unsigned crash_at) {
 
 TEST(a_crash_at_every_point_of_a_changed_schema_leads_to_the_same_end) {
         static const Story stories[] = {
-                { NON_BREAKING_PROPAGATE_FULLY, new_column, JOB_SUCCEEDED, "SCHEMA_UPDATE SYNC_SUCCEEDED" },
-                { NON_BREAKING_DISABLE, new_column, JOB_CANCELLED, "CONNECTION_DISABLED SYNC_CANCELLED" },
-                { NON_BREAKING_IGNORE, no_cursor, JOB_CANCELLED, "CONNECTION_DISABLED SYNC_CANCELLED" },
+                { NON_BREAKING_PROPAGATE_FULLY, new_column, JOB_SUCCEEDED, "SCHEMA_UPDATE SYNC_SUCCEEDED", 2 },
+                { NON_BREAKING_DISABLE, new_column, JOB_CANCELLED, "CONNECTION_DISABLED SYNC_CANCELLED", 3 },
+                { NON_BREAKING_IGNORE, no_cursor, JOB_CANCELLED, "CONNECTION_DISABLED SYNC_CANCELLED", 3 },
         };
         unsigned points = 0;
 
@@ -461,8 +508,7 @@ static bool upgrade_at(size_t at) {
 
         offered = old_catalog;
         world_init(&w, well);
-        ASSERT_OK(definition_store_set_spec(w.db.db, "dd", "{\"connectionSpecification\":{},\"supported_destination_sync_modes\":"
-                                            "[\"append\",\"overwrite\",\"append_dedup\"]}", NOW, NULL));
+        ASSERT_OK(definition_store_set_spec(w.db.db, "dd", DEDUPLICATES, NOW, NULL));
         configure(&w, DEDUP, NON_BREAKING_PROPAGATE_FULLY, false);
         w.hold = true;
         id = start(&w, "c");

@@ -31,7 +31,7 @@ typedef struct FakeWorkload {
 } FakeWorkload;
 
 typedef struct Reply {
-        enum { REPLY_CREATED, REPLY_GOT, REPLY_CANCELLED } kind;
+        enum { REPLY_CREATED, REPLY_REFUSED, REPLY_GOT, REPLY_CANCELLED } kind;
         char *id;
         bool created;
 } Reply;
@@ -63,6 +63,7 @@ struct World {
         WorldScript script;
         bool hold; /* workloads don't end */
         const char *handed_over; /* output of a sync that was told to end; NULL: what the script says, late as it is */
+        const char *refuse; /* workloads of this type are refused */
         unsigned n_points, crash_at; /* commits and words to the world */
         bool crashed, hit;
         usec_t wake_at;
@@ -104,6 +105,10 @@ static void port_create(const char *id, JsonObject *request, void *userdata) {
 
         if (!world_point(w))
                 return;
+        if (streq_ptr(json_object_get_string(json_member(request, "type")), w->refuse)) {
+                add_reply(w, REPLY_REFUSED, id, false);
+                return;
+        }
         if (!known) {
                 assert_in_range(w->n_workloads, 0, WORKLOADS_MAX - 1);
                 w->workloads[w->n_workloads++] = (FakeWorkload) {
@@ -228,15 +233,22 @@ static void world_reboot(World *w) {
         world_boot(w);
 }
 
-static void world_init(World *w, WorldScript script) {
+/* On a database that is there. */
+static void world_init_on(World *w, const TestDb *db, WorldScript script) {
         static const uint8_t key[SEALING_KEY_SIZE] = { 1, 2, 3 };
 
-        *w = (World) { .env = { .ops = &world_ops }, .now = NOW, .script = script, .random = 1,
+        *w = (World) { .env = { .ops = &world_ops }, .db = *db, .now = NOW, .script = script, .random = 1,
                        .wake_at = USEC_INFINITY,
                        .handed_over = "{\"status\":\"cancelled\",\"failures\":[]}" };
-        test_db_new(&w->db);
         ASSERT_OK(sealing_keys_new(key, NULL, &w->keys));
         world_boot(w);
+}
+
+static _unused_ void world_init(World *w, WorldScript script) {
+        TestDb db;
+
+        test_db_new(&db);
+        world_init_on(w, &db, script);
 }
 
 static void world_done(World *w) {
@@ -276,6 +288,8 @@ static void deliver(World *w) {
         memmove(w->replies, w->replies + 1, --w->n_replies * sizeof(Reply));
         if (reply.kind == REPLY_CREATED)
                 workflow_manager_created(w->manager, reply.id, 0, reply.created, NULL);
+        else if (reply.kind == REPLY_REFUSED)
+                workflow_manager_created(w->manager, reply.id, -EINVAL, false, "it is refused");
         else if (reply.kind == REPLY_CANCELLED)
                 workflow_manager_cancelled(w->manager, reply.id, 0);
         else {

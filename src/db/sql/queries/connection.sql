@@ -47,13 +47,17 @@ SELECT c.* FROM connection_tag AS t JOIN connection AS c ON c.id = t.connection_
 UPDATE connection SET name = $name, status = $status, status_reason = $status_reason, schedule_type = $schedule_type,
         schedule_data = $schedule_data, namespace_definition = $namespace_definition,
         namespace_format = $namespace_format, prefix = $prefix, catalog_hash = $catalog_hash,
-        source_catalog_id = $source_catalog_id, non_breaking_preference = $non_breaking_preference,
+        source_catalog_id = coalesce($source_catalog_id, source_catalog_id),
+        non_breaking_preference = $non_breaking_preference,
         backfill = $backfill, resource_allocation = $resource_allocation, data_residency = $data_residency,
         notify_schema_changes = $notify_schema_changes,
         notify_schema_changes_by_email = $notify_schema_changes_by_email, breaking_change = $breaking_change,
         revision = revision + 1, updated_at = $now WHERE id = $id AND revision = $revision AND status <> 'deprecated';
 -- name: connection_set_next_run
 UPDATE connection SET next_run = $next_run WHERE id = $id;
+-- name: connection_set_source_catalog
+UPDATE connection SET source_catalog_id = $source_catalog_id, updated_at = $now
+        WHERE id = $id AND status <> 'deprecated';
 -- name: connection_list_due
 SELECT * FROM connection WHERE status = 'active' AND next_run IS NOT NULL AND next_run <= $until
         ORDER BY next_run, id LIMIT $limit;
@@ -110,6 +114,20 @@ INSERT INTO generation
         DO UPDATE SET generation_id = excluded.generation_id, job_id = excluded.job_id,
         refreshing = excluded.refreshing, updated_at = excluded.updated_at
         WHERE excluded.generation_id >= generation.generation_id;
+
+-- name: backfill_list
+SELECT * FROM backfill WHERE connection_id = $connection_id ORDER BY stream_namespace, stream_name;
+-- name: backfill_owe
+INSERT INTO backfill (connection_id, stream_namespace, stream_name, begun, created_at)
+        VALUES ($connection_id, $stream_namespace, $stream_name, 0, $now)
+        ON CONFLICT (connection_id, stream_namespace, stream_name)
+        DO UPDATE SET begun = 0, created_at = excluded.created_at;
+-- name: backfill_begin
+UPDATE backfill SET begun = 1 WHERE connection_id = $connection_id AND stream_namespace = $stream_namespace
+        AND stream_name = $stream_name;
+-- name: backfill_forget
+DELETE FROM backfill WHERE connection_id = $connection_id AND stream_namespace = $stream_namespace
+        AND stream_name = $stream_name;
 
 -- name: timeline_insert
 INSERT INTO timeline_event (id, connection_id, principal, event_type, job_id, summary, created_at)

@@ -309,6 +309,16 @@ CREATE TABLE generation (
         PRIMARY KEY (connection_id, stream_namespace, stream_name)
 ) @STRICT@;
 
+-- Streams that are to be read from their beginning; begun: their states have gone.
+CREATE TABLE backfill (
+        connection_id TEXT NOT NULL REFERENCES connection (id) ON DELETE CASCADE,
+        stream_namespace TEXT NOT NULL,
+        stream_name TEXT NOT NULL,
+        begun @I64@ NOT NULL CHECK (begun IN (0, 1)),
+        created_at @I64@ NOT NULL,
+        PRIMARY KEY (connection_id, stream_namespace, stream_name)
+) @STRICT@;
+
 CREATE TABLE timeline_event (
         id TEXT PRIMARY KEY NOT NULL,
         connection_id TEXT NOT NULL REFERENCES connection (id) ON DELETE CASCADE,

@@ -3,19 +3,9 @@
 
 /* What becomes of a connection when its source's catalog has changed: Airbyte's rules. Pure. */
 
+#include "model/connection.h"
 #include "protocol/catalog-diff.h"
 #include "protocol/connector-spec.h"
-
-typedef enum SchemaPolicy {
-        SCHEMA_POLICY_IGNORE,
-        SCHEMA_POLICY_DISABLE,
-        SCHEMA_POLICY_PROPAGATE_COLUMNS, /* changes of the streams that are moved */
-        SCHEMA_POLICY_PROPAGATE_FULLY,   /* and streams that are new or gone */
-        _SCHEMA_POLICY_MAX,
-        _SCHEMA_POLICY_INVALID = -EINVAL,
-} SchemaPolicy;
-/* "ignore", "disable", "propagate_columns", "propagate_fully" */
-SchemaPolicy schema_policy_from_string(const char *s);
 
 typedef enum SchemaVerdict {
         SCHEMA_UNCHANGED,  /* nothing that concerns the connection: it goes by the newer catalog from now on */
@@ -33,7 +23,7 @@ typedef struct SchemaChangeRequest {
         const Catalog *after;            /* what the source offers now */
         JsonObject *configurations;      /* worker/stream-selection.h; may be NULL */
         const ConnectorSpec *destination;
-        SchemaPolicy policy;
+        NonBreakingPreference policy;
 } SchemaChangeRequest;
 
 typedef struct SchemaChange {
@@ -46,8 +36,9 @@ typedef struct SchemaChange {
 void schema_change_done(SchemaChange *c);
 #define _cleanup_schema_change_ _cleanup_(schema_change_done)
 
-/* With propagation: fields that are new at the top join a stream's field selection and those that are gone leave
- * it; a stream that is new is taken in its best mode (where there is one), one that is gone leaves the selection
- * unless that would be empty, which means "everything". A connection that moves everything has nothing to decide:
- * SCHEMA_UNCHANGED or SCHEMA_PROPAGATED. -EINVAL where the selection is of another form. */
+/* With propagation: fields that are new at the top join a stream's field selection and those that are gone
+ * leave it; a stream that is new is taken in its best mode (where there is one), one that is gone leaves the
+ * selection unless that would be empty, which means "everything". A connection that moves everything has
+ * nothing to decide: SCHEMA_UNCHANGED or SCHEMA_PROPAGATED. -EINVAL where the selection is of another
+ * form. */
 int schema_change_decide(const SchemaChangeRequest *q, SchemaChange *ret, Error **reterr_error);

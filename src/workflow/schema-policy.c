@@ -1,25 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The order of the decisions is the whole of it: nothing has changed; the connection takes everything anyway; the
- * change breaks what is configured; and only then what the connection wants. A breaking change is never propagated,
- * not even the part of it that would do no harm: somebody has to look at it as one.
+/* The order of the decisions is the whole of it: nothing has changed; the connection takes everything
+ * anyway; the change breaks what is configured; and only then what the connection wants. A breaking change
+ * is never propagated, not even the part of it that would do no harm: somebody has to look at it as one.
  *
- * What is propagated is a new selection. Schemas are not part of it: the plan takes them from the catalog that the
- * connection goes by, so that "columns are propagated" means no more than to go by the newer one. Only a stream's
- * list of fields, and the list of streams itself, have to follow. */
+ * What is propagated is a new selection. Schemas are not part of it: the plan takes them from the catalog
+ * that the connection goes by, so that "columns are propagated" means no more than to go by the newer one.
+ * Only a stream's list of fields, and the list of streams itself, have to follow. */
 
 #include "basic/hashmap.h"
 #include "basic/string-table.h"
-#include "worker/schema-policy.h"
 #include "worker/stream-selection.h"
-
-static const char *const schema_policy_table[] = {
-        [SCHEMA_POLICY_IGNORE] = "ignore",
-        [SCHEMA_POLICY_DISABLE] = "disable",
-        [SCHEMA_POLICY_PROPAGATE_COLUMNS] = "propagate_columns",
-        [SCHEMA_POLICY_PROPAGATE_FULLY] = "propagate_fully",
-};
-DEFINE_STRING_TABLE_FROM_STRING(schema_policy, SchemaPolicy);
+#include "workflow/schema-policy.h"
 
 static const char *const schema_verdict_table[] = {
         [SCHEMA_UNCHANGED] = "unchanged",
@@ -187,7 +179,7 @@ static int drop_entries(SchemaChange *c, JsonObject *streams, const Hashmap *gon
 static int propagate_one(const SchemaChangeRequest *q, SchemaChange *c, StreamTransform *t, JsonObject *streams,
                          const Hashmap *entries, Hashmap *gone, const ConfiguredCatalog *configured,
                          Error **reterr_error) {
-        bool fully = q->policy == SCHEMA_POLICY_PROPAGATE_FULLY;
+        bool fully = q->policy == NON_BREAKING_PROPAGATE_FULLY;
         JsonObject *entry = NULL;
         int r;
 
@@ -226,10 +218,10 @@ static SchemaVerdict judge(const SchemaChangeRequest *q, const CatalogDiff *d) {
         if (catalog_diff_is_breaking(d))
                 return SCHEMA_BREAKING;
         switch (q->policy) {
-        case SCHEMA_POLICY_DISABLE:
+        case NON_BREAKING_DISABLE:
                 return SCHEMA_DISABLED;
-        case SCHEMA_POLICY_PROPAGATE_COLUMNS:
-        case SCHEMA_POLICY_PROPAGATE_FULLY:
+        case NON_BREAKING_PROPAGATE_COLUMNS:
+        case NON_BREAKING_PROPAGATE_FULLY:
                 return SCHEMA_PROPAGATED;
         default:
                 return SCHEMA_IGNORED;
