@@ -283,41 +283,11 @@ int config_view_job(const Job *j, JsonObject **ret) {
         return r < 0 ? r : out_take(&out, ret);
 }
 
-/* What a running attempt has come to with each stream. */
-static int view_stream_stats(JsonObject *told, JsonObject **ret) {
-        static const char *const counts[] = { "recordsEmitted", "bytesEmitted", "recordsCommitted", "bytesCommitted",
-                                              "estimatedRecords", "estimatedBytes" };
-        _cleanup_json_ JsonObject *list = json_object_new_array();
-        int r = list ? 0 : -ENOMEM;
-
-        for (size_t i = 0; r >= 0 && i < json_object_array_length(told); i++) {
-                JsonObject *s = json_object_array_get_idx(told, i), *o = NULL, *stats = NULL;
-                Out out = out_object(), numbers = out_object();
-
-                for (size_t k = 0; k < ELEMENTSOF(counts); k++)
-                        if (json_member(s, counts[k]))
-                                out_i64(&numbers, counts[k], json_object_get_int64(json_member(s, counts[k])));
-                r = out_take(&numbers, &stats);
-                out_string(&out, "streamName", json_object_get_string(json_member(s, "name")));
-                out_string(&out, "streamNamespace", json_object_get_string(json_member(s, "namespace")));
-                out_value(&out, "stats", stats);
-                if (r >= 0)
-                        r = out_take(&out, &o);
-                else
-                        out_done(&out);
-                if (r >= 0)
-                        r = out_append(list, o);
-        }
-        if (r >= 0)
-                *ret = TAKE_PTR(list);
-        return r;
-}
-
 static int view_attempt(Call *c, Attempt *a, JsonObject **ret) {
         _cleanup_json_ JsonObject *told = job_progress_add_attempt(c->server, a);
         _cleanup_out_ Out out = out_object(), stats = out_object();
         JsonObject *o = NULL, *streams = NULL;
-        int r = told ? view_stream_stats(told, &streams) : 0;
+        int r = told ? job_progress_view(told, JOB_PROGRESS_NESTED, &streams) : 0;
 
         if (r < 0)
                 return r;

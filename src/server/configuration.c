@@ -361,13 +361,9 @@ static int check(Work *w, const ConnectorSpec *spec, JsonObject *wanted) {
 }
 
 static int load_spec(Call *c, const Definition *d, ConnectorSpec **ret) {
-        _cleanup_json_ JsonObject *o = NULL;
-        int r;
-
         if (!d->spec)
                 return call_fail(c, -EAGAIN, NULL, "The specification of '%s' is not known yet", d->name);
-        r = json_parse(d->spec, strlen(d->spec), &o, &c->error);
-        return r < 0 ? r : connector_spec_from_json(o, ret, &c->error);
+        return connector_spec_from_text(d->spec, ret, &c->error);
 }
 
 static int parse_old(const char *old, JsonObject **ret) {

@@ -287,20 +287,13 @@ static int find_stream(Call *c, const Catalog *catalog, JsonObject *wanted, cons
         return 0;
 }
 
-static int load_spec(Call *c, const Definition *d, ConnectorSpec **ret) {
-        _cleanup_json_ JsonObject *o = NULL;
-        int r = json_parse(d->spec, strlen(d->spec), &o, &c->error);
-
-        return r < 0 ? r : connector_spec_from_json(o, ret, &c->error);
-}
-
 int connection_catalog_choose(Call *c, const Catalog *catalog, const Definition *destination,
                               JsonObject *streams,
                               JsonObject **ret) {
         _cleanup_(connector_spec_freep) ConnectorSpec *spec = NULL;
         _cleanup_json_ JsonObject *list = json_object_new_array();
         size_t n = streams ? json_object_array_length(streams) : catalog->n_streams;
-        int r = load_spec(c, destination, &spec);
+        int r = connector_spec_from_text(destination->spec, &spec, &c->error);
 
         for (size_t i = 0; r >= 0 && i < n; i++) {
                 JsonObject *wanted = streams ? json_object_array_get_idx(streams, i) : NULL, *stream = NULL;

@@ -51,11 +51,36 @@ int connection_service_get(Call *c, const char *id, Role need, Connection **ret)
         return 0;
 }
 
+/* The revision, and what the config API shows beside what is set: the streams' schemas. Where a connection
+ * goes by a newer catalog of its source, its revision stays. */
+static int edition_with_schemas(Call *c, const Connection *connection, char ret[static EDITION_MAX]) {
+        _cleanup_(catalog_fetch_freep) CatalogFetch *fetch = NULL;
+        int r;
+
+        edition_of_revision(connection->revision, ret);
+        if (!connection->source_catalog_id)
+                return 0;
+        r = catalog_fetch_store_get(c->server->db, connection->source_catalog_id, &fetch, &c->error);
+        if (r < 0)
+                return r;
+        edition_add_content(fetch->catalog_hash, ret);
+        return 0;
+}
+
 static int check_edition(Call *c, const Connection *connection) {
-        char edition[EDITION_MAX];
+        char edition[EDITION_MAX], with_schemas[EDITION_MAX];
+        int r;
 
         edition_of_revision(connection->revision, edition);
-        return edition_check(c, edition, "connection");
+        r = edition_with_schemas(c, connection, with_schemas);
+        return r < 0 ? r : edition_check_either(c, edition, with_schemas, "connection");
+}
+
+int connection_show_edition_with_schemas(Call *c, const Connection *connection) {
+        char edition[EDITION_MAX];
+        int r = edition_with_schemas(c, connection, edition);
+
+        return r < 0 ? r : edition_show(c, edition);
 }
 
 int connection_show_edition(Call *c, const Connection *connection) {
@@ -342,8 +367,11 @@ int connection_service_update(Call *c, const char *id, JsonObject *body, Connect
         r = connection_service_get(c, id, ROLE_EDITOR, &connection);
         if (r >= 0)
                 r = check_edition(c, connection);
-        if (r >= 0)
-                r = apply(c, body, connection);
+        if (r < 0)
+                return r;
+        /* A sync may move it on meanwhile: only new streams name a catalog. */
+        free(TAKE_PTR(connection->source_catalog_id));
+        r = apply(c, body, connection);
         if (r >= 0)
                 r = get_ends(c, connection->source_id, connection->destination_id, &source, &destination,
                              &d);

@@ -18,5 +18,7 @@ int connection_service_delete(Call *c, const char *id);
 
 /* The ETag of an answer that shows it. */
 int connection_show_edition(Call *c, const Connection *connection);
+/* Of one that also shows the schemas of its streams (the config API's). */
+int connection_show_edition_with_schemas(Call *c, const Connection *connection);
 /* The public API's form. */
 int connection_view(Call *c, const Connection *connection, JsonObject **ret);

@@ -17,6 +17,14 @@ void edition_of_revision(int64_t revision, char ret[static EDITION_MAX]) {
         (void) snprintf(ret, EDITION_MAX, "%" PRIi64, revision);
 }
 
+/* As much of a hash as a number leaves room for; 40 bits are enough to tell two catalogs of one source
+ * apart. */
+void edition_add_content(const char *hash, char edition[static EDITION_MAX]) {
+        size_t n = strlen(edition);
+
+        (void) snprintf(edition + n, EDITION_MAX - n, "-%.10s", hash);
+}
+
 void edition_of_texts(const char *const *texts, size_t n, char ret[static EDITION_MAX]) {
         uint64_t h = HASH64_START;
 
@@ -60,15 +68,21 @@ static int list_has(Call *c, const char *s, const char *edition) {
 }
 
 int edition_check(Call *c, const char *edition, const char *what) {
+        return edition_check_either(c, edition, edition, what);
+}
+
+int edition_check_either(Call *c, const char *edition, const char *other, const char *what) {
         const char *wanted = c->request ? http_request_header(c->request, "If-Match") : NULL;
         char revision[EDITION_MAX];
         int r;
 
         if (wanted && !*(wanted + strspn(wanted, " \t,")))
                 return malformed(c);
-        if (wanted)
+        if (wanted) {
                 r = streq(wanted, "*") ? 1 : list_has(c, wanted, edition);
-        else {
+                if (r == 0)
+                        r = list_has(c, wanted, other);
+        } else {
                 edition_of_revision(c->revision, revision);
                 r = c->revision == 0 || streq(revision, edition);
         }

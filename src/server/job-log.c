@@ -110,38 +110,11 @@ static int view_streams(Call *c, const Attempt *a, JsonObject **ret) {
         return r;
 }
 
-/* STREAM_STATS of a runner in the names of the API. */
-static int view_running_streams(JsonObject *told, JsonObject **ret) {
-        static const char *const counts[] = {
-                "recordsEmitted", "bytesEmitted", "recordsCommitted", "bytesCommitted",
-                "recordsFiltered", "recordsRejected", "estimatedRecords", "estimatedBytes",
-        };
-        _cleanup_json_ JsonObject *list = json_object_new_array();
-        int r = list ? 0 : -ENOMEM;
-
-        for (size_t i = 0; r >= 0 && i < json_object_array_length(told); i++) {
-                JsonObject *s = json_object_array_get_idx(told, i), *o = NULL;
-                Out out = out_object();
-
-                out_string(&out, "streamName", json_object_get_string(json_member(s, "name")));
-                out_string(&out, "streamNamespace", json_object_get_string(json_member(s, "namespace")));
-                out_string(&out, "status", json_object_get_string(json_member(s, "status")));
-                for (size_t k = 0; k < ELEMENTSOF(counts); k++)
-                        out_i64(&out, counts[k], json_object_get_int64(json_member(s, counts[k])));
-                r = out_take(&out, &o);
-                if (r >= 0)
-                        r = out_append(list, o);
-        }
-        if (r >= 0)
-                *ret = TAKE_PTR(list);
-        return r;
-}
-
 static int view_attempt(Call *c, Attempt *a, JsonObject **ret) {
         _cleanup_json_ JsonObject *told = job_progress_add_attempt(c->server, a);
         _cleanup_out_ Out out = out_object();
         JsonObject *streams = NULL;
-        int r = told ? view_running_streams(told, &streams) : view_streams(c, a, &streams);
+        int r = told ? job_progress_view(told, JOB_PROGRESS_FLAT, &streams) : view_streams(c, a, &streams);
 
         if (r < 0)
                 return r;

@@ -232,3 +232,49 @@ JobProgress *job_progress_free(JobProgress *p) {
         free(p);
         return NULL;
 }
+
+static int view_stream(JsonObject *s, JobProgressForm form, JsonObject **ret) {
+        /* The last two are in the flat form alone. */
+        static const char *const counts[] = {
+                "recordsEmitted", "bytesEmitted", "recordsCommitted", "bytesCommitted",
+                "estimatedRecords", "estimatedBytes", "recordsFiltered", "recordsRejected",
+        };
+        bool nested = form == JOB_PROGRESS_NESTED;
+        _cleanup_out_ Out out = out_object(), stats = out_object();
+        JsonObject *o = NULL;
+        int r;
+
+        out_string(&out, "streamName", json_object_get_string(json_member(s, "name")));
+        out_string(&out, "streamNamespace", json_object_get_string(json_member(s, "namespace")));
+        if (!nested)
+                out_string(&out, "status", json_object_get_string(json_member(s, "status")));
+        for (size_t i = 0; i < ELEMENTSOF(counts) - (nested ? 2 : 0); i++) {
+                JsonObject *n = json_member(s, counts[i]);
+
+                if (n || !nested)
+                        out_i64(nested ? &stats : &out, counts[i], json_object_get_int64(n));
+        }
+        if (nested) {
+                r = out_take(&stats, &o);
+                if (r < 0)
+                        return r;
+                out_value(&out, "stats", o);
+        }
+        return out_take(&out, ret);
+}
+
+int job_progress_view(JsonObject *told, JobProgressForm form, JsonObject **ret) {
+        _cleanup_json_ JsonObject *list = json_object_new_array();
+        int r = list ? 0 : -ENOMEM;
+
+        for (size_t i = 0; r >= 0 && i < json_object_array_length(told); i++) {
+                JsonObject *o = NULL;
+
+                r = view_stream(json_object_array_get_idx(told, i), form, &o);
+                if (r >= 0)
+                        r = out_append(list, o);
+        }
+        if (r >= 0)
+                *ret = TAKE_PTR(list);
+        return r;
+}

@@ -19,6 +19,13 @@ int job_progress_put(Call *c, JsonObject *body);
 void job_progress_add(Server *s, Job *j);
 /* Likewise all four counts of an attempt that runs. Returns its STREAM_STATS, a new reference, or NULL. */
 JsonObject *job_progress_add_attempt(Server *s, Attempt *a);
+typedef enum JobProgressForm {
+        JOB_PROGRESS_FLAT,   /* {"streamName", "streamNamespace", "status", and all eight counts} */
+        JOB_PROGRESS_NESTED, /* {"streamName", "streamNamespace", "stats": {those of six that were told}} */
+} JobProgressForm;
+/* STREAM_STATS in the names of the API. */
+int job_progress_view(JsonObject *told, JobProgressForm form, JsonObject **ret);
+
 /* How far everything is that runs, as events, for who has just come. */
 typedef void (*JobProgressTell)(const char *workspace_id, JsonObject *event, void *userdata);
 void job_progress_tell_all(Server *s, JobProgressTell tell, void *userdata);

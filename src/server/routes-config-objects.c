@@ -340,7 +340,7 @@ static int upgrade_actor(Call *c, HttpRequest *q, JsonObject **ret) {
 
 static int view_connection(Call *c, int r, Connection *connection, JsonObject **ret) {
         if (r == 0)
-                r = connection_show_edition(c, connection);
+                r = connection_show_edition_with_schemas(c, connection);
         if (r == 0)
                 r = config_view_connection(c, connection, NULL, ret);
         connection_free(connection);

@@ -152,7 +152,7 @@ static int get_connection(Call *c, HttpRequest *q, JsonObject **ret) {
                 return actor_run_discover(c, connection->source_id, /* ignore_cache= */ true, view_refreshed, copy,
                                           free);
         if (r >= 0)
-                r = connection_show_edition(c, connection);
+                r = connection_show_edition_with_schemas(c, connection);
         if (r >= 0)
                 r = config_view_connection(c, connection, NULL, &o);
         if (r >= 0)

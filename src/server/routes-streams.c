@@ -114,7 +114,6 @@ static int view(Call *c, const Discovered *d, void *userdata, JsonObject **ret) 
 static int read_destination(Call *c, const char *id, ConnectorSpec **ret) {
         _cleanup_(definition_freep) Definition *d = NULL;
         _cleanup_(actor_freep) Actor *a = NULL;
-        _cleanup_json_ JsonObject *o = NULL;
         int r = actor_service_get(c, ACTOR_DESTINATION, id, ROLE_READER, &a);
 
         if (r >= 0)
@@ -123,8 +122,7 @@ static int read_destination(Call *c, const char *id, ConnectorSpec **ret) {
                 r = definition_service_require_spec(c, d);
         if (r != 0)
                 return r;
-        r = json_parse(d->spec, strlen(d->spec), &o, &c->error);
-        return r < 0 ? r : connector_spec_from_json(o, ret, &c->error);
+        return connector_spec_from_text(d->spec, ret, &c->error);
 }
 
 static int list(Call *c, HttpRequest *q, JsonObject **ret) {
