@@ -50,31 +50,39 @@ bool definition_has_versions(const Definition *d) {
         return definition_is_package(d) || strncmp(d->reference, "image:", STRLEN("image:")) == 0;
 }
 
-/* What stands between name and version. */
-static const char *separator_of(const char *reference) {
-        return strncmp(reference, "pypi:", STRLEN("pypi:")) == 0     ? "=="
-                : strncmp(reference, "npm:", STRLEN("npm:")) == 0     ? "@"
-                : strncmp(reference, "image:", STRLEN("image:")) == 0 ? ":"
-                                                                      : NULL;
+/* What stands between name and version: an image's digest is told from its tag. */
+static const char *separator_of(const char *reference, const char *version) {
+        if (strncmp(reference, "pypi:", STRLEN("pypi:")) == 0)
+                return "==";
+        if (strncmp(reference, "npm:", STRLEN("npm:")) == 0)
+                return "@";
+        if (strncmp(reference, "image:", STRLEN("image:")) != 0)
+                return NULL;
+        return strncmp(version, "sha256:", STRLEN("sha256:")) == 0 ? "@" : ":";
+}
+
+/* Where the version begins, with what stands before it; NULL: there is none. */
+static const char *find_version(const char *reference) {
+        bool image = strncmp(reference, "image:", STRLEN("image:")) == 0;
+        /* An image's registry may have a port: its tag stands behind the last part of the path. */
+        const char *part = image ? strrchr(reference, '/') : NULL, *name = part ?: strchr(reference, ':');
+
+        /* The first character of a name is never a separator: npm's scopes begin with '@'. */
+        if (!name || !name[1])
+                return NULL;
+        return image ? strpbrk(name + 2, ":@") : strstr(name + 2, separator_of(reference, ""));
 }
 
 int definition_exact_reference(const Definition *d, const char *pin, char **ret) {
-        const char *separator = separator_of(d->reference), *version = pin, *name, *part, *end;
+        const char *version = pin ?: (definition_is_package(d) ? d->docker_image_tag : NULL), *end;
         _cleanup_buffer_ Buffer b = {};
+        bool other = version && separator_of(d->reference, version);
         int r;
 
-        if (!version && definition_is_package(d))
-                version = d->docker_image_tag;
-        name = strchr(d->reference, ':');
-        /* An image's registry may have a port: its tag stands behind the last part of the path. */
-        part = strncmp(d->reference, "image:", STRLEN("image:")) == 0 ? strrchr(d->reference, '/') : NULL;
-        if (part)
-                name = part;
-        /* The first character of a name is never a separator: npm's scopes begin with '@'. */
-        end = separator && version && name && name[1] ? strstr(name + 2, separator) : NULL;
+        end = other ? find_version(d->reference) : NULL;
         r = buffer_append(&b, d->reference, end ? (size_t) (end - d->reference) : strlen(d->reference));
-        if (r >= 0 && separator && version)
-                r = buffer_appendf(&b, "%s%s", separator, version);
+        if (r >= 0 && other)
+                r = buffer_appendf(&b, "%s%s", separator_of(d->reference, version), version);
         if (r < 0)
                 return r;
         *ret = buffer_steal_string(&b);

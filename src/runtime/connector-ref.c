@@ -24,7 +24,10 @@
 #define CONNECTOR_FILE_MAX (4U * 1024U * 1024U)
 #define PACKAGE_NAME_MAX 214U /* npm's limit; PyPI has none, no package comes near */
 #define VERSION_MAX 64U
-#define IMAGE_NAME_MAX 384U /* 255 for the name (OCI distribution), 128 for the tag */
+/* As registries have it (OCI distribution): the name, the tag; a digest is "@sha256:" and 64 digits. */
+#define IMAGE_REPOSITORY_MAX 255U
+#define IMAGE_TAG_MAX 128U
+#define IMAGE_NAME_MAX (IMAGE_REPOSITORY_MAX + 1 + IMAGE_TAG_MAX + 72)
 
 static const char *const kind_names[_CONNECTOR_KIND_MAX] = {
         [CONNECTOR_NATIVE] = "native",
@@ -160,6 +163,80 @@ static int parse_exec(ConnectorRef *ref, Error **reterr_error) {
 bool image_digest_is_valid(const char *s) {
         return strncmp(s, "sha256:", STRLEN("sha256:")) == 0 && strlen(s) == STRLEN("sha256:") + 64 &&
                 strspn(s + STRLEN("sha256:"), "0123456789abcdef") == 64;
+}
+
+static bool is_tag(const char *s, size_t n) {
+        if (n == 0 || n > IMAGE_TAG_MAX || s[0] == '.' || s[0] == '-')
+                return false;
+        for (size_t i = 0; i < n; i++)
+                if (!isalnum((unsigned char) s[i]) && !strchr("._-", s[i]))
+                        return false;
+        return true;
+}
+
+int image_version_check(const char *s, Error **reterr_error) {
+        const char *at = strchr(s, '@');
+        bool digest = strncmp(s, "sha256:", STRLEN("sha256:")) == 0;
+
+        if (!digest && !is_tag(s, at ? (size_t) (at - s) : strlen(s)))
+                return error_set(reterr_error, -EINVAL, "is no tag of an image: letters, digits, '_', '.' and '-', at"
+                                 " most %u, and no '.' or '-' first", IMAGE_TAG_MAX);
+        if ((digest || at) && !image_digest_is_valid(digest ? s : at + 1))
+                return error_set(reterr_error, -EINVAL, "has no digest of an image: one is 'sha256:' and 64 hexadecimal"
+                                 " digits");
+        return 0;
+}
+
+/* Words of small letters and digits with a '.', '_', "__" or hyphens between them. */
+static bool is_path_part(const char *s, size_t n) {
+        size_t i = 0;
+
+        for (;;) {
+                size_t word = i, gap;
+
+                while (i < n && (isdigit((unsigned char) s[i]) || islower((unsigned char) s[i])))
+                        i++;
+                if (i == word || i == n)
+                        return i > word;
+                gap = strspn(s + i, "-");
+                if (gap == 0)
+                        gap = s[i] == '.' ? 1 : s[i] == '_' ? 1 + (s[i + 1] == '_') : 0;
+                if (gap == 0)
+                        return false;
+                i += gap;
+        }
+}
+
+/* What makes the first part a registry and no part of a path. */
+static bool is_host(const char *s, size_t n) {
+        const char *colon = memchr(s, ':', n);
+        size_t host = colon ? (size_t) (colon - s) : n, port = colon ? n - host - 1 : 0;
+
+        if (!colon && !memchr(s, '.', n) && !(n == STRLEN("localhost") && memcmp(s, "localhost", n) == 0))
+                return false;
+        if (host == 0 || (colon && (port == 0 || port > 5 || strspn(colon + 1, "0123456789") < port)))
+                return false;
+        for (size_t i = 0; i < host; i++)
+                if (!isalnum((unsigned char) s[i]) && (i == 0 || !strchr(".-", s[i])))
+                        return false;
+        return true;
+}
+
+bool image_repository_is_valid(const char *s) {
+        const char *slash = strchr(s, '/');
+
+        if (strlen(s) > IMAGE_REPOSITORY_MAX)
+                return false;
+        if (slash && is_host(s, (size_t) (slash - s)))
+                s = slash + 1;
+        for (;;) {
+                slash = strchrnul(s, '/');
+                if (!is_path_part(s, (size_t) (slash - s)))
+                        return false;
+                if (!*slash)
+                        return true;
+                s = slash + 1;
+        }
 }
 
 /* A registry's host, a path, a tag, a digest: podman takes it apart. An argument that begins with a letter

@@ -86,7 +86,8 @@ static void on_spec(Call *c, int r, sd_bus_message *reply) {
                 r = definition_store_set_spec(c->server->db, c->data, text, server_now(c->server),
                                               &c->error);
         if (r == -EIO) {
-                /* Not our failure but the connector's, or that it may not run here: the caller is told why. */
+                /* Not our failure but the connector's, or that it may not run here: the caller is told
+                 * why. */
                 _cleanup_error_ Error *why = TAKE_PTR(c->error);
 
                 r = call_fail(c, -EDOM, NULL, "The connector's specification could not be had: %s",
@@ -289,9 +290,27 @@ static int apply_package(Call *c, JsonObject *body, Definition *d) {
         return connector_service_apply(c, installed, d);
 }
 
-/* The tag is one, a digest ("sha256:…"), or both ("TAG@sha256:…"): an image with a digest is that one for ever. */
+/* A form that is none is 422, so that it is told from a body that is none. */
+static int check_image(Call *c, const Definition *d) {
+        _cleanup_error_ Error *error = NULL;
+
+        if (!*strempty(d->docker_repository))
+                return call_fail(c, -EINVAL, NULL, "The body must have 'dockerRepository'");
+        if (!image_repository_is_valid(d->docker_repository))
+                return call_fail(c, -EDOM, NULL, "'dockerRepository' is not the name of an image without its tag,"
+                                 " as 'airbyte/source-x'");
+        if (!*strempty(d->docker_image_tag))
+                return call_fail(c, -EDOM, NULL, "'dockerImageTag' must be there: it is a tag, a digest ('sha256:…')"
+                                 " or both ('TAG@sha256:…')");
+        if (image_version_check(d->docker_image_tag, &error) < 0)
+                return call_fail(c, -EDOM, NULL, "'dockerImageTag' %s", error_message(error, -EINVAL));
+        return 0;
+}
+
+/* The tag is one, a digest ("sha256:…"), or both ("TAG@sha256:…"): an image with a digest is that one for
+ * ever. */
 static int apply_image(Call *c, JsonObject *body, Definition *d) {
-        const char *tag, *digest;
+        bool digest;
         int r = body_replace_string(c, body, "dockerRepository", &d->docker_repository);
 
         if (r >= 0)
@@ -302,23 +321,13 @@ static int apply_image(Call *c, JsonObject *body, Definition *d) {
                 return r;
         if (connector_service_is_package(strempty(d->docker_repository)))
                 return apply_package(c, body, d);
-        if (!*strempty(d->docker_repository) || !*strempty(d->docker_image_tag))
-                return call_fail(c, -EINVAL, NULL,
-                                 "The body must have 'dockerRepository' and 'dockerImageTag'");
-        for (const char *p = d->docker_repository; *p; p++)
-                if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/:", *p))
-                        return call_fail(c, -EINVAL, NULL, "'dockerRepository' is not the name of an image");
-        tag = d->docker_image_tag;
-        digest = strncmp(tag, "sha256:", STRLEN("sha256:")) == 0 ? tag : strchr(tag, '@');
-        for (const char *p = tag; *p && p != digest; p++)
-                if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-", *p))
-                        return call_fail(c, -EINVAL, NULL, "'dockerImageTag' is not the tag of an image");
-        if (digest && (*tag == '@' || !image_digest_is_valid(digest + (*digest == '@'))))
-                return call_fail(c, -EINVAL, NULL, "'dockerImageTag' has no digest of an image: one is 'sha256:'"
-                                 " and 64 hexadecimal digits");
+        r = check_image(c, d);
+        if (r < 0)
+                return r;
+        digest = strncmp(d->docker_image_tag, "sha256:", STRLEN("sha256:")) == 0;
         free(d->reference);
-        if (asprintf(&d->reference, "image:%s%s%s", d->docker_repository, digest == tag ? "@" : ":",
-                     tag) < 0) {
+        if (asprintf(&d->reference, "image:%s%s%s", d->docker_repository, digest ? "@" : ":",
+                     d->docker_image_tag) < 0) {
                 d->reference = NULL;
                 return -ENOMEM;
         }

@@ -5,6 +5,7 @@ import sqlite3
 import uuid
 
 import pytest
+from conftest import V1
 
 KINDS = ("source", "destination")
 UNKNOWN = str(uuid.UUID(int=7))
@@ -67,7 +68,7 @@ def test_P11_what_is_wrong_is_refused_and_changes_nothing(suite, kind):
     before = rows(suite, "SELECT * FROM definition ORDER BY id")
     one = {key: made[key]}
     for path, body, status in (
-            ("update", one | {"dockerImageTag": "$(id)"}, 400), ("update", one | {"dockerImageTag": ""}, 400),
+            ("update", one | {"dockerImageTag": "$(id)"}, 422), ("update", one | {"dockerImageTag": ""}, 422),
             ("update", one | {"name": ""}, 400), ("update", one | {"name": 7}, 400), ("update", {key: 7}, 400), ("update", {}, 400),
             ("update", {key: UNKNOWN, "dockerImageTag": "2"}, 404), ("update", {key: "no-uuid", "dockerImageTag": "2"}, (400, 404)),
             ("update", {key: shipped[key], "dockerImageTag": "2"}, 400), ("delete", {key: shipped[key]}, 400),
@@ -78,14 +79,48 @@ def test_P11_what_is_wrong_is_refused_and_changes_nothing(suite, kind):
             ("update_custom", one, 400), ("update_custom", {f"{kind}Definition": [one]}, 400),
             ("create_custom", {f"{kind}Definition": image(kind)}, 400), ("create_custom", {"workspaceId": suite.workspace}, 400),
             ("create_custom", {"workspaceId": UNKNOWN, f"{kind}Definition": image(kind)}, 404),
-            ("create_custom", {"workspaceId": suite.workspace, f"{kind}Definition": image(kind, dockerRepository="a;b")}, 400),
-            ("create_custom", {"workspaceId": suite.workspace, f"{kind}Definition": image(kind, dockerImageTag=None)}, 400)):
+            ("create_custom", {"workspaceId": suite.workspace, f"{kind}Definition": image(kind, dockerRepository="a;b")}, 422),
+            ("create_custom", {"workspaceId": suite.workspace, f"{kind}Definition": image(kind, dockerImageTag=None)}, 422)):
         answer = suite.request("POST", f"/api/v1/{base}/{path}", body)
         assert answer.status in (status if isinstance(status, tuple) else (status,)), (path, body, answer)
     # By the other kind's calls it is not there.
     for path in ("get", "update", "delete"):
         call(suite, f"{other}_definitions/{path}", {f"{other}DefinitionId": made[key], "dockerImageTag": "2"}, 404)
     assert rows(suite, "SELECT * FROM definition ORDER BY id") == before
+
+
+DIGEST = "sha256:" + "0123456789abcdef" * 4
+FORMS = {"1.0": True, "_": True, "v" * 128: True, "latest": True, DIGEST: True, f"1.0@{DIGEST}": True, f"1-x.y_Z@{DIGEST}": True,
+         "": False, None: False, ".1": False, "-1": False, "v" * 129: False, "a b": False, "a/b": False, "a:b": False, "ü": False,
+         "@": False, f"@{DIGEST}": False, "1@": False, "1@2": False, f"1@{DIGEST}0": False, f"1@{DIGEST[:-1]}": False, "sha256:": False,
+         DIGEST.upper(): False, f"{DIGEST}@{DIGEST}": False, "sha512:" + "0" * 128: False, f"1@{DIGEST}@{DIGEST}": False, "1\n": False,
+         "--help": False, f"1@sha256:{'g' * 64}": False}
+REPOSITORIES = {"airbyte/source-x": True, "x": True, "localhost/x": True, "localhost:5000/a/b": True, "ghcr.io/a__b/c--d.e": True,
+                "Host.example/x": True, "me/x:1": False, f"me/x@{DIGEST}": False, "me//x": False, "/x": False, "x/": False, "me/X": False,
+                "-x": False, "me/x-": False, "a..b": False, "host:port/x": False, ":5/x": False, "x" * 300: False, "../x": False}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_form_of_an_images_version_is_one_or_is_refused_by_name(suite, kind):
+    """When the definition is made or changed, by either API; whether the image is there is podman's to say, later."""
+    made, base = create(suite, kind), f"/workspaces/{suite.workspace}/definitions/{kind}s"
+    for field, forms in (("dockerImageTag", FORMS), ("dockerRepository", REPOSITORIES)):
+        for value, right in forms.items():
+            before = rows(suite, "SELECT * FROM definition ORDER BY id")
+            body = image(kind, **{field: value})
+            answers = [suite.post(base, body), suite.request("POST", f"/api/v1/{kind}_definitions/create_custom",
+                                                             {"workspaceId": suite.workspace, f"{kind}Definition": body})]
+            if field == "dockerImageTag" and value is not None:
+                answers.append(suite.request("PUT", f"{V1}{base}/{made[f'{kind}DefinitionId']}", body))
+            for answer in answers:
+                assert answer.status in ((200, 201) if right else (422,)), (value, answer)
+                if right:
+                    assert answer.json[field] == value, (value, answer)
+                else:
+                    assert f"'{field}'" in answer.body.decode(), (value, answer)
+            assert right or rows(suite, "SELECT * FROM definition ORDER BY id") == before, value
+    references = {r for (r,) in rows(suite, "SELECT reference FROM definition")}
+    assert any(r.endswith(f"@{DIGEST}") and ":1.0" not in r for r in references) and any(r.endswith(f":1.0@{DIGEST}") for r in references)
 
 
 @pytest.mark.parametrize("kind", KINDS)

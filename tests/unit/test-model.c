@@ -43,6 +43,15 @@ TEST(a_package_runs_in_the_version_that_is_pinned_or_else_the_definitions) {
         assert_exact("image:airbyte/source-x:1.0", "1.0", "0.9", "image:airbyte/source-x:0.9");
         assert_exact("image:localhost:5000/x:1.0", "1.0", "0.9", "image:localhost:5000/x:0.9");
         assert_exact("image:x:1.0", "1.0", "0.9", "image:x:0.9");
+        assert_exact("image:localhost:5000/x", NULL, "0.9", "image:localhost:5000/x:0.9");
+#define DIGEST "sha256:" "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+        assert_exact("image:a/x@" DIGEST, DIGEST, NULL, "image:a/x@" DIGEST);
+        assert_exact("image:a/x@" DIGEST, DIGEST, DIGEST, "image:a/x@" DIGEST);
+        assert_exact("image:a/x@" DIGEST, DIGEST, "0.9", "image:a/x:0.9");
+        assert_exact("image:x@" DIGEST, DIGEST, "0.9", "image:x:0.9");
+        assert_exact("image:a/x:1.0", "1.0", DIGEST, "image:a/x@" DIGEST);
+        assert_exact("image:a/x:1.0", "1.0", "0.9@" DIGEST, "image:a/x:0.9@" DIGEST);
+        assert_exact("image:localhost:5000/x:1.0@" DIGEST, "1.0@" DIGEST, DIGEST, "image:localhost:5000/x@" DIGEST);
         assert_exact("native:source-faker", "0.1", "0.1", "native:source-faker");
         assert_exact("exec:/opt/x", NULL, NULL, "exec:/opt/x");
 }
