@@ -29,7 +29,7 @@
 static const CtlNoun *const nouns[] = {
         &ctl_noun_status, &ctl_noun_sync,        &ctl_noun_job,       &ctl_noun_logs,      &ctl_noun_connection,
         &ctl_noun_source, &ctl_noun_destination, &ctl_noun_connector, &ctl_noun_workspace, &ctl_noun_workflow,
-        &ctl_noun_state,  &ctl_noun_web,
+        &ctl_noun_state,  &ctl_noun_launcher, &ctl_noun_web,
 };
 
 /* What an option is called, and whether it takes an argument. */

@@ -5,4 +5,4 @@
 
 #include "ctl/ctl.h"
 
-extern const CtlNoun ctl_noun_status, ctl_noun_web;
+extern const CtlNoun ctl_noun_launcher, ctl_noun_status, ctl_noun_web;

@@ -12,6 +12,7 @@
 
 #include "basic/log.h"
 #include "launcher/executor-systemd.h"
+#include "launcher/host-report.h"
 #include "launcher/launcher-bus.h"
 #include "shared/bus-error.h"
 #include "shared/exit-codes.h"
@@ -66,6 +67,28 @@ static int method_remove_connector(sd_bus_message *m, void *userdata, sd_bus_err
         if (r < 0)
                 return bus_error_from(reterr, r, e);
         sd_bus_message_ref(m); /* on_removed() has it */
+        return 1;
+}
+
+static void on_described(JsonObject *report, void *userdata) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = userdata;
+        _cleanup_free_ char *text = report ? json_to_string(report) : NULL;
+        int r;
+
+        if (text)
+                r = sd_bus_reply_method_return(m, "s", text);
+        else
+                r = sd_bus_reply_method_errorf(m, BUS_ERROR_UNAVAILABLE, "The host could not be described");
+        if (r < 0)
+                log_warning_errno(r, "A description of the host could not be answered");
+}
+
+static int method_describe(sd_bus_message *m, void *userdata, sd_bus_error *reterr) {
+        int r = host_report_begin(userdata, on_described, m);
+
+        if (r < 0)
+                return r;
+        sd_bus_message_ref(m); /* on_described() has it */
         return 1;
 }
 
@@ -183,6 +206,8 @@ static int method_clear_timer(sd_bus_message *m, void *userdata, sd_bus_error *r
 static const sd_bus_vtable manager_vtable[] = {
         SD_BUS_VTABLE_START(0),
         SD_BUS_METHOD("Wake", "", "", method_wake, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("DescribeHost", SD_BUS_NO_ARGS, SD_BUS_RESULT("s", host), method_describe,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Cancel", SD_BUS_ARGS("s", workload_id), SD_BUS_NO_RESULT, method_cancel,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("RemoveConnector", SD_BUS_ARGS("s", reference), SD_BUS_NO_RESULT,

@@ -59,6 +59,7 @@ struct Launcher {
         uint64_t worker_gid; /* 0: there is no such group here */
         unsigned n_setting_up; /* steps before the first poll that are not done */
         Isolation *isolation;
+        struct HostReport *reports; /* that are being made */
         bool allow_unisolated; /* gantry.conf says that foreign connectors run on a host that doesn't hold them */
         bool claimed_known; /* all that this host has claimed before is among the runs */
         bool ready, polling, poll_again, failed;

@@ -24,6 +24,7 @@
 #include "basic/log.h"
 #include "basic/parse-util.h"
 #include "launcher/executor-systemd.h"
+#include "launcher/host-report.h"
 #include "launcher/launcher-internal.h"
 #include "runtime/runtime-paths.h"
 #include "runtime/suite-store.h"
@@ -414,6 +415,7 @@ int launcher_new(const LauncherOptions *o, Launcher **ret) {
 Launcher *launcher_free(Launcher *l) {
         if (!l)
                 return NULL;
+        host_report_end_all(l);
         workload_client_free(l->api);
         isolation_free(l->isolation);
         executor_free(l->executor);
@@ -448,8 +450,8 @@ int launcher_cancel(Launcher *l, const char *workload_id) {
 }
 
 bool launcher_busy(const Launcher *l) {
-        return l->runs || !l->ready || l->polling || l->removing || workload_client_n_pending(l->api) > 0 ||
-                unit_manager_is_busy(executor_systemd_units(l->executor));
+        return l->runs || !l->ready || l->polling || l->removing || l->reports ||
+                workload_client_n_pending(l->api) > 0 || unit_manager_is_busy(executor_systemd_units(l->executor));
 }
 
 Executor *launcher_executor(Launcher *l) {

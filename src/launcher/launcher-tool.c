@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What a tool says is read as it comes, so that one that says much is not held up by a full pipe; all of it is
- * kept, up to the limit, since only the end shows which line was the last. The end of the tool is the end: what
- * it left behind may hold the pipe, and is not waited for. */
+/* What a tool says is read as it comes, so that one that says much is not held up by a full pipe; all of it
+ * is kept, up to the limit, since only the end shows which line was the last. The end of the tool is the
+ * end: what it left behind may hold the pipe, and is not waited for. */
 
 #include <inttypes.h>
 #include <signal.h>
@@ -83,19 +83,31 @@ static int on_overdue(EnvSource *s, usec_t now, void *userdata) {
         return 0;
 }
 
-/* Of all that it said; what is no text is made some. A copy; NULL when out of memory. */
+/* What is no text is made some. A copy; NULL when out of memory. */
+static char *line_of(const char *p, size_t n) {
+        _cleanup_buffer_ Buffer line = {};
+
+        if (utf8_append_printable(&line, p, n, /* keep_newlines= */ false) < 0)
+                return NULL;
+        return buffer_steal_string(&line);
+}
+
+int tool_first_line(const Tool *t, char **ret) {
+        const char *p = t->said.len > 0 ? buffer_bytes(&t->said) : "", *end = memchr(p, '\n', t->said.len);
+
+        *ret = line_of(p, end ? (size_t) (end - p) : t->said.len);
+        return *ret ? 0 : -ENOMEM;
+}
+
 static char *last_line(const Tool *t) {
         const char *p = t->said.len > 0 ? buffer_bytes(&t->said) : "", *start;
-        _cleanup_buffer_ Buffer line = {};
         size_t n = t->said.len;
 
         while (n > 0 && p[n - 1] == '\n')
                 n--;
         start = n > 0 ? memrchr(p, '\n', n) : NULL;
         start = start ? start + 1 : p;
-        if (utf8_append_printable(&line, start, (size_t) (p + n - start), /* keep_newlines= */ false) < 0)
-                return NULL;
-        return buffer_steal_string(&line);
+        return line_of(start, (size_t) (p + n - start));
 }
 
 static char *result_of(const Tool *t) {

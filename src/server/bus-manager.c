@@ -18,6 +18,7 @@
 #include "server/job-progress.h"
 #include "server/job-service.h"
 #include "server/out.h"
+#include "server/workflow-client.h"
 #include "server/workspace-service.h"
 
 #define LIST_MAX 1000U
@@ -194,6 +195,21 @@ static int get_spec(Call *c, sd_bus_message *m, JsonObject **ret) {
         if (r >= 0)
                 r = definition_service_require_spec(c, d);
         return r != 0 ? r : json_parse(d->spec, strlen(d->spec), ret, &c->error);
+}
+
+static void on_host(Call *c, int r, sd_bus_message *reply) {
+        _cleanup_json_ JsonObject *host = NULL;
+        const char *text;
+
+        if (r >= 0)
+                r = sd_bus_message_read(reply, "s", &text);
+        if (r >= 0)
+                r = json_parse(text, strlen(text), &host, &c->error);
+        call_complete(c, r, host);
+}
+
+static int get_host(Call *c, sd_bus_message *m, JsonObject **ret) {
+        return launcher_describe_host(c, on_host);
 }
 
 /* "s reference, s workspace": "" is the first workspace. */
@@ -469,6 +485,7 @@ const BusMethod bus_manager_methods[] = {
         METHOD("Subscribe", "read", ROLE_READER, subscribe, NULL),
         METHOD("Unsubscribe", "read", ROLE_READER, unsubscribe, NULL),
         METHOD("GetSpec", "read", ROLE_READER, get_spec, bus_write_memfd),
+        METHOD("GetHost", "read", ROLE_READER, get_host, bus_write_memfd),
         METHOD("InstallConnector", "install-connector", ROLE_ADMIN, install_connector, bus_write_memfd),
         METHOD("RemoveConnector", "install-connector", ROLE_ADMIN, remove_connector, NULL),
         METHOD("CreateWorkspace", "configure", ROLE_ADMIN, create_workspace, bus_write_object),
@@ -517,6 +534,8 @@ static const sd_bus_vtable manager_vtable[] = {
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("GetSpec", SD_BUS_ARGS("s", definition_id),
                                 SD_BUS_RESULT("h", spec), bus_method_handler, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("GetHost", SD_BUS_NO_ARGS, SD_BUS_RESULT("h", host), bus_method_handler,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("InstallConnector", SD_BUS_ARGS("s", reference, "s", workspace_id),
                                 SD_BUS_RESULT("h", definition), bus_method_handler, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("RemoveConnector", SD_BUS_ARGS("s", reference), SD_BUS_NO_RESULT, bus_method_handler,

@@ -180,6 +180,13 @@ int launcher_remove_connector(Call *c, const char *reference, WorkflowDone done)
         return r < 0 ? r : send_call(c, m, 0, done);
 }
 
+int launcher_describe_host(Call *c, WorkflowDone done) {
+        sd_bus_message *m = NULL;
+        int r = new_call(c, LAUNCHER_NAME, "DescribeHost", &m);
+
+        return r < 0 ? r : send_call(c, m, CALL_IDEMPOTENT, done);
+}
+
 int workload_state_set(Call *c, const char *connection_id, const char *states, WorkflowDone done) {
         sd_bus_message *m = NULL;
         int r = new_call(c, WORKLOAD_NAME, "StateSet", &m);

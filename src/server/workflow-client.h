@@ -32,5 +32,8 @@ int workload_read_logs(Call *c, int64_t job_id, uint32_t attempt, uint64_t curso
 /* org.gantry.Launcher1's RemoveConnector. */
 int launcher_remove_connector(Call *c, const char *reference, WorkflowDone done);
 
+/* org.gantry.Launcher1's DescribeHost; the reply is JSON. */
+int launcher_describe_host(Call *c, WorkflowDone done);
+
 /* The content of a memfd in a reply. */
 int workflow_read_memfd(sd_bus_message *reply, char **ret, size_t *ret_n);

@@ -18,6 +18,7 @@
 
 #include "basic/fd-util.h"
 #include "basic/time-util.h"
+#include "sandbox/container-runtime.h"
 #include "shim/shim-container.h"
 
 /* conmon's own clean-up runs podman once more: a second on a slow machine. */
@@ -208,24 +209,15 @@ static int hold_to_digest(Sandbox *s) {
                             " the name has been given to another image, which is not run", name, at + 1, words[1]);
 }
 
-/* podman is told to take crun, and this is the oldest that our attacks were tried on. */
+/* podman is told to take crun; asked at each start, as it may be another by now. */
 static int check_runtime(Sandbox *s) {
-        static const unsigned oldest[3] = { CONTAINER_RUNTIME_OLDEST };
         char *const argv[] = { (char *) CONTAINER_RUNTIME, (char *) "--version", NULL };
-        char answer[ASK_MAX];
-        unsigned have[3] = {};
-        int r = ask(s->plan, argv, answer, sizeof(answer));
+        char answer[ASK_MAX], version[CONTAINER_VERSION_MAX];
+        bool said = ask(s->plan, argv, answer, sizeof(answer)) == 0;
+        _cleanup_error_ Error *error = NULL;
 
-        if (r != 0 || sscanf(answer, "crun version %u.%u.%u", &have[0], &have[1], &have[2]) < 2)
-                return sandbox_fail(s, -CONTAINER_REFUSED, "'" CONTAINER_RUNTIME "', which runs containers here,"
-                                    " does not say its version: 'apt install crun' brings one that does");
-        for (size_t i = 0; i < ELEMENTSOF(oldest); i++)
-                if (have[i] > oldest[i])
-                        return 0;
-                else if (have[i] < oldest[i])
-                        return sandbox_fail(s, -CONTAINER_REFUSED,
-                                            "crun %u.%u.%u is too old to hold hostile images: %u.%u.%u or later"
-                                            " is needed", have[0], have[1], have[2], oldest[0], oldest[1], oldest[2]);
+        if (container_runtime_check(said ? answer : NULL, version, &error) < 0)
+                return sandbox_fail(s, -CONTAINER_REFUSED, "%s", error_message(error, -CONTAINER_REFUSED));
         return 0;
 }
 

@@ -11,9 +11,6 @@
 /* What podman hands on to the container (--preserve-fds=1). */
 #define CONTAINER_CONTROL_FD 3
 #define CONTAINER_TARGET_MAX 128U
-/* What podman is told to start containers with, by its name. */
-#define CONTAINER_RUNTIME "/usr/bin/crun"
-#define CONTAINER_RUNTIME_OLDEST 1, 8, 1
 /* The error of a step that is a sentence by itself. */
 #define CONTAINER_REFUSED EKEYREJECTED
 

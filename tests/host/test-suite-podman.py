@@ -3,8 +3,10 @@
 """Custom definitions of container images, made by the API with dockerRepository and dockerImageTag, move data from image to image; a
 stop, a new version and a missing image are told as such."""
 
+import contextlib
 import json
 import os
+import pathlib
 import signal
 import sys
 
@@ -13,8 +15,9 @@ import podmanlib  # noqa: E402
 import suite  # noqa: E402
 
 
-def define(api, kind, image, name):
-    repository, tag = image.rsplit(":", 1)
+def define(api, kind, image, name, tag=None):
+    repository, own = image.rsplit(":", 1)
+    tag = tag or own
     return api.ask("POST", f"/workspaces/{api.workspace}/definitions/{kind}s",
                    {"name": name, "dockerRepository": repository, "dockerImageTag": tag})
 
@@ -111,6 +114,151 @@ def test_a_missing_image_is_named():
     kinds = f"/workspaces/{api.workspace}/definitions/sources/{definition['id']}"
     api.ask("PUT", kinds, {"name": "missing", "dockerImageTag": "8"})
     make(api, "source", definition, "found", count=1)
+    gone()
+
+
+def runs(api, name, tag, words=None, repository="localhost/forms"):
+    """What a definition with this version comes to: the number of records that its source moves, or its words of refusal."""
+    definition = define(api, "source", f"{repository}:1", name, tag)
+    assert definition["dockerImageTag"] == tag, definition
+    status, text = api.raw("POST", f"{suite.V1}/sources", {"name": name, "workspaceId": api.workspace, "definitionId": definition["id"],
+                                                           "configuration": {"count": 3}}, api.token)
+    if words:
+        assert status == 422 and all(w in text for w in words), f"{tag}: {status} {text}"
+        return None
+    assert status == 200, f"{tag}: {status} {text}"
+    source = json.loads(text)["sourceId"]
+    path = place(f"{name}-moved")
+    destination = make(api, "destination", define(api, "destination", podmanlib.PYTHON, f"{name} destination"), name, path=str(path))
+    connection = api.connect(name, source, destination)
+    sync(api, connection, path)
+    assert pin_of(source) == tag
+    return definition, source, connection, path
+
+
+def sync(api, connection, path, status="succeeded"):
+    (path / "numbers.jsonl").unlink(missing_ok=True)
+    job = api.start(connection)
+    ended = api.wait(job, status)
+    assert status != "succeeded" or len(moved(path)) == 3, ended
+    gone()
+    return api.story(job)
+
+
+def pin_of(actor):
+    return suite.rows(suite.DATABASE, "SELECT version_pin FROM actor WHERE id = ?", actor)[0][0]
+
+
+def digest_of(image):
+    return podmanlib.podman("image", "inspect", "--format", "{{.Digest}}", image)
+
+
+def test_each_form_of_an_images_version():
+    """A tag, a digest, both; a digest that no image here has, one that is another image's; each for a definition and for the sources
+    that are pinned to it. What is no form is refused when the definition is made (tests/suite/test_server_definitions.py)."""
+    api, repository = suite.Api(), "localhost/forms"
+    podmanlib.podman("tag", podmanlib.STATIC, f"{repository}:1")
+    podmanlib.podman("tag", podmanlib.PYTHON, f"{repository}:2")
+    first, second = digest_of(f"{repository}:1"), digest_of(f"{repository}:2")
+    unknown = "sha256:" + "0" * 64
+    assert first != second
+    # What is there runs, and is what its source is pinned to.
+    forms = {tag: runs(api, f"form-{n}", tag) for n, tag in enumerate(("1", f"1@{first}", first))}
+    # What isn't there, or is another than it is said to be, is said with its name, and nothing runs in its place.
+    runs(api, "unknown", unknown, (unknown, repository))
+    runs(api, "tag and unknown", f"1@{unknown}", (unknown, first))
+    runs(api, "tag and other", f"1@{second}", (second, first, "given to another"))
+    runs(api, "no such tag", "7", (f"{repository}:7", "podman"))
+    # The digest is what counts: `podman pull NAME:TAG@DIGEST` leaves no tag behind.
+    runs(api, "no such tag, digest", f"7@{first}")
+    api.ask("POST", f"/workspaces/{api.workspace}/definitions/sources", {"name": "none", "dockerRepository": repository}, 422)
+
+    # Definitions go on to another version, sources stay with theirs.
+    kinds = f"/workspaces/{api.workspace}/definitions/sources"
+    for n, (tag, (definition, source, connection, path)) in enumerate(forms.items()):
+        for other in (second, "2", f"2@{second}"):
+            api.ask("PUT", f"{kinds}/{definition['id']}", {"name": definition["name"], "dockerRepository": repository, "dockerImageTag": other})
+            sync(api, connection, path)
+            assert pin_of(source) == tag
+            later = make(api, "source", definition, f"later {n} {other}", count=3)
+            assert pin_of(later) == other
+    # The tag is given to another image: who goes by the tag goes with it, who has a digest keeps to it or is refused.
+    podmanlib.podman("tag", podmanlib.PYTHON, f"{repository}:1")
+    for tag in ("1", first):
+        *_, connection, path = forms[tag]
+        sync(api, connection, path)
+    *_, connection, path = forms[f"1@{first}"]
+    story = sync(api, connection, path, "failed")
+    assert "given to another" in story and first in story and second in story, story
+    podmanlib.podman("tag", podmanlib.STATIC, f"{repository}:1")
+    sync(api, connection, path)
+
+
+def host_said():
+    """What gantryctl says of this host, in both forms."""
+    shown = json.loads(suite.out("gantryctl", "status", "--json=short"))["host"]
+    assert json.loads(suite.out("gantryctl", "launcher", "--json=short"))["host"] == shown
+    text = suite.out("gantryctl", "status")
+    for each in shown["refused"]:
+        assert f"Not run here: {each['what']}: {each['why']}" in text, text
+    assert f"Control groups: {shown['cgroupVersion']}" in text and f"Isolation: {shown['isolation']['state']}" in text, text
+    return shown, text
+
+
+@contextlib.contextmanager
+def in_the_place_of(program, says):
+    """Another program, which says this of its version; None: no program."""
+    real, away = pathlib.Path(program), pathlib.Path(f"{program}.away")
+    real.rename(away)
+    try:
+        if says is not None:
+            real.write_text(f"#!/bin/sh\n[ \"$1\" = --version ] && echo '{says}' && exit 0\nexec {away} \"$@\"\n", encoding="utf-8")
+            real.chmod(0o755)
+        yield
+    finally:
+        away.rename(real)
+
+
+def test_the_status_says_what_is_refused_on_this_host():
+    """And it is what happens to a connector."""
+    shown, text = host_said()
+    assert shown["isolation"]["state"] == "holds" and shown["refused"] == [], shown
+    unified = pathlib.Path("/sys/fs/cgroup/cgroup.controllers").exists()
+    assert shown["cgroupVersion"] == (2 if unified else 1), shown
+    assert shown["podman"]["version"] == suite.out("podman", "--version").split()[-1] and shown["podman"]["version"] in text
+    assert shown["crun"]["version"] == suite.out("crun", "--version").split()[2] and f"crun: {shown['crun']['version']}" in text
+    api = suite.Api()
+    source = make(api, "source", define(api, "source", podmanlib.STATIC, "gate"), "gate", count=1)
+
+    def check():
+        return api.ask("POST", "/api/v1/sources/check_connection", {"sourceId": source})
+
+    assert check()["status"] == "succeeded"
+    for program, says, words in (("/usr/bin/crun", "crun version 1.7.2", "crun 1.7.2 is too old"), ("/usr/bin/crun", "runc", "does not say"),
+                                 ("/usr/bin/crun", None, "does not say"), ("/usr/bin/podman", None, "need podman")):
+        with in_the_place_of(program, says):
+            shown, _ = host_said()
+            (refused,) = shown["refused"]
+            assert refused["what"] == "connectors in images" and words in refused["why"], shown
+            failed = check()
+            assert failed["status"] == "failed" and words in json.dumps(failed), failed
+    assert host_said()[0]["refused"] == []
+    # What a try of the host would have found on one that does not hold.
+    suite.out("systemctl", "stop", "gantry-launcher.service")
+    kept = pathlib.Path("/run/gantry/isolation.json")
+    was = kept.read_text()
+    try:
+        kept.write_text(json.dumps(json.loads(was) | {"missing": "memory limits"}))
+        shown, text = host_said()
+        assert shown["isolation"] == {"state": "incomplete", "missing": "memory limits", "allowUnisolated": False}, shown
+        assert shown["refused"][0] == {"what": "connectors that are not native", "why": "memory limits"}
+        assert "Isolation: incomplete: memory limits" in text
+        failed = check()
+        assert failed["status"] == "failed" and "memory limits" in json.dumps(failed), failed
+        suite.out("systemctl", "stop", "gantry-launcher.service")
+    finally:
+        kept.write_text(was)
+    assert host_said()[0]["refused"] == [] and check()["status"] == "succeeded"
     gone()
 
 

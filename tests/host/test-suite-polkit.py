@@ -52,6 +52,7 @@ class World:
                  (".Manager", manager, "ListChanges", "read", [("t", 0), ("u", 10)]),
                  (".Manager", manager, "Subscribe", "read", []), (".Manager", manager, "Unsubscribe", "read", []),
                  (".Manager", manager, "GetSpec", "read", [("s", self.definition)]),
+                 (".Manager", manager, "GetHost", "read", []),
                  (".Manager", manager, "GetCredentials", "secrets", []),
                  (".Manager", manager, "InstallConnector", "install-connector", [("s", "exec:/bin/true"), ("s", "")]),
                  (".Manager", manager, "RemoveConnector", "install-connector", [("s", "pypi:airbyte-source-nowhere==1")]),

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A program that owns the name of one of the suite's daemons on a test's bus, so that a test sees what the daemon under test
 tells it: `bus_peer.py ADDRESS NAME`. Each call is a line on standard output, {"member", "arguments"} (a descriptor is
-its text). It is answered with what was last read from standard input: an empty line for success, else the error's name."""
+its text). It is answered with what was last read from standard input: an empty line for success, "=TEXT" for success with a text,
+else the error's name."""
 
 import json
 import os
@@ -36,8 +37,12 @@ def main():
             return dbus.lowlevel.HANDLER_RESULT_NOT_YET_HANDLED
         print(json.dumps({"member": message.get_member(), "arguments": [plain(a) for a in message.get_args_list()],
                           "error": error[0]}), flush=True)
-        reply = (dbus.lowlevel.ErrorMessage(message, error[0], "as the test wants") if error[0]
-                 else dbus.lowlevel.MethodReturnMessage(message))
+        if error[0] and not error[0].startswith("="):
+            reply = dbus.lowlevel.ErrorMessage(message, error[0], "as the test wants")
+        else:
+            reply = dbus.lowlevel.MethodReturnMessage(message)
+            if error[0]:
+                reply.append(error[0][1:], signature="s")
         connection.send_message(reply)
         return dbus.lowlevel.HANDLER_RESULT_HANDLED
 

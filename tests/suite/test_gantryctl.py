@@ -111,6 +111,31 @@ def test_lists_in_tables_and_json(control):
     assert control.json("job", "list") == []
 
 
+HOST = {"isolation": {"state": "incomplete", "missing": "memory limits, limits of tasks", "allowUnisolated": False}, "cgroupVersion": 1,
+        "podman": {"version": "4.3.1"}, "crun": {"version": "1.7.0", "oldest": "1.8.1"},
+        "refused": [{"what": "connectors that are not native", "why": "memory limits, limits of tasks"},
+                    {"what": "connectors in images", "why": "crun 1.7.0 is too \x1bold"}]}
+
+
+def test_the_status_says_what_the_launcher_has_found(control):
+    """On a host with what makes it true: tests/host/test-suite-podman.py."""
+    shown = control.json("status")
+    assert shown["host"].keys() == {"error"} and shown["connections"] == 1  # a launcher that says nothing is no reason to fail
+    assert "Launcher: " in control.ctl("status").stdout
+    control.ctl("launcher", code=69)
+    control.peers["Launcher1"].answer("=" + json.dumps(HOST))
+    assert control.json("status")["host"] == control.json("launcher")["host"] == HOST
+    for noun in ("status", "launcher"):
+        lines = [line.strip() for line in control.ctl(noun).stdout.splitlines()]
+        for line in ("Isolation: incomplete: memory limits, limits of tasks", "Control groups: 1", "podman: 4.3.1", "crun: 1.7.0",
+                     "Not run here: connectors that are not native: memory limits, limits of tasks"):
+            assert line in lines, (line, lines)
+        assert lines[-1].startswith("Not run here: connectors in images: crun 1.7.0 is too ") and "\x1b" not in lines[-1], lines
+    control.peers["Launcher1"].answer("=" + json.dumps(HOST | {"isolation": {"state": "holds"}, "refused": [], "podman": {}, "crun": {}}))
+    said = control.ctl("status").stdout
+    assert "Isolation: holds\n" in said and "Not run" not in said and "podman" not in said, said
+
+
 def test_things_are_made_found_by_name_and_removed(control):
     config = control.directory / "config.json"
     config.write_text('{"host": "h"}')
