@@ -220,8 +220,9 @@ def again(total):
     return flaky
 
 
-# These take the longest, so they begin first. They wait for idle times, restarts and each other's ends most of the time: two
-# hosts side by side take little more than the longer of them.
+# These take the longest, so they begin first. They wait for idle times, restarts and each other's ends most of the time: some
+# hosts side by side take little more than the longest of them.
+HOSTS = 3
 LONG_HOST_TESTS = ("suite-idle", "suite-bus", "suite-kills", "suite-faults", "packaging", "suite-units", "suite-reboot", "activation")
 
 
@@ -242,16 +243,16 @@ def host_lane(queue, results, lines, cpu):
 
 
 def host():
-    """the packages on Debian 12 hosts of their own, booted by systemd-nspawn, two at a time"""
+    """the packages on Debian 12 hosts of their own, booted by systemd-nspawn, some at a time"""
     names = subprocess.run([HOST_RUN, "--list"], capture_output=True, text=True, check=True).stdout.split()
     shared = [n for n in names if any("# host:" in line and "shared" in line
                                       for path in (ROOT / "tests/host").glob(f"test-{n}.*") for line in path.open())]
     queue = [[n] for n in LONG_HOST_TESTS if n in names] + [shared] * bool(shared)
     queue += [[n] for n in names if n not in shared and n not in LONG_HOST_TESTS]
     queue.sort(key=lambda tests: tests == ["suite-asan"])  # last: what it runs is built meanwhile
-    # Packages and root are made once, by the first that needs them: a lock holds the other up.
+    # Packages and root are made once, by the first that needs them: a lock holds the others up.
     results = []
-    lanes = [threading.Thread(target=host_lane, args=(queue, results, TEXT.lines, TEXT.cpu)) for _ in range(2)]
+    lanes = [threading.Thread(target=host_lane, args=(queue, results, TEXT.lines, TEXT.cpu)) for _ in range(HOSTS)]
     for lane in lanes:
         lane.start()
     for lane in lanes:
