@@ -308,8 +308,8 @@ def long():
 # rest, two lanes compute and one mostly waits, so that they run side by side.
 FIRST = [(build, 60), (unit, 60)]
 LANES = [[(clang, 60), (analysis, 20), (asan, 600), (distcheck, 180)],
-         [(vm, 300), (confined, 60), (suite, 180)],
-         [(host, 600)]]
+         [(vm, 300), (confined, 60), (suite, 200)],
+         [(host, 900)]]
 CI = [*FIRST, *(s for lane in LANES for s in lane)]
 # The same tests again, as they are built for users and under valgrind.
 AGAIN = [(scenario, 300), (valgrind, 400)]
