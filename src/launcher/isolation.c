@@ -45,6 +45,7 @@ struct Isolation {
         EnvSource *patience;
         char *missing;
         char boot_id[64];
+        bool begun; /* isolation_new() is over, or nearly so */
         bool known;
 };
 
@@ -63,7 +64,7 @@ static int recall(Isolation *i) {
         _cleanup_json_ JsonObject *o = NULL;
         const char *boot_id = NULL, *missing = NULL;
 
-        if (json_parse_file(ISOLATION_FILE, FILE_MAX, &o, NULL) < 0 ||
+        if (json_parse_file(i->options.file, FILE_MAX, &o, NULL) < 0 ||
             json_get_string(o, "bootId", &boot_id, "isolation", NULL) <= 0 || !streq(boot_id, i->boot_id) ||
             json_get_string(o, "missing", &missing, "isolation", NULL) < 0)
                 return 0;
@@ -82,7 +83,7 @@ static void remember(Isolation *i) {
         text = json_to_string(o);
         /* Not kept: the next launcher tries again. */
         if (text)
-                (void) write_file_atomic(ISOLATION_FILE, text, strlen(text), 0644, NULL);
+                (void) write_file_atomic(i->options.file, text, strlen(text), 0644, NULL);
 }
 
 static void add_missing(Isolation *i, const char *what) {
@@ -114,7 +115,8 @@ static void conclude(Isolation *i) {
                                 "This host does not isolate; not enforced: %s", i->missing);
         }
         remember(i);
-        i->options.known(i->options.userdata);
+        if (i->begun)
+                i->options.known(i->options.userdata);
 }
 
 /* The first word counts: an answer, a failed start and the patience may all come. */
@@ -247,6 +249,7 @@ static int begin(Isolation *i) {
                         try_over(&i->tries[k], what_is_unknown(&i->tries[k]));
                 }
         }
+        i->begun = true;
         return 0;
 }
 

@@ -16,12 +16,14 @@ typedef struct IsolationOptions {
         Env *env;
         UnitManager *units;
         const char *shim, *fence;
-        /* What it came to is known. Comes once, from the loop. */
+        const char *file; /* where what was found is kept, ISOLATION_FILE but in tests */
+        /* What it came to is known. Comes once, from the loop; not if it is known when isolation_new() returns. */
         void (*known)(void *userdata);
         void *userdata;
 } IsolationOptions;
 
-/* Reads what an earlier launcher of this boot has found, or begins to try. */
+/* Reads what an earlier launcher of this boot has found, or begins to try. What can't be begun counts as not
+ * holding: fails only where nothing can be waited for. */
 int isolation_new(const IsolationOptions *o, Isolation **ret);
 Isolation *isolation_free(Isolation *i);
 DEFINE_CLEANUP(Isolation, isolation_free);

@@ -172,7 +172,7 @@ static void on_isolation_known(void *userdata) {
 /* After strangers' units are gone: its own would be some. */
 static void try_isolation(Launcher *l) {
         IsolationOptions o = { .env = l->env, .units = executor_systemd_units(l->executor), .shim = l->shim,
-                               .fence = l->fence, .known = on_isolation_known, .userdata = l };
+                               .fence = l->fence, .file = ISOLATION_FILE, .known = on_isolation_known, .userdata = l };
 
         if (isolation_new(&o, &l->isolation) < 0)
                 log_warning("It can't be tried whether this host isolates: only native connectors run");
