@@ -226,6 +226,7 @@ static int systemd_submit(Executor *e, const LaunchPlan *p, const WorkerTicket *
 /* ---- Looking ---- */
 
 typedef struct Poll {
+        ExecutorHandle handle; /* without its slice */
         ExecutorPolled polled;
         void *userdata;
 } Poll;
@@ -250,7 +251,7 @@ static void on_result(const char *name, const UnitResult *u, int r, void *userda
         if (n < 0)
                 text = NULL;
         status.detail = text;
-        p->polled(&status, p->userdata);
+        p->polled(&p->handle, &status, p->userdata);
 }
 
 static int systemd_poll(Executor *e, const ExecutorHandle *h, ExecutorPolled polled, void *userdata) {
@@ -260,7 +261,8 @@ static int systemd_poll(Executor *e, const ExecutorHandle *h, ExecutorPolled pol
 
         if (!worker || !p)
                 return -ENOMEM;
-        *p = (Poll) { polled, userdata };
+        *p = (Poll) { *h, polled, userdata };
+        p->handle.slice = NULL;
         r = unit_manager_get_result(systemd_executor(e)->units, worker, on_result, p);
         if (r >= 0)
                 TAKE_PTR(p);

@@ -29,7 +29,8 @@ typedef struct ExecutorStatus {
 
 /* `r`: 0, or what went wrong with `error`'s sentence. */
 typedef void (*ExecutorDone)(int r, const Error *error, void *userdata);
-typedef void (*ExecutorPolled)(const ExecutorStatus *s, void *userdata);
+/* By handle: what was asked about may be gone when the answer comes. */
+typedef void (*ExecutorPolled)(const ExecutorHandle *h, const ExecutorStatus *s, void *userdata);
 /* Whether a slice is one of an attempt that lives. */
 typedef bool (*ExecutorLives)(const char *slice, void *userdata);
 /* Once for each attempt, then once with NULL; `r` is negative when they can't be told. */

@@ -15,9 +15,10 @@
  * only if the worker has said nothing. A launcher that dies in between finds in the API's list that the
  * workload was told to end, and stops what is left of it.
  *
- * Callbacks have the Run as their userdata, so it may only be freed when no answer is under way: a cancel
- * that comes while one is (claiming, launching) is only noted. A poll of the executor's that is under way
- * when the units are stopped does no harm, since systemd answers in order. */
+ * Callbacks have the Run as their userdata, one at a time, so it may only be freed when that answer is not
+ * under way: a cancel that comes while it is (claiming, launching) is only noted. Polls are the exception.
+ * Several of one run may be under way, and a run ends at once where its units can't be stopped (the bus has
+ * gone): their answers name the run, and find it or not. */
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -212,10 +213,10 @@ static void run_judge(Run *r) {
                 run_end(r);
 }
 
-static void on_polled(const ExecutorStatus *s, void *userdata) {
-        Run *r = userdata;
+static void on_polled(const ExecutorHandle *h, const ExecutorStatus *s, void *userdata) {
+        Run *r = launcher_find_handle(userdata, h->auto_id, h->epoch);
 
-        if (s->state == EXECUTOR_RUNNING || r->state >= RUN_JUDGING)
+        if (!r || s->state == EXECUTOR_RUNNING || r->state != RUN_RUNNING)
                 return;
         free(r->detail);
         r->detail = s->detail ? strdup(s->detail) : NULL;
@@ -230,7 +231,7 @@ void run_check(Run *r) {
         /* Units that end while others are being started are looked at when all have been. */
         r->worker_gone |= r->state == RUN_LAUNCHING;
         if (r->state == RUN_RUNNING && r->launcher->executor->ops->poll(r->launcher->executor, &h, on_polled,
-                                                                        r) < 0)
+                                                                        r->launcher) < 0)
                 run_judge(r);
 }
 

@@ -1,62 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Against a server that really listens: a child that answers what the test says, connection by connection. */
+/* Against a server that really listens. */
 
-#include <signal.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include "basic/fd-util.h"
 #include "client/workload-client.h"
 #include "shared/env-event.h"
-#include "unit/test.h"
+#include "unit/api-harness.h"
 
 TEST_MAIN()
-
-typedef struct Server {
-        char directory[64], path[96];
-        pid_t pid;
-} Server;
-
-/* Answers each connection with the next text; NULL: closes it without a word. The last one stands for all that follow. */
-static void serve(int listener, const char *const answers[]) {
-        for (size_t i = 0;; i += answers[i + 1] ? 1 : 0) {
-                char request[4096];
-                int peer = accept(listener, NULL, NULL);
-
-                if (read(peer, request, sizeof(request)) > 0 && answers[i][0])
-                        (void) !write(peer, answers[i], strlen(answers[i]));
-                (void) close(peer);
-        }
-}
-
-static void server_start(Server *s, const char *const answers[]) {
-        struct sockaddr_un address = { .sun_family = AF_UNIX };
-        int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-        snprintf(s->directory, sizeof(s->directory), "/tmp/gantry-test-XXXXXX");
-        assert_non_null(mkdtemp(s->directory));
-        snprintf(s->path, sizeof(s->path), "%s/sock", s->directory);
-        memcpy(address.sun_path, s->path, strlen(s->path) + 1);
-        assert_int_equal(bind(listener, (struct sockaddr *) &address, sizeof(address)), 0);
-        assert_int_equal(listen(listener, 10), 0);
-        s->pid = fork();
-        if (s->pid == 0)
-                serve(listener, answers);
-        (void) close(listener);
-}
-
-static void server_stop(Server *s) {
-        if (s->pid > 0) {
-                (void) kill(s->pid, SIGKILL);
-                (void) waitpid(s->pid, NULL, 0);
-        }
-        (void) unlink(s->path);
-        (void) rmdir(s->directory);
-}
 
 typedef struct Outcome {
         Env *env;
