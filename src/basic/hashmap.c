@@ -86,9 +86,10 @@ static void rebuild_slots(Hashmap *h) {
 static int grow(Hashmap *h) {
         if (h->n_entries == h->n_allocated) {
                 size_t n = MAX(h->n_allocated * 2, (size_t) 8);
-                Entry *e = reallocarray(h->entries, n, sizeof(*e));
+                /* Slots have 32 bits. */
+                Entry *e = n <= UINT32_MAX / 4 ? reallocarray(h->entries, n, sizeof(*e)) : NULL;
 
-                if (!e || n > UINT32_MAX / 4)
+                if (!e)
                         return -ENOMEM;
                 h->entries = e;
                 h->n_allocated = n;
