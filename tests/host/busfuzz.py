@@ -4,6 +4,7 @@ A daemon may refuse whatever it likes; it must neither die nor grow."""
 
 import json
 import os
+import pathlib
 import random
 import re
 import time
@@ -144,6 +145,21 @@ def memory(unit):
         return 0
 
 
+def harden():
+    """glibc checks each block that the daemons give back, and what is freed or new holds garbage: what hurts the heap ends the daemon
+    there, and not some calls later or not at all."""
+    for unit in UNITS.values():
+        path = pathlib.Path(f"/run/systemd/system/{unit}.d/heap.conf")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("[Service]\nEnvironment=LD_PRELOAD=libc_malloc_debug.so.0 MALLOC_CHECK_=3 MALLOC_PERTURB_=165\n")
+    suite.out("systemctl", "daemon-reload")
+    suite.out("systemctl", "stop", *UNITS.values())
+    suite.out("systemctl", "start", *UNITS.values())
+    for unit in UNITS.values():
+        maps = pathlib.Path(f"/proc/{suite.main_pid(unit)}/maps").read_text()
+        assert "libc_malloc_debug" in maps, f"{unit} checks nothing"
+
+
 def new_seed():
     """Another one each time, or that of $GANTRY_FUZZ_SEED; told, so that it can be had again."""
     seed = int(os.environ.get("GANTRY_FUZZ_SEED") or random.randrange(2**32))
@@ -163,6 +179,7 @@ def test(seconds):
              (("source", source), ("destination", destination), ("connection", connection), ("job", job))]
     known = [source, destination, connection, str(job), f"job-{job}", "fuzz", api.workspace]
     suite.out("useradd", "mallory")
+    harden()
     seed = new_seed()
     before = {unit: memory(unit) for unit in UNITS.values()}
     for user, share in (("root", 0.8), ("mallory", 0.2)):
