@@ -205,6 +205,21 @@ int json_append(Buffer *b, JsonObject *o) {
         return s ? buffer_append(b, s, n) : -ENOMEM;
 }
 
+static int write_frozen(JsonObject *o, struct printbuf *pb, int level, int flags) {
+        const char *text = json_object_get_userdata(o);
+
+        return printbuf_memappend(pb, text, (int) strlen(text));
+}
+
+int json_freeze(JsonObject *o) {
+        char *text = json_to_string(o);
+
+        if (!text)
+                return -ENOMEM;
+        json_object_set_serializer(o, write_frozen, text, json_object_free_userdata);
+        return 0;
+}
+
 char *json_to_string(JsonObject *o) {
         _cleanup_buffer_ Buffer b = {};
 

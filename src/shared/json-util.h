@@ -27,6 +27,9 @@ int json_parse_file(const char *path, size_t max, JsonObject **ret, Error **rete
 
 /* Compact text, appended. */
 int json_append(Buffer *b, JsonObject *o);
+/* From now on it is written as it is now, without a walk: for what is large and changes no more. Its parts
+ * are still there to be read. */
+int json_freeze(JsonObject *o);
 /* Compact text, allocated; NULL when out of memory. */
 char *json_to_string(JsonObject *o);
 

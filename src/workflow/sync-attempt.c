@@ -20,6 +20,7 @@
 #include "db/job-store.h"
 #include "workflow/actor-input.h"
 #include "workflow/history-db.h"
+#include "workflow/plan-question.h"
 #include "workflow/sync-attempt.h"
 #include "workflow/sync-backfill.h"
 #include "workflow/sync-schema.h"
@@ -218,7 +219,8 @@ typedef struct PlanSources {
         Job *job;
         Connection *connection;
         ActorInput source, destination;
-        JsonObject *discovered, *offered, *configurations, *config, *generations;
+        CatalogFetch *newest, *base; /* base NULL: the connection goes by the newest */
+        JsonObject *config, *generations;
 } PlanSources;
 
 static void plan_sources_done(PlanSources *s) {
@@ -226,45 +228,26 @@ static void plan_sources_done(PlanSources *s) {
         connection_free(s->connection);
         actor_input_done(&s->source);
         actor_input_done(&s->destination);
-        json_putp(&s->discovered);
-        json_putp(&s->offered);
-        json_putp(&s->configurations);
+        catalog_fetch_free(s->newest);
+        catalog_fetch_free(s->base);
         json_putp(&s->config);
         json_putp(&s->generations);
 }
 
-static int load_catalog(Db *db, const char *hash, JsonObject **ret, Error **reterr_error) {
-        _cleanup_free_ char *text = NULL;
-        size_t n;
-        int r;
-
-        r = catalog_store_get(db, hash, &text, &n, reterr_error);
-        return r >= 0 ? json_parse(text, n, ret, reterr_error) : r;
-}
-
 /* A connection goes by the catalog that it was configured from, which its policy has moved on where it was
- * to; one that has none by the newest. What the source offers now is looked at only where that is something
- * else. */
-static int load_catalogs(Db *db, PlanSources *s, Error **reterr_error) {
-        _cleanup_(catalog_fetch_freep) CatalogFetch *newest = NULL, *base = NULL;
+ * to; one that has none by the newest. */
+static int load_fetches(Db *db, PlanSources *s, Error **reterr_error) {
         const char *id = s->connection->source_catalog_id;
         int r;
 
-        r = latest_catalog(db, &s->source, /* any= */ false, &newest);
+        r = latest_catalog(db, &s->source, /* any= */ false, &s->newest);
         if (r == -ENOENT)
-                r = latest_catalog(db, &s->source, /* any= */ true, &newest);
+                r = latest_catalog(db, &s->source, /* any= */ true, &s->newest);
         if (r == -ENOENT)
                 return error_set(reterr_error, -ENODATA, "The source has never been discovered");
-        if (r < 0)
+        if (r < 0 || !id || streq(id, s->newest->id))
                 return r;
-        if (!id || streq(id, newest->id))
-                return load_catalog(db, newest->catalog_hash, &s->discovered, reterr_error);
-        r = catalog_fetch_store_get(db, id, &base, reterr_error);
-        if (r >= 0)
-                r = load_catalog(db, base->catalog_hash, &s->discovered, reterr_error);
-        if (r >= 0 && !streq(base->catalog_hash, newest->catalog_hash))
-                r = load_catalog(db, newest->catalog_hash, &s->offered, reterr_error);
-        return r;
+        return catalog_fetch_store_get(db, id, &s->base, reterr_error);
 }
 
 /* One transaction, so what it reads fits together. */
@@ -275,8 +258,7 @@ static int plan_sources_load(Db *db, const SyncRun *run, PlanSources *s, Error *
             (r = connection_store_get(db, run->connection_id, &s->connection, reterr_error)) < 0 ||
             (r = actor_input_load(db, s->connection->source_id, &s->source, reterr_error)) < 0 ||
             (r = actor_input_load(db, s->connection->destination_id, &s->destination, reterr_error)) < 0 ||
-            (r = load_catalogs(db, s, reterr_error)) < 0 ||
-            (r = parse(s->connection->catalog, &s->configurations, reterr_error)) < 0 ||
+            (r = load_fetches(db, s, reterr_error)) < 0 ||
             (r = parse(s->job->config, &s->config, reterr_error)) < 0 ||
             (r = sync_generations_load(db, run->connection_id, &s->generations, reterr_error)) < 0)
                 return r;
@@ -296,19 +278,25 @@ static JobPlanKind plan_kind(const PlanSources *s) {
         }
 }
 
+/* What the source offers now is looked at only where that is something else. */
 static int make_plan(const SyncRun *run, const PlanSources *s, JobPlan *ret, Error **reterr_error) {
-        const JobPlanRequest q = {
-                .discovered = s->discovered, .offered = s->offered, .configurations = s->configurations,
-                .destination_spec = s->destination.definition->spec,
-                .destination_supports_refreshes = s->destination.definition->supports_refreshes,
-                .namespace_definition = namespace_definition_to_string(s->connection->namespace_definition),
-                .namespace_format = s->connection->namespace_format, .prefix = s->connection->prefix,
-                .kind = plan_kind(s), .streams = json_member(s->config, "streams"),
-                .generations = s->generations, .sync_id = run->job_id,
-                .first_attempt = json_object_get_int(json_member(run->start, "attempt")) == 0,
+        bool differs = s->base && !streq(s->base->catalog_hash, s->newest->catalog_hash);
+        const PlanQuestion q = {
+                .discovered = (s->base ?: s->newest)->catalog_hash,
+                .offered = differs ? s->newest->catalog_hash : NULL,
+                .selection = s->connection->catalog,
+                .request = {
+                        .destination_spec = s->destination.definition->spec,
+                        .destination_supports_refreshes = s->destination.definition->supports_refreshes,
+                        .namespace_definition = namespace_definition_to_string(s->connection->namespace_definition),
+                        .namespace_format = s->connection->namespace_format, .prefix = s->connection->prefix,
+                        .kind = plan_kind(s), .streams = json_member(s->config, "streams"),
+                        .generations = s->generations, .sync_id = run->job_id,
+                        .first_attempt = json_object_get_int(json_member(run->start, "attempt")) == 0,
+                },
         };
 
-        return job_plan_make(&q, ret, reterr_error);
+        return plan_question_ask(&run->world->prepared, &q, ret, reterr_error);
 }
 
 /* The plan is kept in memory: the workload is asked for in the same run, so in the same transaction. */
@@ -327,6 +315,8 @@ int sync_step_plan(WorkflowContext *c, void *userdata, JsonObject **ret, Error *
                 r = make_plan(run, &s, &run->plan, &error);
         if (r >= 0)
                 r = sync_backfill_plan(db_of(c), s.connection, &run->plan, o, &error);
+        if (r == -ERESTART)
+                return r;
         if (r < 0 && workflow_error_is_transient(r))
                 return error_set(reterr_error, r, "%s", error_message(error, r));
         if (r < 0)

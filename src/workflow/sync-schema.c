@@ -17,25 +17,18 @@
 
 #include "db/catalog-store.h"
 #include "db/connection-store.h"
-#include "worker/stream-selection.h"
 #include "workflow/actor-input.h"
 #include "workflow/job-event.h"
-#include "workflow/schema-policy.h"
+#include "workflow/schema-decision.h"
 #include "workflow/sync-backfill.h"
 #include "workflow/sync-schema.h"
 #include "workflow/workload-request.h"
-
-/* What a timeline's event may hold of schemas; beyond that it names the fields alone. */
-#define EVENT_SIZE_MAX (256U * 1024U)
 
 typedef struct Schema {
         Connection *connection;
         ActorInput source, destination;
         CatalogFetch *base, *newest; /* base NULL: the connection has never known one */
-        Catalog *before, *after;
-        JsonObject *configurations;
-        ConnectorSpec *spec;
-        SchemaChange change;
+        const SchemaDecision *decision;
 } Schema;
 
 static void schema_done(Schema *s) {
@@ -44,11 +37,6 @@ static void schema_done(Schema *s) {
         actor_input_done(&s->destination);
         catalog_fetch_free(s->base);
         catalog_fetch_free(s->newest);
-        catalog_free(s->before);
-        catalog_free(s->after);
-        json_putp(&s->configurations);
-        connector_spec_free(s->spec);
-        schema_change_done(&s->change);
 }
 
 bool sync_schema_is_behind(const Connection *c, const CatalogFetch *newest) {
@@ -56,18 +44,6 @@ bool sync_schema_is_behind(const Connection *c, const CatalogFetch *newest) {
 }
 
 /* --- reading --- */
-
-static int load_catalog(Db *db, const CatalogFetch *f, Catalog **ret, Error **reterr_error) {
-        _cleanup_json_ JsonObject *o = NULL;
-        _cleanup_free_ char *text = NULL;
-        size_t n;
-        int r;
-
-        r = catalog_store_get(db, f->catalog_hash, &text, &n, reterr_error);
-        if (r >= 0)
-                r = json_parse(text, n, &o, reterr_error);
-        return r >= 0 ? catalog_from_json(o, ret, reterr_error) : r;
-}
 
 static int load_fetches(Db *db, Schema *s, Error **reterr_error) {
         int r;
@@ -81,16 +57,6 @@ static int load_fetches(Db *db, Schema *s, Error **reterr_error) {
         return catalog_fetch_store_get(db, s->connection->source_catalog_id, &s->base, reterr_error);
 }
 
-/* Only where they differ in content: most discovers bring what is known. */
-static int load_catalogs(Db *db, Schema *s, Error **reterr_error) {
-        int r;
-
-        if ((r = load_catalog(db, s->base, &s->before, reterr_error)) < 0 ||
-            (r = load_catalog(db, s->newest, &s->after, reterr_error)) < 0)
-                return r;
-        return connector_spec_from_text(s->destination.definition->spec, &s->spec, reterr_error);
-}
-
 static int load(Db *db, const SyncRun *run, Schema *s, Error **reterr_error) {
         int r;
 
@@ -99,26 +65,23 @@ static int load(Db *db, const SyncRun *run, Schema *s, Error **reterr_error) {
             (r = actor_input_load(db, s->connection->destination_id, &s->destination, reterr_error)) < 0 ||
             (r = load_fetches(db, s, reterr_error)) < 0)
                 return r;
-        if (!s->connection->catalog)
-                return 0;
-        return json_parse(s->connection->catalog, strlen(s->connection->catalog), &s->configurations, reterr_error);
+        return 0;
 }
 
-static int decide(Db *db, Schema *s, Error **reterr_error) {
-        SchemaChangeRequest q;
-        int r;
-
-        /* Nothing to compare with, or nothing that differs: the zero of the verdicts is "unchanged". */
-        if (!s->base || streq(s->base->catalog_hash, s->newest->catalog_hash))
-                return 0;
-        r = load_catalogs(db, s, reterr_error);
-        if (r < 0)
-                return r;
-        q = (SchemaChangeRequest) {
-                .before = s->before, .after = s->after, .configurations = s->configurations, .destination = s->spec,
+/* Nothing to compare with, or nothing that differs: most discovers bring what is known. Otherwise both
+ * catalogs are read and compared outside of the transaction. */
+static int decide(const SyncRun *run, Schema *s, Error **reterr_error) {
+        static const SchemaDecision unchanged;
+        SchemaQuestion q = {
+                .before = s->base ? s->base->catalog_hash : NULL, .after = s->newest->catalog_hash,
+                .selection = s->connection->catalog, .destination_spec = s->destination.definition->spec,
                 .policy = s->connection->non_breaking_preference,
         };
-        return schema_change_decide(&q, &s->change, reterr_error);
+
+        s->decision = &unchanged;
+        if (!q.before || streq(q.before, q.after))
+                return 0;
+        return schema_decision_get(&run->world->prepared, &q, &s->decision, reterr_error);
 }
 
 /* --- what is written --- */
@@ -133,40 +96,22 @@ static int replace(char **p, const char *value) {
         return 0;
 }
 
-static const char *reason_of(SchemaVerdict v) {
-        return v == SCHEMA_BREAKING ? "SCHEMA_CHANGES_ARE_BREAKING"
-               : v == SCHEMA_DISABLED ? "DISABLE_CONNECTION_IF_ANY_SCHEMA_CHANGES" : NULL;
-}
-
-/* 1: it is another one now. */
-static int set_selection(Schema *s) {
-        char *text;
-
-        if (!s->change.configurations || json_equal(s->change.configurations, s->configurations))
-                return 0;
-        text = json_to_string(s->change.configurations);
-        if (!text)
-                return -ENOMEM;
-        free(s->connection->catalog);
-        s->connection->catalog = text;
-        return 1;
-}
-
 /* The revision is the editors': it rises where something changes that is set of the connection, not where it
  * goes by a newer catalog. */
 static int store_connection(Db *db, Schema *s, usec_t now, Error **reterr_error) {
-        SchemaVerdict v = s->change.verdict;
+        const SchemaDecision *d = s->decision;
+        SchemaVerdict v = d->change.verdict;
         Connection *c = s->connection;
         bool breaking = v == SCHEMA_BREAKING, follows = v == SCHEMA_UNCHANGED || v == SCHEMA_PROPAGATED;
-        int r, edited = breaking != c->breaking_change;
+        bool edited = breaking != c->breaking_change || d->selection || schema_reason(v);
+        int r = 0;
 
         c->breaking_change = breaking;
-        r = set_selection(s);
-        edited |= r > 0;
-        if (r >= 0 && reason_of(v)) {
-                edited = true;
+        if (d->selection)
+                r = replace(&c->catalog, d->selection);
+        if (r >= 0 && schema_reason(v)) {
                 c->status = CONNECTION_INACTIVE;
-                r = replace(&c->status_reason, reason_of(v));
+                r = replace(&c->status_reason, schema_reason(v));
         }
         if (r >= 0 && follows)
                 r = replace(&c->source_catalog_id, s->newest->id);
@@ -177,49 +122,16 @@ static int store_connection(Db *db, Schema *s, usec_t now, Error **reterr_error)
         return follows ? connection_store_set_source_catalog(db, c->id, s->newest->id, now, reterr_error) : 0;
 }
 
-static int make_summary(const Schema *s, CatalogDiffFlags flags, char **ret) {
-        _cleanup_json_ JsonObject *o = json_object_new_object(), *diff = NULL;
-        const char *reason = reason_of(s->change.verdict);
-        int r;
-
-        r = o ? catalog_diff_to_json(&s->change.diff, flags, &diff) : -ENOMEM;
-        if (r >= 0)
-                r = json_add(o, "catalogDiff", TAKE_PTR(diff));
-        if (r >= 0)
-                r = json_add_string(o, reason ? "disabledReason" : "updateReason",
-                                    reason ?: "SCHEMA_CHANGE_AUTO_PROPAGATE");
-        if (r < 0)
-                return r;
-        *ret = json_to_string(o);
-        return *ret ? 0 : -ENOMEM;
-}
-
-static bool has_applied(const CatalogDiff *d) {
-        for (size_t i = 0; i < d->n_transforms; i++)
-                if (d->transforms[i].applied)
-                        return true;
-        return false;
-}
-
 /* An attempt tells it once, and before the job's end. */
 static int tell_timeline(Db *db, const SyncRun *run, const Schema *s, usec_t now, Error **reterr_error) {
-        bool disabled = reason_of(s->change.verdict);
-        CatalogDiffFlags flags = disabled ? 0 : CATALOG_DIFF_APPLIED_ONLY;
-        _cleanup_free_ char *summary = NULL;
-        TimelineEvent e = { .connection_id = s->connection->id, .job_id = run->job_id };
-        int r;
+        bool disabled = schema_reason(s->decision->change.verdict);
+        const TimelineEvent e = {
+                .connection_id = s->connection->id, .job_id = run->job_id, .summary = s->decision->summary,
+                .event_type = (char *) (disabled ? "CONNECTION_DISABLED" : "SCHEMA_UPDATE"),
+        };
 
-        if (!disabled && !has_applied(&s->change.diff))
+        if (!s->decision->summary)
                 return 0;
-        r = make_summary(s, flags, &summary);
-        if (r >= 0 && strlen(summary) > EVENT_SIZE_MAX) {
-                free(TAKE_PTR(summary));
-                r = make_summary(s, flags | CATALOG_DIFF_NO_SCHEMAS, &summary);
-        }
-        if (r < 0)
-                return r;
-        e.summary = summary;
-        e.event_type = (char *) (disabled ? "CONNECTION_DISABLED" : "SCHEMA_UPDATE");
         return job_event_tell(db, &e, (uint16_t) json_object_get_int(json_member(run->start, "attempt")),
                               now, reterr_error);
 }
@@ -259,7 +171,7 @@ static int explain(const SchemaChange *change, char **ret) {
 }
 
 static void note(const SyncRun *run, const Schema *s, const char *why) {
-        const SchemaChange *change = &s->change;
+        const SchemaChange *change = &s->decision->change;
         JobNoteOptions options = { LOG_LEVEL_INFO, MESSAGE_SCHEMA_CHANGED, run->job_id, /* attempt= */ -1,
                                    run->connection_id, NULL, NULL };
 
@@ -288,20 +200,20 @@ static int apply(SyncRun *run, Schema *s, JsonObject *o, usec_t now, Error **ret
         Db *db = run->world->db;
         int r;
 
-        r = reason_of(s->change.verdict) ? explain(&s->change, &why) : 0;
+        r = schema_reason(s->decision->change.verdict) ? explain(&s->decision->change, &why) : 0;
         if (r >= 0)
                 r = store_connection(db, s, now, reterr_error);
         if (r >= 0)
                 r = tell_timeline(db, run, s, now, reterr_error);
         if (r >= 0)
-                r = json_add_string(o, "verdict", schema_verdict_to_string(s->change.verdict));
+                r = json_add_string(o, "verdict", schema_verdict_to_string(s->decision->change.verdict));
         if (r >= 0)
                 r = json_add_string(o, "catalogId", s->newest->id);
         if (r >= 0)
-                r = json_add(o, "changes", json_object_new_int64((int64_t) s->change.diff.n_transforms));
+                r = json_add(o, "changes", json_object_new_int64((int64_t) s->decision->change.diff.n_transforms));
         if (r >= 0)
-                r = s->change.verdict == SCHEMA_PROPAGATED
-                            ? sync_backfill_owe(db, s->connection, s->change.backfill, now, reterr_error) : 0;
+                r = s->decision->change.verdict == SCHEMA_PROPAGATED
+                            ? sync_backfill_owe(db, s->connection, s->decision->change.backfill, now, reterr_error) : 0;
         if (r >= 0 && why)
                 r = add_failure(o, "airbyte_platform", "manual_cancellation", why, now);
         if (r >= 0)
@@ -325,7 +237,9 @@ int sync_step_schema(WorkflowContext *c, void *userdata, JsonObject **ret, Error
                 return r;
         }
         if (r >= 0)
-                r = decide(db, &s, &error);
+                r = decide(run, &s, &error);
+        if (r == -ERESTART)
+                return r;
         if (r < 0 && workflow_error_is_transient(r))
                 return error_set(reterr_error, r, "%s", error_message(error, r));
         /* What can't be compared is told, and a person has to look at it. */

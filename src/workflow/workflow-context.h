@@ -15,9 +15,10 @@
 
 typedef struct WorkflowContext WorkflowContext;
 
-/* Makes a value in the transaction of the run: the only place where a workflow reads or writes the
- * database. Runs once; later runs get the recorded value (NULL is one too). A negative errno rolls the
- * whole run back: the transient ones (workflow_error_is_transient()) are tried again later, all others
+/* Makes a value in the transaction of the run: the only place where a workflow reads or writes the database.
+ * Runs once; later runs get the recorded value (NULL is one too). -ERESTART undoes the run, has the host
+ * prepare what was asked of it outside of the transaction, and runs it again. Any other negative errno rolls
+ * the whole run back: the transient ones (workflow_error_is_transient()) are tried again later, all others
  * fail the workflow. What a user can cause is a value, not an error. */
 typedef int (*WorkflowStep)(WorkflowContext *c, void *userdata, JsonObject **ret, Error **reterr_error);
 

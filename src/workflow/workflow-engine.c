@@ -27,6 +27,9 @@
 /* After a run that could not be stored; grows threefold. */
 #define RETRY_MIN_USEC USEC_PER_SEC
 #define RETRY_MAX_USEC (600 * USEC_PER_SEC)
+/* A run that is prepared so often and still asks for more, since what it reads changes all the time, has a
+ * rest. */
+#define RESTARTS_MAX 10U
 /* The wall clock can be set: timers are looked at this often at least. */
 #define CLOCK_CHECK_USEC (60 * USEC_PER_SEC)
 
@@ -192,8 +195,8 @@ static int adopt(WorkflowEngine *e, OpenWorkflow *w, const History *h) {
         return r;
 }
 
-/* When it wants to run; `monotonic` is now, the caller's: to look again would put what is due into the future
- * of who compares, for ever on a machine where a look takes a microsecond. */
+/* When it wants to run; `monotonic` is now, the caller's: to look again would put what is due into the
+ * future of who compares, for ever on a machine where a look takes a microsecond. */
 static usec_t due(const WorkflowEngine *e, const OpenWorkflow *w, usec_t monotonic) {
         usec_t wall = env_now(e->env, ENV_CLOCK_REALTIME);
         usec_t at = w->retry_at > 0 ? w->retry_at : USEC_INFINITY;
@@ -306,14 +309,12 @@ static int run_code(WorkflowEngine *e, const OpenWorkflow *w, History *h, Error 
         return close_as(e, w, h, HISTORY_COMPLETED, c.result, reterr_error);
 }
 
-static int begin_and_load(WorkflowEngine *e, const char *id, History *h, Error **reterr_error) {
-        int r;
+/* Histories may be long to read, and only we write them: what is appended names the place, and finds out if
+ * that should not be so. Hence nobody else has to wait while it is read. */
+static int load_and_begin(WorkflowEngine *e, const char *id, History *h, Error **reterr_error) {
+        int r = load(e, id, h, reterr_error);
 
-        r = begin(e, reterr_error);
-        if (r < 0)
-                return r;
-        r = load(e, id, h, reterr_error);
-        return r < 0 ? rollback(e, r) : 0;
+        return r < 0 ? r : begin(e, reterr_error);
 }
 
 static int try_fail(WorkflowEngine *e, const OpenWorkflow *w, const char *reason, bool with_hook,
@@ -325,7 +326,7 @@ static int try_fail(WorkflowEngine *e, const OpenWorkflow *w, const char *reason
 
         if (!text)
                 return -ENOMEM;
-        r = begin_and_load(e, w->id, &h, reterr_error);
+        r = load_and_begin(e, w->id, &h, reterr_error);
         if (r < 0)
                 return r;
         if (history_is_closed(&h))
@@ -362,8 +363,8 @@ static void fail_for_good(WorkflowEngine *e, OpenWorkflow *w, const char *reason
         forget(e, w);
 }
 
-/* A history that can't be read can't be added to either: the row alone is closed. Whoever hears of it puts right
- * what the workflow has left. */
+/* A history that can't be read can't be added to either: the row alone is closed. Whoever hears of it puts
+ * right what the workflow has left. */
 static void close_unread(WorkflowEngine *e, OpenWorkflow *w, const char *reason) {
         _cleanup_json_ JsonObject *o = json_object_new_string(reason);
         _cleanup_free_ char *text = o ? json_to_string(o) : NULL;
@@ -403,18 +404,18 @@ static void after_commit(WorkflowEngine *e, OpenWorkflow *w, const History *h) {
         forget(e, w);
 }
 
-/* One turn: the code runs from its start over the recorded history, and what it decides beyond that is committed
- * with the events that say so, or not at all. A failure that may pass rolls the turn back and tries it again
- * later; nothing has happened then. Any other ends the workflow, since the same code over the same history would
- * fail for ever. */
-static void run(WorkflowEngine *e, OpenWorkflow *w) {
+/* One turn: the code runs from its start over the recorded history, and what it decides beyond that is
+ * committed with the events that say so, or not at all. A failure that may pass rolls the turn back and
+ * tries it again later; nothing has happened then. Any other ends the workflow, since the same code over the
+ * same history would fail for ever. */
+static void try_run(WorkflowEngine *e, OpenWorkflow *w, unsigned n_restarts) {
         _cleanup_history_ History h = {};
         _cleanup_error_ Error *error = NULL;
         int r;
 
         w->runnable = false;
         w->retry_at = 0;
-        r = begin_and_load(e, w->id, &h, &error);
+        r = load_and_begin(e, w->id, &h, &error);
         if (r < 0 && !workflow_error_is_transient(r))
                 return close_unread(e, w, error_message(error, r));
         if (r < 0)
@@ -428,9 +429,19 @@ static void run(WorkflowEngine *e, OpenWorkflow *w) {
                 return after_commit(e, w, &h);
         }
         (void) rollback(e, r);
-        if (workflow_error_is_transient(r))
+        if (r == -ERESTART && n_restarts < RESTARTS_MAX && e->host->prepare) {
+                e->host->prepare(e->host->userdata);
+                return try_run(e, w, n_restarts + 1);
+        }
+        if (workflow_error_is_transient(r) || r == -ERESTART)
                 return retry_later(e, w, r, error);
         fail_for_good(e, w, error_message(error, r));
+}
+
+static void run(WorkflowEngine *e, OpenWorkflow *w) {
+        try_run(e, w, 0);
+        if (e->host->run_over)
+                e->host->run_over(e->host->userdata);
 }
 
 static OpenWorkflow *next_due(WorkflowEngine *e) {
@@ -565,7 +576,7 @@ int workflow_engine_signal(WorkflowEngine *e, const char *id, const char *name, 
 
         if (!w)
                 return error_set(reterr_error, -ESRCH, "Workflow '%s' is not running", id);
-        r = begin_and_load(e, id, &h, reterr_error);
+        r = load_and_begin(e, id, &h, reterr_error);
         if (r < 0)
                 return r;
         if (history_is_closed(&h)) {
@@ -587,36 +598,33 @@ static OpenWorkflow *find_by_activity(const WorkflowEngine *e, const char *activ
         return NULL;
 }
 
-static int make_digest(WorkflowEngine *e, const HistoryEvent *scheduled, JsonObject *result, JsonObject **ret,
-                       Error **reterr_error) {
-        _cleanup_json_ JsonObject *input = NULL;
-        int r;
-
-        r = history_event_payload(scheduled, &input);
-        if (r < 0)
-                return r;
-        return e->host->digest(scheduled->name, input, result, ret, e->host->userdata, reterr_error);
-}
-
 static int complete(WorkflowEngine *e, OpenWorkflow *w, const char *activity_id, JsonObject *result,
                     Error **reterr_error) {
+        _cleanup_json_ JsonObject *input = NULL, *condensed = NULL, *digest = NULL;
         _cleanup_history_ History h = {};
-        _cleanup_json_ JsonObject *digest = NULL;
         int r, i;
 
-        r = begin_and_load(e, w->id, &h, reterr_error);
+        r = load(e, w->id, &h, reterr_error);
         if (r < 0)
                 return r;
         i = history_find(&h, HISTORY_ACTIVITY_SCHEDULED, activity_id, 0, h.n);
         if (i < 0 || history_is_closed(&h) || !is_open(&h, i, HISTORY_ACTIVITY_COMPLETED))
-                return rollback(e, 0);
+                return 0;
+        r = e->host->digest ? history_event_payload(h.events + i, &input) : 0;
+        if (r >= 0 && e->host->condense)
+                r = e->host->condense(h.events[i].name, result, &condensed, e->host->userdata, reterr_error);
+        if (r >= 0)
+                r = begin(e, reterr_error);
+        if (r < 0)
+                return r;
         if (e->host->digest) {
-                r = make_digest(e, h.events + i, result, &digest, reterr_error);
+                r = e->host->digest(h.events[i].name, input, condensed ?: result, &digest, e->host->userdata,
+                                    reterr_error);
                 if (r < 0)
                         return rollback(e, r);
         }
         return append_and_commit(e, w->id, &h, HISTORY_ACTIVITY_COMPLETED, h.events[i].name, activity_id,
-                                 digest ?: result, reterr_error);
+                                 digest ?: condensed ?: result, reterr_error);
 }
 
 /* Where no open workflow has it, the store is asked for closed ones: to tell of an end that is known

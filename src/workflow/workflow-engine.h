@@ -26,6 +26,10 @@ typedef struct WorkflowHost {
          * engine. Must lead to workflow_engine_complete() in the end, whatever happens. */
         void (*start_activity)(const char *name, const char *id, JsonObject *input, void *userdata);
         void (*cancel_activity)(const char *id, const char *reason, void *userdata);
+        /* Makes of an activity's result what can be stored at once, before the transaction; NULL: as it is.
+         * May be NULL. */
+        int (*condense)(const char *name, JsonObject *result, JsonObject **ret, void *userdata,
+                        Error **reterr_error);
         /* Makes of an activity's result what the history keeps, in the transaction that completes it. May
          * be NULL. */
         int (*digest)(const char *name, JsonObject *input, JsonObject *result, JsonObject **ret, void *userdata,
@@ -34,6 +38,11 @@ typedef struct WorkflowHost {
         void (*closed)(const char *id, const char *type, JsonObject *result, const char *reason, void *userdata);
         /* Something was committed. May be NULL. */
         void (*committed)(void *userdata);
+        /* Does what a step that returned -ERESTART has asked for; no transaction is open. May be NULL: no
+         * step does. */
+        void (*prepare)(void *userdata);
+        /* The run that asked for it is over, whatever it came to. May be NULL. */
+        void (*run_over)(void *userdata);
         /* What a step has done was undone. May be NULL. */
         void (*rolled_back)(void *userdata);
         void *userdata;

@@ -46,6 +46,11 @@ static int host_digest(const char *name, JsonObject *input, JsonObject *result, 
         return workload_digest(&m->world, name, input, result, ret, reterr_error);
 }
 
+static int host_condense(const char *name, JsonObject *result, JsonObject **ret, void *userdata,
+                         Error **reterr_error) {
+        return workload_condense(name, result, ret, reterr_error);
+}
+
 static void host_closed(const char *id, const char *type, JsonObject *result, const char *reason, void *userdata) {
         WorkflowManager *m = userdata;
         Waiter **p = &m->waiters;
@@ -83,6 +88,18 @@ static void host_committed(void *userdata) {
         m->options.port.changed(db_committed_seq(m->options.db), m->options.port.userdata);
         /* A timer may have been set: whoever wakes us must know before we leave. */
         workflow_manager_arm(m);
+}
+
+static void host_prepare(void *userdata) {
+        WorkflowManager *m = userdata;
+
+        preparations_make(&m->world.prepared, m->options.db);
+}
+
+static void host_run_over(void *userdata) {
+        WorkflowManager *m = userdata;
+
+        preparations_clear(&m->world.prepared);
 }
 
 static void host_rolled_back(void *userdata) {
@@ -669,7 +686,9 @@ int workflow_manager_new(const WorkflowManagerOptions *options, WorkflowManager 
         m->world = (WorkflowWorld) { .env = options->env, .db = options->db, .keys = options->keys };
         m->next_run = m->wake_at = USEC_INFINITY;
         m->host = (WorkflowHost) { .start_activity = dispatch_start, .cancel_activity = dispatch_cancel,
-                                   .digest = host_digest, .closed = host_closed, .committed = host_committed,
+                                   .condense = host_condense, .digest = host_digest,
+                                   .closed = host_closed, .committed = host_committed,
+                                   .prepare = host_prepare, .run_over = host_run_over,
                                    .rolled_back = host_rolled_back, .userdata = m };
         history_db_init(&m->history, options->db, &m->store);
         m->dispatches = hashmap_new(dispatch_free);
@@ -690,6 +709,7 @@ WorkflowManager *workflow_manager_free(WorkflowManager *m) {
                 return NULL;
         workflow_engine_free(m->engine);
         job_journal_drop(&m->world.journal);
+        preparations_clear(&m->world.prepared);
         env_source_free(m->options.env, m->timer);
         hashmap_free(m->dispatches);
         hashmap_free(m->shared);

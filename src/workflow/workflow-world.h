@@ -6,6 +6,7 @@
 #include "db/db.h"
 #include "secrets/sealing.h"
 #include "workflow/job-journal.h"
+#include "workflow/preparation.h"
 #include "workflow/workflow-engine.h"
 
 typedef struct WorkflowWorld {
@@ -13,6 +14,7 @@ typedef struct WorkflowWorld {
         Db *db;
         const SealingKeys *keys;
         JobJournal journal;
+        Preparations prepared; /* for the run that goes on */
 } WorkflowWorld;
 
 #define CHECK_LIMIT_USEC (10 * 60 * USEC_PER_SEC)

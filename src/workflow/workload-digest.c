@@ -37,9 +37,45 @@ static int digest_check(WorkflowWorld *w, JsonObject *request, JsonObject *resul
         return r == -ENOENT ? 0 : r;
 }
 
-static int store_catalog(WorkflowWorld *w, JsonObject *request, JsonObject *catalog, usec_t now,
+/* The catalog as a text, or what is wrong with it. */
+static int condense_catalog(JsonObject *catalog, JsonObject *ret) {
+        _cleanup_catalog_ Catalog *parsed = NULL;
+        _cleanup_error_ Error *error = NULL;
+        _cleanup_free_ char *text = NULL;
+        int r;
+
+        r = catalog_from_json(catalog, &parsed, &error);
+        if (r < 0)
+                return r == -ENOMEM ? r : json_add_string(ret, "invalid", error_message(error, r));
+        text = json_to_string(catalog);
+        return text ? json_add_string(ret, "catalogText", text) : -ENOMEM;
+}
+
+int workload_condense(const char *name, JsonObject *workload, JsonObject **ret, Error **reterr_error) {
+        /* Of one that failed its output says why, and has no catalog. */
+        static const char *const kept[] = { "status", "stats", "failure", "refused", "output" };
+        bool success = streq_ptr(json_object_get_string(json_member(workload, "status")), "success");
+        JsonObject *catalog = json_member(json_member(workload, "output"), "catalog");
+        _cleanup_json_ JsonObject *o = NULL;
+        int r = 0;
+
+        if (!streq(name, "discover") || json_member(workload, "discovered"))
+                return 0;
+        o = json_object_new_object();
+        if (!o)
+                return -ENOMEM;
+        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(kept) - success; i++)
+                if (json_member(workload, kept[i]))
+                        r = json_add(o, kept[i], json_object_get(json_member(workload, kept[i])));
+        if (r >= 0 && success)
+                r = condense_catalog(catalog, o);
+        if (r >= 0)
+                *ret = TAKE_PTR(o);
+        return r;
+}
+
+static int store_catalog(WorkflowWorld *w, JsonObject *request, const char *text, usec_t now,
                          JsonObject *result, Error **reterr_error) {
-        _cleanup_free_ char *text = json_to_string(catalog);
         char hash[CATALOG_HASH_MAX], id[UUID_STRING_MAX];
         CatalogFetch f = { .id = id, .actor_id = (char *) label(request, "actorId"),
                            .config_hash = (char *) label(request, "configHash"),
@@ -47,8 +83,6 @@ static int store_catalog(WorkflowWorld *w, JsonObject *request, JsonObject *cata
                                    json_member(json_member(request, "input"), "actor"), "reference")) };
         int r;
 
-        if (!text)
-                return -ENOMEM;
         r = uuid7_new(w->env, id);
         if (r >= 0)
                 r = catalog_fetch_store_insert(w->db, &f, text, strlen(text), now, hash, reterr_error);
@@ -60,25 +94,21 @@ static int store_catalog(WorkflowWorld *w, JsonObject *request, JsonObject *cata
 }
 
 /* The history keeps where the catalog is, not the catalog. */
-static int digest_discover(WorkflowWorld *w, JsonObject *request, JsonObject **result, usec_t now,
-                           Error **reterr_error) {
-        _cleanup_json_ JsonObject *catalog = json_object_get(json_member(json_member(*result, "output"), "catalog")),
-                                  *failed = NULL;
-        _cleanup_catalog_ Catalog *parsed = NULL;
+static int digest_discover(WorkflowWorld *w, JsonObject *request, JsonObject *workload, JsonObject **result,
+                           usec_t now, Error **reterr_error) {
+        const char *text = json_object_get_string(json_member(workload, "catalogText"));
+        const char *invalid = json_object_get_string(json_member(workload, "invalid"));
+        _cleanup_json_ JsonObject *failed = NULL;
         _cleanup_error_ Error *error = NULL;
         int r;
 
         if (!streq_ptr(json_object_get_string(json_member(*result, "status")), "success"))
                 return 0;
-        r = catalog_from_json(catalog, &parsed, &error);
-        if (r >= 0) {
-                r = json_add(*result, "output", NULL);
-                if (r >= 0)
-                        r = store_catalog(w, request, catalog, now, *result, &error);
-        }
+        r = text ? store_catalog(w, request, text, now, *result, &error) : -EINVAL;
         if (r >= 0 || workflow_error_is_transient(r))
                 return r >= 0 ? 0 : error_set(reterr_error, r, "%s", error_message(error, r));
-        r = workload_result_failed("source", "system_error", error_message(error, r), now, &failed);
+        r = workload_result_failed("source", "system_error", text ? error_message(error, r) : strempty(invalid),
+                                   now, &failed);
         if (r < 0)
                 return r;
         json_object_put(*result);
@@ -118,7 +148,7 @@ int workload_digest(WorkflowWorld *w, const char *name, JsonObject *request, Jso
         if (r >= 0 && streq(name, "spec"))
                 r = digest_spec(w, request, result, now, reterr_error);
         if (r >= 0 && streq(name, "discover"))
-                r = digest_discover(w, request, &result, now, reterr_error);
+                r = digest_discover(w, request, workload, &result, now, reterr_error);
         if (r >= 0)
                 *ret = TAKE_PTR(result);
         return r;

@@ -396,3 +396,52 @@ TEST(waiting_is_not_being_busy) {
         assert_false(workflow_engine_is_busy(w.engine));
         assert_int_equal(workflow_engine_n_open(w.engine), 1);
 }
+
+/* --- what takes long --- */
+
+static unsigned n_prepared, n_wanted, n_runs_over;
+
+static int hungry_step(WorkflowContext *c, void *userdata, JsonObject **ret, Error **reterr_error) {
+        int r = ledger_write(workflow_userdata(c), "tried");
+
+        return r < 0 ? r : n_prepared < n_wanted ? -ERESTART : 0;
+}
+
+static int hungry(WorkflowContext *c) {
+        int r = workflow_step(c, "begin", write_step, (void *) "begin", NULL);
+
+        return r < 0 ? r : workflow_step(c, "hungry", hungry_step, NULL, NULL);
+}
+
+static void prepare_outside(void *userdata) {
+        assert_false(((World *) userdata)->in_transaction);
+        n_prepared++;
+}
+
+static void run_is_over(void *userdata) {
+        assert_false(((World *) userdata)->in_transaction);
+        n_runs_over++;
+}
+
+/* Up to ten things are prepared at once; a run that asks for more has a rest. */
+TEST(what_a_step_waits_for_is_made_outside_and_its_run_is_made_once) {
+        static const WorkflowCode codes[] = { { "hungry", hungry, NULL }, {} };
+
+        for (n_wanted = 0; n_wanted < 25; n_wanted += 4) {
+                _cleanup_world_ World w;
+                usec_t began;
+
+                n_prepared = n_runs_over = 0;
+                world_init(&w, codes);
+                w.host.prepare = prepare_outside;
+                w.host.run_over = run_is_over;
+                began = w.now;
+                start(&w, "hungry");
+                world_run(&w);
+                assert_ledger(&w, (const char *[]) { "row", "begin", "tried", NULL });
+                assert_int_equal(n_prepared, n_wanted);
+                assert_int_equal(n_runs_over, 1 + (n_wanted > 0 ? (n_wanted - 1) / 10 : 0));
+                assert_int_equal(w.now > began, n_wanted > 10);
+                assert_false(w.disk.rows[0].failed);
+        }
+}
