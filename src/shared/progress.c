@@ -6,6 +6,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "basic/json-write.h"
@@ -43,11 +44,12 @@ double progress_estimate_share(const ProgressEstimate *e, uint64_t emitted) {
 
 int progress_new(ProgressMode mode, ProgressMode otherwise, usec_t now, Progress **ret) {
         Progress *p = calloc(1, sizeof(*p));
+        const char *term = getenv("TERM");
 
         if (!p)
                 return -ENOMEM;
         if (mode == PROGRESS_AUTO)
-                mode = isatty(STDERR_FILENO) ? PROGRESS_BAR : otherwise;
+                mode = isatty(STDERR_FILENO) && !(term && streq(term, "dumb")) ? PROGRESS_BAR : otherwise;
         *p = (Progress) { .mode = mode, .started = now };
         *ret = p;
         return 0;
@@ -80,54 +82,78 @@ static Speed speed_of(const Progress *p, const ProgressNumbers *n, usec_t now) {
                          MAX((double) n->bytes_emitted - (double) p->first.bytes_emitted, 0.0) / seconds };
 }
 
-static void print_head(const ProgressNumbers *n) {
+static void append_head(Buffer *b, const ProgressNumbers *n) {
         if (n->job > 0)
-                (void) fprintf(stderr, "Job %" PRIi64 ", attempt %d: ", n->job, n->attempt);
+                (void) buffer_appendf(b, "Job %" PRIi64 ", attempt %d: ", n->job, n->attempt);
 }
 
 /* What is left of the whole, at the speed up to now. */
-static void print_left(const ProgressNumbers *n, const Speed *speed) {
+static void append_left(Buffer *b, const ProgressNumbers *n, const Speed *speed) {
         double whole = (double) n->records_emitted / n->share;
         char left[FORMAT_SPAN_MAX];
 
         if (speed->records > 0)
-                (void) fprintf(stderr, ", %s left",
-                               format_span((usec_t) ((whole - (double) n->records_emitted) / speed->records *
-                                                     USEC_PER_SEC), left));
+                (void) buffer_appendf(b, ", %s left",
+                                      format_span((usec_t) ((whole - (double) n->records_emitted) /
+                                                            speed->records * USEC_PER_SEC), left));
 }
 
-/* The line is drawn over itself; whoever logs clears it first. */
+static void append_bar(Buffer *b, double share) {
+        int full = (int) (share * BAR_WIDTH);
+
+        (void) buffer_append_char(b, '[');
+        for (int i = 0; i < BAR_WIDTH; i++)
+                (void) buffer_append_string(b, i < full ? "█" : "░");
+        (void) buffer_appendf(b, "] %3.0f %%  ", share * 100);
+}
+
+/* A line that the terminal breaks can't be drawn over. What it holds is one column a character; one column
+ * is left, for many terminals break already behind the last. */
+static size_t fit_terminal(const char *s, size_t n) {
+        struct winsize size = {};
+        size_t columns = 0, i = 0;
+
+        if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) < 0 || size.ws_col < 2)
+                return n;
+        for (; i < n; i++) {
+                bool first = ((unsigned char) s[i] & 0xc0) != 0x80; /* of a character's bytes */
+
+                if (first && ++columns >= size.ws_col)
+                        break;
+        }
+        return i;
+}
+
+/* The line is drawn over itself; whoever logs clears it first. Without memory there is less of it. */
 static void print_bar(Progress *p, const ProgressNumbers *n, const Speed *speed) {
         char bytes[FORMAT_BYTES_MAX], rate[FORMAT_BYTES_MAX];
+        _cleanup_buffer_ Buffer b = {};
 
-        (void) fputs("\r\033[K", stderr);
-        print_head(n);
-        if (n->share >= 0) {
-                int full = (int) (n->share * BAR_WIDTH);
-
-                (void) fputc('[', stderr);
-                for (int i = 0; i < BAR_WIDTH; i++)
-                        (void) fputs(i < full ? "█" : "░", stderr);
-                (void) fprintf(stderr, "] %3.0f %%  ", n->share * 100);
-        }
-        (void) fprintf(stderr, "%" PRIu64 " records, %s, %.0f/s, %s/s, %" PRIu64 " committed", n->records_emitted,
-                       format_bytes(n->bytes_emitted, bytes), speed->records,
-                       format_bytes((uint64_t) speed->bytes, rate), n->records_committed);
+        append_head(&b, n);
+        if (n->share >= 0)
+                append_bar(&b, n->share);
+        (void) buffer_appendf(&b, "%" PRIu64 " records, %s, %.0f/s, %s/s, %" PRIu64 " committed",
+                              n->records_emitted, format_bytes(n->bytes_emitted, bytes), speed->records,
+                              format_bytes((uint64_t) speed->bytes, rate), n->records_committed);
         if (n->share > 0 && n->share < 1)
-                print_left(n, speed);
+                append_left(&b, n, speed);
+        (void) fprintf(stderr, "\r\033[K%.*s", (int) fit_terminal(buffer_bytes(&b), b.len),
+                       buffer_bytes(&b));
         (void) fflush(stderr);
         p->drawn = true;
 }
 
 static void print_plain(const ProgressNumbers *n, const Speed *speed) {
         char bytes[FORMAT_BYTES_MAX];
+        _cleanup_buffer_ Buffer b = {};
 
-        print_head(n);
-        (void) fprintf(stderr, "%" PRIu64 " records, %s, %.0f records/s, %" PRIu64 " committed", n->records_emitted,
-                       format_bytes(n->bytes_emitted, bytes), speed->records, n->records_committed);
+        append_head(&b, n);
+        (void) buffer_appendf(&b, "%" PRIu64 " records, %s, %.0f records/s, %" PRIu64 " committed",
+                              n->records_emitted, format_bytes(n->bytes_emitted, bytes), speed->records,
+                              n->records_committed);
         if (n->share >= 0)
-                (void) fprintf(stderr, ", %.0f %%", n->share * 100);
-        (void) fputc('\n', stderr);
+                (void) buffer_appendf(&b, ", %.0f %%", n->share * 100);
+        (void) fprintf(stderr, "%s\n", strempty(buffer_string(&b)));
 }
 
 /* One object a line, for programs that show progress of their own. */
