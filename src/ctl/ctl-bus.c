@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* Calls are made one after the other and waited for: a command has nothing else to do. The connection
- * allows interactive authorization unless --no-ask-password was given, so that polkit may ask the person at
- * the terminal through an agent; the daemon's answer then takes as long as the person.
+ * allows interactive authorization unless --no-ask-password was given, so that polkit may ask the person
+ * at the terminal through an agent, that of the session or one of ours (ctl-agent.c); the daemon's answer then
+ * takes as long as the person.
  *
  * Errors are sorted by who speaks: the bus (nobody is there: 69), polkit and the bus policy (denied: 5), or
  * one of ours, whose sentence is shown as it is. A call that went to a daemon which was stopped just then
@@ -11,6 +12,7 @@
 
 #include "basic/path-util.h"
 #include "basic/time-util.h"
+#include "ctl/ctl-agent.h"
 #include "ctl/ctl-bus.h"
 #include "shared/bus-error.h"
 #include "shared/memfd.h"
@@ -38,12 +40,21 @@ static int open_bus(const Ctl *c, sd_bus **ret) {
         return r;
 }
 
+/* ssh says by itself what it misses, on standard error; what reaches us is that it went away. */
+static int no_host(const char *host, int r, Error **reterr_error) {
+        return error_set(reterr_error, -ECONNREFUSED, "Failed to reach the bus of '%s' over ssh%s%s", host,
+                         r == -EPIPE || r == -ECONNRESET ? "; does 'ssh HOST systemd-stdio-bridge' work?" : ": ",
+                         r == -EPIPE || r == -ECONNRESET ? "" : strerror(-r));
+}
+
 int ctl_bus_open(Ctl *c, Error **reterr_error) {
         int r;
 
         if (c->bus)
                 return 0;
         r = open_bus(c, &c->bus);
+        if (r < 0 && c->host)
+                return no_host(c->host, r, reterr_error);
         if (r < 0)
                 return error_set(reterr_error, -ECONNREFUSED, "Failed to connect to the bus: %s", strerror(-r));
         (void) sd_bus_set_allow_interactive_authorization(c->bus, c->ask_password);
@@ -114,12 +125,19 @@ int ctl_send_long(Ctl *c, sd_bus_message *m, uint64_t timeout, sd_bus_message **
         int r;
 
         r = call(c->bus, m, timeout, &e, ret_reply);
+        if (sd_bus_error_has_name(&e, SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED) && ctl_agent_open(c) > 0) {
+                sd_bus_error_free(&e);
+                r = call(c->bus, m, timeout, &e, ret_reply);
+        }
         if (r >= 0)
                 return 0;
         if (is_unavailable(&e))
                 return error_set(reterr_error, -ECONNREFUSED, "The server does not answer: %s",
                                  e.message ?: strerror(-r));
-        if (sd_bus_error_has_names(&e, SD_BUS_ERROR_ACCESS_DENIED, SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED,
+        if (sd_bus_error_has_name(&e, SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED))
+                return error_set(reterr_error, -EACCES,
+                                 "%s: run it as root, or as a member of the group gantry-admin", e.message);
+        if (sd_bus_error_has_names(&e, SD_BUS_ERROR_ACCESS_DENIED,
                                    SD_BUS_ERROR_AUTH_FAILED))
                 return error_set(reterr_error, -EACCES, "%s", e.message ?: "Access denied");
         /* An object below the manager's that isn't there. */

@@ -16,6 +16,7 @@
  * never mixed with it. */
 
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <time.h>
 
@@ -317,19 +318,48 @@ static int step(Follower *f, unsigned n_lines, Error **reterr_error) {
         return r;
 }
 
+/* Ctrl-C ends the watching and not the job, which whoever pressed it may not know. */
+static volatile sig_atomic_t interrupted;
+
+static void on_interrupt(int signal_number) {
+        interrupted = signal_number;
+}
+
+static void watch_interrupts(void) {
+        /* No SA_RESTART: calls that wait shall return. A second one ends us at once. */
+        (void) sigaction(SIGINT, &(struct sigaction) { .sa_handler = on_interrupt, .sa_flags = SA_RESETHAND }, NULL);
+}
+
+/* Ends as the signal would have ended us, so that a loop around us ends, too. */
+static void end_interrupted(Follower *f) {
+        progress_clear(f->progress);
+        (void) fflush(stdout);
+        if (!f->c->quiet)
+                (void) fprintf(stderr, "\nJob %" PRIi64 " goes on. 'gantryctl job cancel %" PRIi64 "' ends it, "
+                               "'gantryctl job logs -f %" PRIi64 "' shows it again.\n", f->job_id, f->job_id,
+                               f->job_id);
+        (void) signal(SIGINT, SIG_DFL);
+        (void) raise(SIGINT);
+}
+
 static int follow_to_end(Follower *f, unsigned n_lines, Error **reterr_error) {
         _cleanup_(sd_bus_slot_unrefp) sd_bus_slot *job = NULL, *owner = NULL;
         int r;
 
+        watch_interrupts();
         r = listen_to(f, &job, &owner);
         while (r >= 0) {
                 f->changed = false;
                 r = step(f, n_lines, reterr_error);
+                if (interrupted)
+                        end_interrupted(f);
                 if (r < 0 || ctl_job_has_ended(f->job))
                         break;
                 n_lines = 0;
                 show_progress(f);
                 r = wait_for_change(f);
+                if (interrupted)
+                        end_interrupted(f);
         }
         progress_clear(f->progress);
         return r;
@@ -374,6 +404,11 @@ int ctl_job_follow(Ctl *c, int64_t job_id, int attempt, unsigned n_lines, CtlFol
                 r = refresh(&f, &error);
         if (r < 0)
                 return ctl_fail(c, error, r);
+        if (attempt > last_attempt(f.job)) {
+                r = error_set(&error, -ENOENT, "Job %" PRIi64 " has no attempt %d, its last one is %d", job_id, attempt,
+                              last_attempt(f.job));
+                return ctl_fail(c, error, r);
+        }
         f.all = attempt < 0 && (follow & CTL_FOLLOW_WAIT);
         f.attempt = attempt >= 0 ? attempt : last_attempt(f.job);
         r = follow & CTL_FOLLOW_WAIT ? follow_to_end(&f, n_lines, &error) : step(&f, n_lines, &error);

@@ -12,6 +12,7 @@
 
 #include "basic/fd-util.h"
 #include "basic/file-util.h"
+#include "basic/json-scan.h"
 #include "basic/suggest.h"
 #include "ctl/ctl-objects.h"
 #include "ctl/ctl-output.h"
@@ -19,6 +20,9 @@
 
 #define PAGE 1000U
 #define CONFIG_MAX (1024U * 1024U)
+#define UUID_LENGTH 36U
+/* Some ten ids: more of them help nobody. */
+#define AMBIGUOUS_IDS_LENGTH_MAX 400U
 
 const CtlKind ctl_kind_connection = { "connection", "ListConnections", "CreateConnection",
                                       CTL_SERVICE ".Connection", "connectionId" };
@@ -136,12 +140,55 @@ static int take_found(JsonObject *row, const CtlKind *kind, char **ret_id, char 
         return 0;
 }
 
+/* The ids of those that share a name, for who has to choose one. */
+static int ambiguous(const CtlKind *kind, JsonObject *rows, const char *name, unsigned n, Error **reterr_error) {
+        _cleanup_buffer_ Buffer ids = {};
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < json_object_array_length(rows); i++) {
+                JsonObject *row = json_object_array_get_idx(rows, i);
+
+                if (!streq(ctl_text(row, "name"), name))
+                        continue;
+                if (ids.len > AMBIGUOUS_IDS_LENGTH_MAX) {
+                        r = buffer_append_string(&ids, ", …");
+                        break;
+                }
+                r = buffer_appendf(&ids, "%s%s", ids.len > 0 ? ", " : "", ctl_text(row, kind->id_key));
+        }
+        if (r < 0 || !buffer_string(&ids))
+                return -ENOMEM;
+        return error_set(reterr_error, -EEXIST, "%u %ss are called '%s', give an id: %s", n, kind->name, name,
+                         buffer_string(&ids));
+}
+
+/* An id is asked for by itself: lists may be long. 0: there is none, or it is in another workspace than was asked for;
+ * the list decides. */
+static int find_by_id(Ctl *c, const CtlKind *kind, const char *id, char **ret_id, char **ret_name,
+                      Error **reterr_error) {
+        _cleanup_json_ JsonObject *o = NULL;
+        _cleanup_error_ Error *error = NULL;
+        int r;
+
+        if (strlen(id) != UUID_LENGTH || strspn(id, "0123456789abcdef-") != UUID_LENGTH || !kind->interface ||
+            c->given[CTL_OPTION_WORKSPACE])
+                return 0;
+        r = ctl_object_call(c, kind, id, "Get", &o, &error);
+        if (r < 0)
+                return r == -ENOENT ? 0 : error_set(reterr_error, r, "%s", error_message(error, r));
+        r = take_found(o, kind, ret_id, ret_name);
+        return r < 0 ? r : 1;
+}
+
 int ctl_find(Ctl *c, const CtlKind *kind, const char *name, char **ret_id, char **ret_name, Error **reterr_error) {
         _cleanup_json_ JsonObject *rows = NULL;
         JsonObject *found = NULL;
         unsigned n = 0;
         int r;
 
+        r = find_by_id(c, kind, name, ret_id, ret_name, reterr_error);
+        if (r != 0)
+                return r < 0 ? r : 0;
         r = ctl_list(c, kind, &rows, reterr_error);
         if (r < 0)
                 return r;
@@ -158,7 +205,7 @@ int ctl_find(Ctl *c, const CtlKind *kind, const char *name, char **ret_id, char 
         if (n == 0)
                 return not_found(kind, rows, name, reterr_error);
         if (n > 1)
-                return error_set(reterr_error, -EEXIST, "%u %ss are called '%s', give an id", n, kind->name, name);
+                return ambiguous(kind, rows, name, n, reterr_error);
         return take_found(found, kind, ret_id, ret_name);
 }
 
@@ -264,6 +311,28 @@ int ctl_create(Ctl *c, const CtlKind *kind, JsonObject *body, char **ret_id, Err
         return *ret_id ? 0 : -ENOMEM;
 }
 
+/* "FILE: line 3, column 7: …": where an editor would show it. */
+static int not_json(const char *path, const char *text, size_t n, int r, Error **reterr_error) {
+        size_t at = 0, line = 1, column = 1;
+
+        if (n == strspn(text, " \t\r\n"))
+                return error_set(reterr_error, -EINVAL, "%s is empty", path);
+        if (n >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
+                return error_set(reterr_error, -EINVAL, "%s begins with a byte order mark, JSON has none", path);
+        (void) json_validate(text, n, &at);
+        for (size_t i = 0; i < MIN(at, n); i++)
+                if (text[i] == '\n') {
+                        line++;
+                        column = 1;
+                } else
+                        column++;
+        return error_set(reterr_error, -EINVAL, "%s: line %zu, column %zu: %s", path, line, column,
+                         r == -ELOOP      ? "The JSON is nested too deeply"
+                         : r == -EILSEQ   ? "Not UTF-8"
+                         : at == n        ? "The JSON ends too early"
+                                          : "Not valid JSON");
+}
+
 int ctl_read_config_of(const Ctl *c, enum json_type type, JsonObject **ret, Error **reterr_error) {
         const char *path = c->values[CTL_OPTION_CONFIG];
         _cleanup_json_ JsonObject *o = NULL;
@@ -280,11 +349,12 @@ int ctl_read_config_of(const Ctl *c, enum json_type type, JsonObject **ret, Erro
                          read_file(path, CONFIG_MAX, &text, &n, reterr_error);
         if (r < 0)
                 return r;
-        r = json_parse(text, n, &o, reterr_error);
+        r = json_parse(text, n, &o, NULL);
         if (r < 0)
-                return error_prefix(reterr_error, r, "%s", path);
+                return r == -ENOMEM ? r : not_json(path, text, n, r, reterr_error);
         if (!json_object_is_type(o, type))
-                return error_set(reterr_error, -EINVAL, "%s: does not hold a JSON %s", path, json_type_to_name(type));
+                return error_set(reterr_error, -EINVAL, "%s holds no JSON %s, which is wanted, but %s", path,
+                                 json_type_to_name(type), o ? json_type_to_name(json_object_get_type(o)) : "null");
         *ret = TAKE_PTR(o);
         return 0;
 }

@@ -13,6 +13,7 @@
  * text with it. */
 
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -69,9 +70,19 @@ static int append_time(Buffer *b, int64_t t) {
         char text[64];
         struct tm tm;
 
-        if (t <= 0 || !localtime_r(&seconds, &tm) || strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &tm) == 0)
+        if (t <= 0 || !localtime_r(&seconds, &tm) || strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S %Z", &tm) == 0)
                 return buffer_append_char(b, '-');
-        return buffer_append_string(b, text);
+        return ctl_append_safe(b, text); /* $TZ may name a zone as it likes */
+}
+
+/* "2026-11-23T05:26:53Z", which is what the API gives; anything else is shown as it is. */
+static int append_api_time(Buffer *b, const char *s) {
+        struct tm tm = {};
+        const char *end = strptime(s, "%Y-%m-%dT%H:%M:%S", &tm);
+
+        if (!end || !streq(end, "Z"))
+                return ctl_append_safe(b, s);
+        return append_time(b, (int64_t) timegm(&tm) * (int64_t) USEC_PER_SEC);
 }
 
 static int append_number(Buffer *b, int64_t n, CtlFormat format) {
@@ -161,6 +172,8 @@ int ctl_format_cell(Buffer *b, JsonObject *row, const CtlColumn *column) {
                 return append_list(b, value, ", ", ".");
         if (column->format == CTL_PATH && json_object_is_type(value, json_type_array))
                 return append_list(b, value, ".", ".");
+        if (column->format == CTL_TIME && json_object_is_type(value, json_type_string))
+                return append_api_time(b, json_object_get_string(value));
         if (column->format == CTL_DURATION && json_object_is_type(value, json_type_string))
                 return append_duration(b, json_object_get_string(value));
         switch (json_object_get_type(value)) {
@@ -271,11 +284,9 @@ static void print_table(const Ctl *c, const Table *t, const CtlColumn *columns) 
                 print_cell(t, i % t->n_columns, t->cells[i].text, t->cells[i].width,
                            column->format == CTL_NUMBER || column->format == CTL_BYTES);
         }
-        if (c->legend)
-                printf("\n%zu listed.\n", t->n_rows);
 }
 
-int ctl_print_rows(const Ctl *c, JsonObject *rows, const CtlColumn *columns, size_t n_columns) {
+static int print_rows(const Ctl *c, JsonObject *rows, const CtlColumn *columns, size_t n_columns, bool sum) {
         _cleanup_(table_done) Table t = { .n_columns = n_columns };
         int r;
 
@@ -292,8 +303,21 @@ int ctl_print_rows(const Ctl *c, JsonObject *rows, const CtlColumn *columns, siz
                 return ctl_fail(c, NULL, r);
         ctl_pager_open(c);
         print_table(c, &t, columns);
+        if (sum && c->legend)
+                printf("\n%zu listed.\n", t.n_rows);
         ctl_pager_close();
         return EXIT_OK;
+}
+
+int ctl_print_rows(const Ctl *c, JsonObject *rows, const CtlColumn *columns, size_t n_columns) {
+        return print_rows(c, rows, columns, n_columns, /* sum= */ true);
+}
+
+int ctl_print_part(const Ctl *c, JsonObject *rows, const CtlColumn *columns, size_t n_columns) {
+        if (c->json || !json_object_is_type(rows, json_type_array) || json_object_array_length(rows) == 0)
+                return EXIT_OK;
+        puts("");
+        return print_rows(c, rows, columns, n_columns, /* sum= */ false);
 }
 
 int ctl_print_object(const Ctl *c, JsonObject *o, const CtlColumn *fields, size_t n_fields) {
@@ -351,7 +375,7 @@ int ctl_print_json_text(const char *text) {
 int ctl_print_json(const Ctl *c, JsonObject *o) {
         int flags = JSON_C_TO_STRING_NOSLASHESCAPE;
 
-        if (c->json_pretty)
+        if (c->json_pretty || (!c->json && isatty(STDOUT_FILENO)))
                 flags |= JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED;
         return ctl_print_json_text(o ? json_object_to_json_string_ext(o, flags) : "null");
 }
@@ -371,6 +395,7 @@ static char **pager_command(void) {
 }
 
 _noreturn_ static void run_pager(char **command, int fds[2]) {
+        (void) signal(SIGPIPE, SIG_DFL);
         (void) dup2(fds[0], STDIN_FILENO);
         (void) close(fds[0]);
         (void) close(fds[1]);
@@ -382,8 +407,16 @@ _noreturn_ static void run_pager(char **command, int fds[2]) {
         _exit(EXIT_FAILED);
 }
 
+/* One that can't move its cursor can't page. */
+static bool terminal_is_dumb(void) {
+        const char *term = getenv("TERM");
+
+        return !term || !*term || streq(term, "dumb");
+}
+
 void ctl_pager_open(const Ctl *c) {
-        _cleanup_strv_ char **command = c->pager && isatty(STDOUT_FILENO) ? pager_command() : NULL;
+        bool wanted = c->pager && isatty(STDOUT_FILENO) && !terminal_is_dumb();
+        _cleanup_strv_ char **command = wanted ? pager_command() : NULL;
         int fds[2];
 
         (void) fflush(stdout);
@@ -394,6 +427,8 @@ void ctl_pager_open(const Ctl *c) {
                 run_pager(command, fds);
         (void) close(fds[0]);
         if (pager.pid > 0) {
+                /* Who leaves it early is waited for all the same: it has the terminal until then. */
+                (void) signal(SIGPIPE, SIG_IGN);
                 pager.stdout_fd = dup(STDOUT_FILENO);
                 (void) dup2(fds[1], STDOUT_FILENO);
         }

@@ -9,7 +9,7 @@
 typedef enum CtlFormat {
         CTL_TEXT,
         CTL_NUMBER,
-        CTL_TIME,      /* µs since 1970: "2026-11-23 05:26:53" in local time */
+        CTL_TIME,      /* µs since 1970, or as the API writes it: "2026-11-23 06:26:53 CET" in local time */
         CTL_BYTES,
         CTL_SPAN,      /* µs */
         CTL_DURATION,  /* "PT1M5S": "1m 5s" */
@@ -27,9 +27,12 @@ typedef struct CtlColumn {
 
 /* Prints an array of objects as a table with a legend, or as JSON. Returns an exit code. */
 int ctl_print_rows(const Ctl *c, JsonObject *rows, const CtlColumn *columns, size_t n_columns);
+/* The same for a part of an object that is shown, behind a blank line and without a sum; nothing where there are no
+ * rows, and as JSON, where the object has it. */
+int ctl_print_part(const Ctl *c, JsonObject *rows, const CtlColumn *columns, size_t n_columns);
 /* One object, a field a line; fields without a value are left out. */
 int ctl_print_object(const Ctl *c, JsonObject *o, const CtlColumn *fields, size_t n_fields);
-/* Any value as JSON, pretty unless --json=short. */
+/* Any value as JSON: pretty unless --json=short, and where people look at it without --json. */
 int ctl_print_json(const Ctl *c, JsonObject *o);
 /* A JSON text on a line, as it is but for what would steer a terminal. */
 int ctl_print_json_text(const char *text);

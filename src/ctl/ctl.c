@@ -15,7 +15,9 @@
 
 #include "basic/log.h"
 #include "basic/strv.h"
+#include "basic/suggest.h"
 #include "basic/utf8.h"
+#include "ctl/ctl-agent.h"
 #include "ctl/ctl.h"
 #include "ctl/verb-actor.h"
 #include "ctl/verb-connection.h"
@@ -56,6 +58,8 @@ static const struct {
         [CTL_OPTION_WORKSPACE] = { "workspace", true, "the workspace" },
 };
 
+#define VERBS_MAX 16U
+
 enum {
         GLOBAL_JSON = 512,
         GLOBAL_NO_PAGER,
@@ -77,6 +81,7 @@ static const struct option global_options[] = {
 };
 
 void ctl_done(Ctl *c) {
+        ctl_agent_close();
         sd_bus_flush_close_unref(c->bus);
         strv_free(c->streams);
 }
@@ -147,11 +152,15 @@ static int help_all(void) {
         return EXIT_OK;
 }
 
-static int help_noun(const CtlNoun *noun) {
+/* Of one verb where it was named, else of all. */
+static int help_noun(const CtlNoun *noun, const CtlVerb *only) {
         uint64_t options = 0;
 
         for (size_t i = 0; i < noun->n_verbs; i++) {
                 const CtlVerb *v = &noun->verbs[i];
+
+                if (only && v != only)
+                        continue;
 
                 printf("gantryctl %s%s%s%s%s\n        %s\n", noun->name, v->name ? " " : "", strempty(v->name),
                        v->arguments ? " " : "", strempty(v->arguments), v->help);
@@ -179,6 +188,47 @@ static const CtlVerb *find_verb(const CtlNoun *noun, const char *name) {
                 if (!noun->verbs[i].name || (name && streq(noun->verbs[i].name, name)))
                         return &noun->verbs[i];
         return NULL;
+}
+
+/* "unknown WHAT 'WORD'", with the nearest word that there is, or where to look. */
+static int unknown_word(const char *noun, const char *what, const char *word, const char *const *known) {
+        const char *hint = suggest_nearest(word, (char *const *) known);
+
+        if (hint)
+                return ctl_usage_error(noun, "unknown %s '%s', did you mean '%s'?", what, word, hint);
+        return ctl_usage_error(noun, "unknown %s '%s', see 'gantryctl%s%s --help'", what, word, noun ? " " : "",
+                               strempty(noun));
+}
+
+static int unknown_noun(const char *word) {
+        const char *names[ELEMENTSOF(nouns) + 1] = {};
+
+        for (size_t i = 0; i < ELEMENTSOF(nouns); i++)
+                names[i] = nouns[i]->name;
+        return unknown_word(NULL, "command", word, names);
+}
+
+static int unknown_verb(const CtlNoun *noun, const char *word) {
+        const char *names[VERBS_MAX + 1] = {};
+
+        assert(noun->n_verbs <= VERBS_MAX);
+        for (size_t i = 0; i < noun->n_verbs; i++)
+                names[i] = noun->verbs[i].name;
+        return unknown_word(noun->name, "verb", word, names);
+}
+
+/* `words`: what --help was asked of, or what follows "help". */
+static int help(char **words, int n_words) {
+        const CtlNoun *noun = n_words > 0 ? find_noun(words[0]) : NULL;
+        const CtlVerb *verb = noun && n_words > 1 ? find_verb(noun, words[1]) : NULL;
+
+        if (n_words == 0)
+                return help_all();
+        if (!noun)
+                return unknown_noun(words[0]);
+        if (n_words > 1 && !verb)
+                return unknown_verb(noun, words[1]);
+        return help_noun(noun, verb);
 }
 
 static int take_global(Ctl *c, int option) {
@@ -267,8 +317,8 @@ static int run_noun(Ctl *c, const CtlNoun *noun, char **words, int n_words) {
         int r;
 
         if (!verb)
-                return name ? ctl_usage_error(noun->name, "unknown verb '%s', see --help", name) :
-                              ctl_usage_error(noun->name, "a verb is needed, see --help");
+                return name ? unknown_verb(noun, name) :
+                              ctl_usage_error(noun->name, "a verb is needed, see 'gantryctl %s --help'", noun->name);
         if (asprintf(&whole, "%s%s%s", noun->name, verb->name ? " " : "", strempty(verb->name)) < 0)
                 return ctl_fail(c, NULL, -ENOMEM);
         c->verb = whole;
@@ -299,11 +349,11 @@ int ctl_main(int argc, char **argv) {
         if (line.n_words == 0)
                 return line.help ? help_all() : ctl_usage_error(NULL, "a command is needed, see 'gantryctl --help'");
         if (streq(line.words[0], "help"))
-                return help_all();
+                return help(line.words + 1, line.n_words - 1);
+        if (line.help)
+                return help(line.words, line.n_words);
         noun = find_noun(line.words[0]);
         if (!noun)
-                return ctl_usage_error(NULL, "unknown command '%s', see 'gantryctl --help'", line.words[0]);
-        if (line.help)
-                return help_noun(noun);
+                return unknown_noun(line.words[0]);
         return run_noun(&c, noun, line.words + 1, line.n_words - 1);
 }

@@ -32,12 +32,9 @@ static int print_streams(const Ctl *c, JsonObject *o) {
                 { "CURSOR", "cursorField", CTL_PATH },
                 { "PRIMARY KEY", "primaryKey", CTL_LIST },
         };
-        JsonObject *streams = json_member(json_member(o, "configurations"), "streams");
 
-        if (c->json || !json_object_is_type(streams, json_type_array))
-                return EXIT_OK;
-        ctl_say(c, "%s", "");
-        return ctl_print_rows(c, streams, columns, ELEMENTSOF(columns));
+        return ctl_print_part(c, json_member(json_member(o, "configurations"), "streams"), columns,
+                              ELEMENTSOF(columns));
 }
 
 static int connection_show(Ctl *c, int argc, char **argv) {

@@ -9,6 +9,21 @@
 #include "ctl/ctl-output.h"
 #include "ctl/verb-connector.h"
 
+/* --type= is a role, or all of them. */
+static int check_role(const Ctl *c, const char *role) {
+        if (!*role || streq(role, "source") || streq(role, "destination"))
+                return EXIT_OK;
+        return ctl_usage_error(c->verb, "--type is 'source' or 'destination', not '%s'", role);
+}
+
+/* Sources before destinations, and each by name. */
+static int compare_definitions(const void *a, const void *b) {
+        JsonObject *const *x = a, *const *y = b;
+        int r = strcmp(ctl_text(*y, "role"), ctl_text(*x, "role"));
+
+        return r != 0 ? r : strcasecmp(ctl_text(*x, "name"), ctl_text(*y, "name"));
+}
+
 static int connector_list(Ctl *c, int argc, char **argv) {
         static const CtlColumn columns[] = {
                 { "NAME", "name", CTL_TEXT },           { "ROLE", "role", CTL_TEXT },
@@ -18,10 +33,15 @@ static int connector_list(Ctl *c, int argc, char **argv) {
         const char *role = c->values[CTL_OPTION_TYPE] ?: "";
         _cleanup_json_ JsonObject *rows = NULL;
         _cleanup_error_ Error *error = NULL;
-        int r;
+        int r = check_role(c, role);
 
+        if (r != EXIT_OK)
+                return r;
         r = ctl_list_definitions(c, role, &rows, &error);
-        return r < 0 ? ctl_fail(c, error, r) : ctl_print_rows(c, rows, columns, ELEMENTSOF(columns));
+        if (r < 0)
+                return ctl_fail(c, error, r);
+        json_object_array_sort(rows, compare_definitions);
+        return ctl_print_rows(c, rows, columns, ELEMENTSOF(columns));
 }
 
 /* Its specification, which is JSON for whoever reads it. */
@@ -31,8 +51,10 @@ static int connector_show(Ctl *c, int argc, char **argv) {
         _cleanup_json_ JsonObject *spec = NULL;
         _cleanup_error_ Error *error = NULL;
         _cleanup_free_ char *id = NULL;
-        int r;
+        int r = check_role(c, role);
 
+        if (r != EXIT_OK)
+                return r;
         r = ctl_find_definition(c, role, argv[0], &id, &error);
         if (r >= 0)
                 r = ctl_new_call(c, "GetSpec", &m, &error);

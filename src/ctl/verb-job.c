@@ -15,7 +15,7 @@
 
 static const CtlColumn job_columns[] = {
         { "JOB", "jobId", CTL_NUMBER },          { "TYPE", "jobType", CTL_TEXT },
-        { "STATUS", "status", CTL_TEXT },        { "STARTED", "startTime", CTL_TEXT },
+        { "STATUS", "status", CTL_TEXT },        { "STARTED", "startTime", CTL_TIME },
         { "DURATION", "duration", CTL_DURATION },    { "RECORDS", "rowsSynced", CTL_NUMBER },
         { "BYTES", "bytesSynced", CTL_BYTES },   { "CONNECTION", "connectionName", CTL_TEXT },
 };
@@ -100,16 +100,12 @@ static int print_attempts(const Ctl *c, JsonObject *job) {
         static const CtlColumn columns[] = {
                 { "ATTEMPT", "attemptNumber", CTL_NUMBER },   { "STATUS", "status", CTL_TEXT },
                 { "READ", "recordsEmitted", CTL_NUMBER },      { "RECORDS", "recordsCommitted", CTL_NUMBER },
-                { "BYTES", "bytesCommitted", CTL_BYTES },      { "STARTED", "createdAt", CTL_TEXT },
-                { "ENDED", "endedAt", CTL_TEXT },
+                { "BYTES", "bytesCommitted", CTL_BYTES },      { "STARTED", "createdAt", CTL_TIME },
+                { "ENDED", "endedAt", CTL_TIME },
                 { "FAILURE", "failure", CTL_FAILURE },
         };
-        JsonObject *attempts = json_member(job, "attempts");
 
-        if (c->json || !json_object_is_type(attempts, json_type_array) || json_object_array_length(attempts) == 0)
-                return EXIT_OK;
-        ctl_say(c, "%s", "");
-        return ctl_print_rows(c, attempts, columns, ELEMENTSOF(columns));
+        return ctl_print_part(c, json_member(job, "attempts"), columns, ELEMENTSOF(columns));
 }
 
 /* Of the last attempt: in a running job that is the one that moves, in one that failed the one that its
@@ -124,17 +120,14 @@ static int print_streams(const Ctl *c, JsonObject *job) {
         size_t n = json_object_is_type(attempts, json_type_array) ? json_object_array_length(attempts) : 0;
 
         streams = n > 0 ? json_member(json_object_array_get_idx(attempts, n - 1), "streams") : NULL;
-        if (c->json || !json_object_is_type(streams, json_type_array) || json_object_array_length(streams) == 0)
-                return EXIT_OK;
-        ctl_say(c, "%s", "");
-        return ctl_print_rows(c, streams, columns, ELEMENTSOF(columns));
+        return ctl_print_part(c, streams, columns, ELEMENTSOF(columns));
 }
 
 static int print_job(Ctl *c, JsonObject *job) {
         static const CtlColumn fields[] = {
                 { "Job", "jobId", CTL_NUMBER },          { "Type", "jobType", CTL_TEXT },
                 { "Status", "status", CTL_TEXT },        { "Connection", "connectionName", CTL_TEXT },
-                { "Started", "startTime", CTL_TEXT },    { "Duration", "duration", CTL_DURATION },
+                { "Started", "startTime", CTL_TIME },    { "Duration", "duration", CTL_DURATION },
                 { "Records", "rowsSynced", CTL_NUMBER }, { "Bytes", "bytesSynced", CTL_BYTES },
                 { "Failure", "failure", CTL_FAILURE },
         };

@@ -132,7 +132,9 @@ static int add_running(Ctl *c, JsonObject *o, Error **reterr_error) {
         int r;
 
         r = ctl_list_pages(c, new_running_call, NULL, RUNNING_MAX, &rows, reterr_error);
-        return r < 0 ? r : json_add(o, "runningJobs", rows);
+        if (r >= 0)
+                r = json_add(o, "runningJobs", rows);
+        return r < 0 ? r : ctl_add_names(c, rows, &ctl_kind_connection, "connectionName");
 }
 
 static int status(Ctl *c, int argc, char **argv) {
@@ -143,8 +145,8 @@ static int status(Ctl *c, int argc, char **argv) {
         };
         static const CtlColumn columns[] = {
                 { "RUNNING", "jobId", CTL_NUMBER },      { "TYPE", "jobType", CTL_TEXT },
-                { "STARTED", "startTime", CTL_TEXT },    { "RECORDS", "rowsSynced", CTL_NUMBER },
-                { "BYTES", "bytesSynced", CTL_BYTES },   { "CONNECTION", "connectionId", CTL_TEXT },
+                { "STARTED", "startTime", CTL_TIME },    { "RECORDS", "rowsSynced", CTL_NUMBER },
+                { "BYTES", "bytesSynced", CTL_BYTES },   { "CONNECTION", "connectionName", CTL_TEXT },
         };
         _cleanup_json_ JsonObject *o = json_object_new_object();
         _cleanup_error_ Error *error = NULL;
@@ -160,10 +162,9 @@ static int status(Ctl *c, int argc, char **argv) {
             (r = add_running(c, o, &error)) < 0 || (r = add_host(c, o, &error)) < 0)
                 return ctl_fail(c, error, r);
         r = print_host(c, o, fields, ELEMENTSOF(fields));
-        if (c->json || r != EXIT_OK || json_object_array_length(json_member(o, "runningJobs")) == 0)
+        if (r != EXIT_OK)
                 return r;
-        ctl_say(c, "%s", "");
-        return ctl_print_rows(c, json_member(o, "runningJobs"), columns, ELEMENTSOF(columns));
+        return ctl_print_part(c, json_member(o, "runningJobs"), columns, ELEMENTSOF(columns));
 }
 
 static const CtlVerb status_verbs[] = {

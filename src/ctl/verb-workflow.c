@@ -98,12 +98,8 @@ static int print_history(const Ctl *c, JsonObject *workflow) {
                 { "SEQ", "seq", CTL_NUMBER }, { "TIME", "at", CTL_TIME }, { "EVENT", "type", CTL_TEXT },
                 { "NAME", "name", CTL_TEXT }, { "KEY", "key", CTL_TEXT },
         };
-        JsonObject *history = json_member(workflow, "history");
 
-        if (c->json || !json_object_is_type(history, json_type_array) || json_object_array_length(history) == 0)
-                return EXIT_OK;
-        ctl_say(c, "%s", "");
-        return ctl_print_rows(c, history, columns, ELEMENTSOF(columns));
+        return ctl_print_part(c, json_member(workflow, "history"), columns, ELEMENTSOF(columns));
 }
 
 /* What the daemon says of an id: one that is a number is a job's. */

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """gantryctl against gantry-server, gantry-workflow and gantry-workload as processes; the runners are the test."""
 
+import calendar
 import json
 import os
 import subprocess
@@ -30,8 +31,8 @@ class Control(Suite):
         super().stop()
 
     def ctl(self, *arguments, code=0, **options):
-        result = subprocess.run([BUILD / "gantryctl", *arguments], env=self.environment, text=True, capture_output=True,
-                                timeout=PATIENCE, check=False, **options)
+        options = {"env": self.environment} | options
+        result = subprocess.run([BUILD / "gantryctl", *arguments], text=True, capture_output=True, timeout=PATIENCE, check=False, **options)
         assert result.returncode == code, (arguments, result)
         return result
 
@@ -88,6 +89,14 @@ def test_help_and_usage_need_no_daemon(tmp_path):
                       ("source", "add", "x"), ("connection", "add", "x", "--source=y"), ("status", "--json=xml")):
         result = run(*arguments)
         assert result.returncode == 2 and result.stderr.count("\n") == 1 and not result.stdout, (arguments, result)
+    assert "did you mean 'status'?" in run("statsu").stderr and "did you mean 'list'?" in run("job", "lst").stderr
+    assert "see 'gantryctl job --help'" in run("job", "polish").stderr and "see 'gantryctl --help'" in run("xyzzy").stderr
+    # Of one verb, by either way; of all of a noun; of all.
+    one = run("source", "add", "--help").stdout
+    assert one == run("help", "source", "add").stdout and "--connector=" in one and "source list" not in one
+    assert run("help", "source").stdout == run("source", "--help").stdout != run("help").stdout == run("--help").stdout
+    assert run("help", "sourc").returncode == 2 and run("help", "source", "ad").returncode == 2
+    assert "'source' or 'destination', not 'both'" in run("connector", "list", "--type=both").stderr
     for arguments in (("status",), ("job", "list"), ("sync", "start", "x")):
         result = run(*arguments)
         assert result.returncode == 69 and "bus" in result.stderr, (arguments, result)
@@ -158,11 +167,16 @@ def test_things_are_made_found_by_name_and_removed(control):
         again = control.ctl("source", "add", "two words", "--connector=source", "--config=-", input="{}", code=1)
         assert "There is a source 'two words' already" in again.stderr
         control.sql("UPDATE actor SET name = 'two words' WHERE id = 'source-actor'")
-        assert "give an id" in control.ctl("source", "show", "two words", code=1).stderr
+        several = control.ctl("source", "show", "two words", code=1).stderr
+        assert "2 sources are called 'two words', give an id: " in several and made["sourceId"] in several and "source-actor" in several
         assert not control.ctl("source", "remove", made["sourceId"], "--quiet").stdout
         assert control.json("source", "show", "two words")["sourceId"] != made["sourceId"]
         broken = control.ctl("source", "add", "x", "--connector=source", "--config=-", input="[", code=78)
-        assert "standard input: Not valid JSON at byte 1" in broken.stderr
+        assert "standard input: line 1, column 2: The JSON ends too early" in broken.stderr
+        for text, said in (("", "is empty"), (" \n", "is empty"), ("\ufeff{}", "byte order mark"), ('{\n "a": 1,\n}', "line 3, column 1: Not"),
+                           ("[" * 5000, "column 513: The JSON is nested too deeply"), ("[1]", "holds no JSON object, which is wanted, but array"),
+                           ("null", "but null"), ("{} {}", "line 1, column 4")):
+            assert said in control.ctl("source", "add", "x", "--connector=source", "--config=-", input=text, code=78).stderr, text
         control.ctl("source", "add", "x", "--connector=nothing", code=4)
         control.ctl("connection", "disable", "test")
         assert control.json("connection", "show", "test")["status"] == "inactive"
@@ -185,7 +199,7 @@ def test_a_sync_is_started_waited_for_and_shown(control):
     job = control.json("job", "show", "1")
     assert (job["status"], len(job["attempts"])) == ("succeeded", 1)
     table = control.ctl("job", "list", "--no-legend").stdout.splitlines()[-1].split()
-    assert table[1:3] == ["sync", "succeeded"] and table[4].endswith("s") and table[-1] == "test"
+    assert table[1:3] == ["sync", "succeeded"] and table[6].endswith("s") and table[-1] == "test"
     assert [j["jobId"] for j in control.json("job", "list", "test")] == [2, 1]
     assert [j["jobId"] for j in control.json("job", "list", "--limit=1")] == [2]
     assert control.json("job", "list", "--status=failed") == []
@@ -325,3 +339,88 @@ def test_state_is_set_copied_and_forgotten(control, tmp_path):
     assert stored() == ["items"]
     control.ctl("state", "copy", "test", "test")
     assert stored() == ["items"]
+
+
+def test_output_that_nobody_takes(control):
+    """A full disk is told with its reason; a reader who has seen enough is not told anything."""
+    def run(command):
+        return subprocess.run(["bash", "-c", command], env=control.environment | {"CTL": str(BUILD / "gantryctl")}, text=True,
+                              capture_output=True, timeout=PATIENCE, check=False)
+    full = run("$CTL connector list > /dev/full")
+    assert full.returncode == 1 and "standard output: No space left on device" in full.stderr, full
+    # The reader is gone before anything is written.
+    gone = run("{ sleep 0.1; $CTL connector list; echo $? >&2; } | true")
+    assert gone.stderr == "141\n", gone
+    closed = run("$CTL connector list >&-")
+    assert closed.returncode == 1 and "Bad file descriptor" in closed.stderr, closed
+
+
+def on_terminal(environment, *arguments, columns=80, keys=b"", **more):
+    """gantryctl on a terminal of its own: what it wrote, and its status as of waitpid(). `keys` are pressed when the first of them
+    is due: a function of what was written so far says so."""
+    import fcntl
+    import pty
+    import struct
+    import termios
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execve(BUILD / "gantryctl", ["gantryctl", *arguments], environment | more)
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    written = b""
+    while True:
+        if keys and keys[0](written):
+            os.write(terminal, keys[1])
+            keys = None
+        try:
+            some = os.read(terminal, 65536)
+        except OSError:  # EIO: nobody has the other side any more
+            break
+        if not some:
+            break
+        written += some
+    os.close(terminal)
+    return written.decode(), os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def test_no_pager_where_the_terminal_cannot_page(control):
+    marked = {"GANTRY_PAGER": "sed s/^/paged:/"}
+    text, code = on_terminal(control.environment, "source", "list", TERM="dumb", **marked)
+    assert code == 0 and "NAME" in text and "paged:" not in text
+    text, code = on_terminal(control.environment, "source", "list", TERM="xterm", **marked)
+    assert code == 0 and "paged:NAME" in text
+    # JSON that people look at is laid out for them.
+    with control.serving(well):
+        assert on_terminal(control.environment, "connector", "show", "source", TERM="dumb")[0].startswith("{\r\n")
+        assert control.ctl("connector", "show", "source").stdout.count("\n") == 1
+
+
+def test_interrupted_watching_leaves_the_job_and_says_so(control):
+    import signal
+    job = control.json("sync", "start", "test")["jobId"]
+    runner = control.take_sync()
+    text, code = on_terminal(control.environment, "job", "wait", str(job), TERM="xterm", columns=20,
+                             keys=(lambda written: b"Job" in written, b"\x03"))
+    assert code == -signal.SIGINT, (code, text)
+    assert f"Job {job} goes on. 'gantryctl job cancel {job}' ends it" in text
+    # The bar fits: no line of it is longer than the terminal leaves room for.
+    bars = [part for part in text.split("\r\x1b[K") if part.startswith(f"Job {job}, attempt")]
+    assert bars and all(len(bar.split("^C")[0]) <= 19 for bar in bars), bars
+    assert control.json("job", "show", str(job))["status"] == "running"
+    assert "has no attempt 5, its last one is 0" in control.ctl("job", "logs", str(job), "--attempt=5", code=4).stderr
+    # By name, and not by id, on the whole's page.
+    assert control.ctl("status").stdout.rstrip().endswith("test")
+    control.ctl("job", "cancel", str(job))
+    del runner
+
+
+def test_times_are_those_of_the_place(control):
+    """Tables show local time with its zone, in every noun the same; JSON has the API's."""
+    job = control.json("sync", "start", "test")["jobId"]
+    control.take_sync()
+    started = control.json("job", "show", str(job))["startTime"]
+    assert started.endswith("Z")
+    table = control.ctl("job", "list", env=control.environment | {"TZ": "ABC-5"}).stdout
+    local = time.strftime("%Y-%m-%d %H:%M:%S ABC", time.gmtime(calendar.timegm(time.strptime(started, "%Y-%m-%dT%H:%M:%SZ")) + 5 * 3600))
+    assert local in table, (local, table)
+    assert local in control.ctl("job", "show", str(job), env=control.environment | {"TZ": "ABC-5"}).stdout
+    control.ctl("job", "cancel", str(job))
