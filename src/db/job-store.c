@@ -37,8 +37,8 @@ int job_store_create(Db *db, Job *job, usec_t now, Error **reterr_error) {
         r = db_get_i64(db, SQL_JOB_GET_LIVE, BINDS(B_TEXT("connection_id", job->connection_id)), &live,
                        reterr_error);
         if (r >= 0)
-                return error_set(reterr_error, -EBUSY, "Connection '%s' has a job that has not ended",
-                                 job->connection_id);
+                return error_set(reterr_error, -EBUSY, "Job %lld of this connection is running",
+                                 (long long) live);
         if (r != -ENOENT)
                 return r;
         r = db_get_i64(db, SQL_COUNTER_NEXT, BINDS(B_TEXT("name", "job")), &id, reterr_error);

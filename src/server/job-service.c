@@ -89,8 +89,6 @@ static void show(Call *c, int64_t id) {
 static void on_started(Call *c, int r, sd_bus_message *reply) {
         int64_t id;
 
-        if (r == -EBUSY)
-                r = call_fail(c, r, NULL, "A job of this connection is running");
         if (r >= 0)
                 r = sd_bus_message_read(reply, "x", &id);
         if (r < 0)

@@ -271,9 +271,9 @@ static void note_end(WorkflowWorld *w, const Job *job, JobStatus status) {
                 note.message_id = MESSAGE_JOB_FAILED;
         } else if (status == JOB_CANCELLED)
                 note.message_id = MESSAGE_JOB_CANCELLED;
-        job_journal_note(&w->journal, &note, "Job %lld (%s) %s after %d attempts, %lld records committed",
+        job_journal_note(&w->journal, &note, "Job %lld (%s) %s after %d attempt%s, %lld records committed",
                          (long long) job->id, job_type_to_string(job->type), job_status_to_string(status),
-                         job->attempts, (long long) job->records_committed);
+                         job->attempts, job->attempts == 1 ? "" : "s", (long long) job->records_committed);
 }
 
 static int end_job(WorkflowWorld *w, int64_t job_id, JobStatus status, const char *failure, usec_t now,

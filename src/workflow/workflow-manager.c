@@ -27,6 +27,7 @@
 #include "db/workflow-store.h"
 #include "workflow/actor-input.h"
 #include "workflow/install-workflow.h"
+#include "workflow/job-streams.h"
 #include "workflow/job-successor.h"
 #include "workflow/sync-outcome.h"
 #include "workflow/workflow-dispatch.h"
@@ -150,10 +151,14 @@ typedef struct JobStart {
         WorkflowManager *m;
         const char *connection_id;
         JobType type;
-        const char *options;
-        bool scheduled;
+        const char *text; /* of the options */
+        JsonObject *options, *streams; /* `streams` borrowed: of the options */
         int64_t job_id;
 } JobStart;
+
+static void job_start_done(JobStart *s) {
+        json_object_put(s->options);
+}
 
 static int check_startable(const JobStart *s, Connection **ret, Error **reterr_error) {
         int r;
@@ -166,14 +171,15 @@ static int check_startable(const JobStart *s, Connection **ret, Error **reterr_e
         /* One that is turned off can still be emptied. */
         if ((*ret)->status != CONNECTION_ACTIVE && (s->type == JOB_SYNC || s->type == JOB_REFRESH))
                 return error_set(reterr_error, -EEXIST, "The connection '%s' is not active", (*ret)->name);
-        return 0;
+        return job_streams_check(*ret, s->streams, reterr_error);
 }
 
 static int prepare_job(void *userdata, char **ret_id, JsonObject **ret_input, Error **reterr_error) {
         JobStart *s = userdata;
         _cleanup_(connection_freep) Connection *c = NULL;
         _cleanup_json_ JsonObject *input = json_object_new_object();
-        Job job = { .connection_id = (char *) s->connection_id, .type = s->type, .config = (char *) s->options };
+        Job job = { .connection_id = (char *) s->connection_id, .type = s->type,
+                    .config = (char *) s->text };
         int r;
 
         r = input ? check_startable(s, &c, reterr_error) : -ENOMEM;
@@ -181,8 +187,6 @@ static int prepare_job(void *userdata, char **ret_id, JsonObject **ret_input, Er
                 return r;
         job.workspace_id = c->workspace_id;
         r = job_store_create(s->m->options.db, &job, wall(s->m), reterr_error);
-        if (r == -EBUSY && job.id == 0)
-                return error_set(reterr_error, -EBUSY, "A job of the connection '%s' is running", c->name);
         if (r >= 0)
                 r = connection_schedule(s->m->options.db, s->connection_id, wall(s->m), reterr_error);
         if (r >= 0)
@@ -197,28 +201,27 @@ static int prepare_job(void *userdata, char **ret_id, JsonObject **ret_input, Er
         return *ret_id ? 0 : -ENOMEM;
 }
 
-static int check_options(const char *options, Error **reterr_error) {
-        _cleanup_json_ JsonObject *o = NULL;
-        JsonObject *streams = NULL;
+static int read_options(JobStart *s, const char *options, Error **reterr_error) {
         int r;
 
-        r = json_parse(options, strlen(options), &o, reterr_error);
-        if (r >= 0 && !json_object_is_type(o, json_type_object))
+        s->text = *strempty(options) ? options : "{}";
+        r = json_parse(s->text, strlen(s->text), &s->options, reterr_error);
+        if (r >= 0 && !json_object_is_type(s->options, json_type_object))
                 r = error_set(reterr_error, -EINVAL, "The options are not an object");
         if (r >= 0)
-                r = json_get_array(o, "streams", &streams, "The options", reterr_error);
+                r = json_get_array(s->options, "streams", &s->streams, "The options", reterr_error);
         return MIN(r, 0);
 }
 
 int workflow_manager_start_job(WorkflowManager *m, const char *connection_id, const char *job_type,
                                const char *options, int64_t *ret_job_id, Error **reterr_error) {
-        JobStart s = { .m = m, .connection_id = connection_id, .type = job_type_from_string(job_type),
-                       .options = *strempty(options) ? options : "{}" };
+        _cleanup_(job_start_done) JobStart s = { .m = m, .connection_id = connection_id,
+                                                 .type = job_type_from_string(job_type) };
         int r;
 
         if ((int) s.type < 0)
                 return error_set(reterr_error, -EINVAL, "'%s' is no type of job", job_type);
-        r = check_options(s.options, reterr_error);
+        r = read_options(&s, options, reterr_error);
         if (r >= 0)
                 r = workflow_engine_start(m->engine, "sync", prepare_job, &s, reterr_error);
         if (r < 0)
