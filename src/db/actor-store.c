@@ -119,6 +119,16 @@ static int delete_row(Db *db, const char *id, usec_t now, Error **reterr_error) 
         return secret_store_delete_of_owner(db, id, NULL, reterr_error);
 }
 
+/* Names one of the connections that hold it, which is where whoever wants it gone has to go on. */
+static int refuse_in_use(Db *db, const char *id, Error **reterr_error) {
+        _cleanup_free_ char *name = NULL;
+        int r = db_get_text(db, SQL_ACTOR_USER, BINDS(B_TEXT("id", id)), &name, reterr_error);
+
+        if (r >= 0)
+                return error_set(reterr_error, -EBUSY, "The connection '%s' uses it", name);
+        return r == -ENOENT ? 0 : r;
+}
+
 int actor_store_delete(Db *db, const char *id, usec_t now, Error **reterr_error) {
         _cleanup_(db_rollbackp) Db *transaction = NULL;
         int r;
@@ -126,7 +136,7 @@ int actor_store_delete(Db *db, const char *id, usec_t now, Error **reterr_error)
         r = db_begin_immediate(db, &transaction, reterr_error);
         if (r < 0)
                 return r;
-        r = db_refuse_in_use(db, SQL_ACTOR_IN_USE, id, "Source or destination", reterr_error);
+        r = refuse_in_use(db, id, reterr_error);
         if (r < 0)
                 return r;
         r = delete_row(db, id, now, reterr_error);

@@ -34,6 +34,8 @@
 /* Room for the head that the guard let through, the same again for libmicrohttpd's pointers, and a piece
  * of a body. */
 #define CONNECTION_MEMORY (96U * 1024U)
+/* Of a path that leads nowhere. */
+#define SHOWN_PATH_MAX 200U
 
 static void arm_timer(HttpServer *s) {
         MHD_UNSIGNED_LONG_LONG msec;
@@ -117,7 +119,8 @@ static int check_head(HttpRequest *q) {
                 return r;
         }
         if (r < 0)
-                return error_set(&q->error, r, "There is nothing at this path");
+                return error_set(&q->error, r, "There is nothing at '%.*s'",
+                                 (int) MIN(strcspn(q->raw_target, "?"), SHOWN_PATH_MAX), q->raw_target);
         if (length && (parse_u64(length, &n) < 0 || n > (q->match.route->body_max ?: HTTP_BODY_MAX))) {
                 q->n_dropped = n > HTTP_DRAIN_MAX ? SIZE_MAX : 0;
                 return error_set(&q->error, -EFBIG, "The body is larger than %zu bytes",

@@ -289,7 +289,7 @@ int actor_service_delete(Call *c, ActorRole role, const char *id) {
         if (r >= 0)
                 r = actor_store_delete(c->server->db, id, server_now(c->server), &c->error);
         if (r == -EBUSY)
-                return call_fail(c, -EEXIST, NULL, "A connection uses it");
+                return -EEXIST; /* the store names the connection */
         if (r >= 0)
                 server_announce(c->server);
         return r;

@@ -58,6 +58,8 @@ int body_name(Call *c, JsonObject *body, char **name) {
                 return r;
         if (!*s || strlen(s) > NAME_LENGTH_MAX)
                 return call_fail(c, -EINVAL, NULL, "'name' must have from 1 to %u bytes", NAME_LENGTH_MAX);
+        if (strspn(s, " ") == strlen(s))
+                return call_fail(c, -EINVAL, NULL, "'name' must not be blank");
         for (const char *p = s; *p; p++)
                 if ((unsigned char) *p < ' ' || *p == 0x7f)
                         return call_fail(c, -EINVAL, NULL, "'name' must not have control characters");

@@ -265,8 +265,13 @@ static int list_jobs(Call *c, sd_bus_message *m, JsonObject **ret) {
                 filter.type = job_type_from_string(type);
         if (status)
                 filter.status = job_status_from_string(status);
-        if ((type && filter.type < 0) || (status && filter.status < 0))
-                return call_fail(c, -EINVAL, NULL, "There is no such job type or status");
+        if (type && filter.type < 0)
+                return call_fail(c, -EINVAL, NULL,
+                                 "There is no job type '%s'; there are sync, refresh, clear and reset", type);
+        if (status && filter.status < 0)
+                return call_fail(c, -EINVAL, NULL,
+                                 "There is no job status '%s'; there are pending, running, incomplete, "
+                                 "failed, succeeded and cancelled", status);
         filter.order = JOB_ORDER_CREATED_DESCENDING;
         l.workspace_ids = workspace ? (char *[]) { (char *) workspace, NULL } : NULL;
         r = job_service_list(c, &l, &filter, &found);

@@ -17,9 +17,10 @@
 
 /* A Quartz expression has six or seven fields of its own characters. What it means is the workflow
  * daemon's to know; here only what can't be one is told apart. The first field must be a plain number:
- * Airbyte has no schedules within a minute. */
+ * Airbyte has no schedules within a minute. Most who are wrong have written a crontab(5)'s five fields. */
 static int check_cron(Call *c, const char *s) {
         _cleanup_strv_ char **fields = NULL;
+        const char *seconds = NULL;
         size_t n = 0;
 
         if (strlen(s) > CRON_EXPRESSION_MAX)
@@ -30,9 +31,7 @@ static int check_cron(Call *c, const char *s) {
         STRV_FOREACH(f, fields) {
                 if (!**f)
                         continue;
-                if (n == 0 && strspn(*f, "0123456789") != strlen(*f))
-                        return call_fail(c, -EINVAL, PROBLEM_CRON,
-                                         "The seconds of a cron expression must be a number");
+                seconds = seconds ?: *f;
                 if (strspn(*f, "0123456789*/,-?LW#ABCDEFGHIJKMNOPQRSTUVXYZabcdefghijklmnopqrstuvwxyz") != strlen(*f))
                         return call_fail(c, -EINVAL, PROBLEM_CRON, "'%s' is not part of a cron expression",
                                          *f);
@@ -40,7 +39,13 @@ static int check_cron(Call *c, const char *s) {
         }
         if (n < 6 || n > 7)
                 return call_fail(c, -EINVAL, PROBLEM_CRON,
-                                 "A cron expression has six or seven fields, not %zu", n);
+                                 "A cron expression has six or seven fields (seconds, minutes, hours, "
+                                 "day of the month, month, day of the week, year), as in '0 30 3 * * ?', "
+                                 "not %zu", n);
+        if (strspn(seconds, "0123456789") != strlen(seconds))
+                return call_fail(c, -EINVAL, PROBLEM_CRON,
+                                 "The seconds of a cron expression, its first field, must be a number, "
+                                 "not '%s'", seconds);
         return 0;
 }
 

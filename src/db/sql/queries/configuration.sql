@@ -84,9 +84,9 @@ UPDATE actor SET name = $name, configuration = $configuration, version_pin = $ve
         WHERE id = $id AND revision = $revision AND tombstone = 0;
 -- name: actor_set_check
 UPDATE actor SET check_status = $status, check_message = $message, check_hash = $hash, check_at = $now WHERE id = $id;
--- name: actor_in_use
-SELECT CASE WHEN EXISTS (SELECT 1 FROM connection WHERE source_id = $id AND status <> 'deprecated')
-        OR EXISTS (SELECT 1 FROM connection WHERE destination_id = $id AND status <> 'deprecated') THEN 1 ELSE 0 END;
+-- name: actor_user
+SELECT name FROM connection WHERE source_id = $id AND status <> 'deprecated'
+        UNION ALL SELECT name FROM connection WHERE destination_id = $id AND status <> 'deprecated' LIMIT 1;
 -- name: actor_delete
 UPDATE actor SET tombstone = 1, revision = revision + 1, updated_at = $now WHERE id = $id AND tombstone = 0;
 -- What the actor looks like is kept for its jobs' sake, what it holds is not.
