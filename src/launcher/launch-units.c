@@ -90,6 +90,23 @@ static int add_exec(UnitPlan *u, const char *const argv[]) {
         return unit_property_add(u->properties, "ExecStart", "a(sasb)", list);
 }
 
+/* What `systemctl status` says of it. An attempt is known by its job; all others by their id, which is text
+ * of somebody's, but a description is only shown. */
+static int describe(const UnitPlan *u, const LaunchRequest *q, char **ret) {
+        const char *role = unit_role_to_string(u->role);
+        int r;
+
+        if (q->job_id > 0)
+                r = asprintf(ret, "Gantry %s of job %lld, attempt %lld", role, (long long) q->job_id,
+                             (long long) MAX(q->attempt, 0));
+        else
+                r = asprintf(ret, "Gantry %s: %s", role, q->id);
+        if (r >= 0)
+                return 0;
+        *ret = NULL;
+        return -ENOMEM;
+}
+
 int launch_unit_common(UnitPlan *u, const LaunchRequest *q, const char *slice) {
         _cleanup_free_ char *description = NULL;
         int r;
@@ -97,12 +114,9 @@ int launch_unit_common(UnitPlan *u, const LaunchRequest *q, const char *slice) {
         u->properties = json_object_new_object();
         if (!u->properties)
                 return -ENOMEM;
-        /* The id is text of somebody's, but a description is only shown. */
-        if (asprintf(&description, "Gantry %s: %s", unit_role_to_string(u->role), q->id) < 0) {
-                description = NULL;
-                return -ENOMEM;
-        }
-        r = unit_property_add_string(u->properties, "Description", description);
+        r = describe(u, q, &description);
+        if (r >= 0)
+                r = unit_property_add_string(u->properties, "Description", description);
         if (r >= 0)
                 r = unit_property_add_string(u->properties, "Slice", slice);
         return r < 0 ? r : unit_property_add_table(u->properties, common_properties,

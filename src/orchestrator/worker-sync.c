@@ -259,8 +259,10 @@ static int on_destination_exited(ConnectorProcess *p, const ConnectorUsage *usag
 static int on_started(ConnectorProcess *p, char *const *missing, void *userdata) {
         _cleanup_free_ char *list = missing && missing[0] ? strv_join(missing, ", ") : NULL, *text = NULL;
         WorkerSync *s = userdata;
+        const char *whose = p == s->source ? "source" : "destination";
 
-        if (list && asprintf(&text, "The sandbox lacks what this system does not allow: %s", list) >= 0) {
+        if (list && asprintf(&text, "The %s's sandbox lacks what this system does not allow: %s", whose,
+                             list) >= 0) {
                 worker_link_log(s->link, "airbyte_platform", "INFO", text);
                 free(TAKE_PTR(text));
         }
