@@ -313,6 +313,31 @@ TEST(a_stream_that_is_gone_is_a_configuration_error) {
         assert_int_equal(count_workloads(&w, "sync"), 0);
 }
 
+/* Before there is a job. One that moves whatever there is finds out in its attempt. */
+TEST(a_stream_that_the_connection_has_not_is_refused_with_the_nearest_that_it_has) {
+        static const char wrong[] = "{\"streams\":[{\"name\":\"userz\"}]}";
+        _cleanup_world_ World w;
+        _cleanup_(connection_freep) Connection *c = NULL;
+        _cleanup_error_ Error *error = NULL;
+        int64_t id = 0;
+
+        world_init(&w, all_goes_well);
+        ASSERT_OK(workflow_manager_start_job(w.manager, "c", "sync", wrong, &id, NULL));
+        world_run(&w, NOW + 60 * USEC_PER_SEC);
+        assert_ended(&w, id, JOB_FAILED, 1);
+        ASSERT_OK(connection_store_get(w.db.db, "c", &c, NULL));
+        free(c->catalog);
+        c->catalog = strdup("{\"streams\":[{\"name\":\"users\",\"syncMode\":\"full_refresh_append\"}]}");
+        ASSERT_OK(connection_store_update(w.db.db, c, NOW, NULL));
+        ASSERT_ERROR(workflow_manager_start_job(w.manager, "c", "sync", wrong, &id, &error), EINVAL);
+        assert_non_null(strstr(error_message(error, 0), "has no stream 'userz', did you mean 'users'?"));
+        /* The name alone is not the stream. */
+        ASSERT_ERROR(workflow_manager_start_job(w.manager, "c", "clear",
+                                                "{\"streams\":[{\"name\":\"users\",\"namespace\":\"n\"}]}", &id, NULL),
+                     EINVAL);
+        ASSERT_OK(workflow_manager_start_job(w.manager, "c", "sync", "{\"streams\":[{\"name\":\"users\"}]}", &id, NULL));
+}
+
 TEST(a_clear_has_no_source_and_starts_a_generation) {
         _cleanup_world_ World w;
         JsonObject *input, *stream;
