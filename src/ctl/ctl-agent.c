@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* pkttyagent(1) registers itself for its parent, which is us, and closes the descriptor that it was given as soon as
- * polkit knows it. It talks to /dev/tty and not to our standard input and output, so that the answer of a call can be
- * piped on all the same.
+/* pkttyagent(1) registers itself for its parent, which is us, and closes the descriptor that it was given
+ * as soon as polkit knows it. It talks to /dev/tty and not to our standard input and output, so that the
+ * answer of a call can be piped on all the same.
  *
- * It is started when polkit has said that somebody must be asked and not before: whoever is allowed anyhow, and whoever
- * has an agent in his session, never waits for one. */
+ * It is started when polkit has said that somebody must be asked and that there is nobody, and not before:
+ * whoever is allowed anyhow, and whoever has an agent in his session, never waits for one. Thus it needs no
+ * --fallback, which polkit passes over where there is no session at all (su, runuser). */
 
 #include <fcntl.h>
 #include <signal.h>
@@ -29,7 +30,7 @@ _noreturn_ static void run_agent(int fd, pid_t parent) {
         (void) prctl(PR_SET_PDEATHSIG, SIGTERM);
         /* A parent that ended before that would be waited for by nobody. */
         if (getppid() == parent)
-                (void) execl(PKTTYAGENT, PKTTYAGENT, notify, "--fallback", NULL);
+                (void) execl(PKTTYAGENT, PKTTYAGENT, notify, NULL);
         _exit(EXIT_FAILED);
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* Calls are made one after the other and waited for: a command has nothing else to do. The connection
- * allows interactive authorization unless --no-ask-password was given, so that polkit may ask the person
- * at the terminal through an agent, that of the session or one of ours (ctl-agent.c); the daemon's answer then
+ * allows interactive authorization unless --no-ask-password was given, so that polkit may ask the person at
+ * the terminal through an agent, that of the session or one of ours (ctl-agent.c); the daemon's answer then
  * takes as long as the person.
  *
  * Errors are sorted by who speaks: the bus (nobody is there: 69), polkit and the bus policy (denied: 5), or
@@ -42,9 +42,11 @@ static int open_bus(const Ctl *c, sd_bus **ret) {
 
 /* ssh says by itself what it misses, on standard error; what reaches us is that it went away. */
 static int no_host(const char *host, int r, Error **reterr_error) {
+        bool went_away = r == -EPIPE || r == -ECONNRESET || r == -ENOTCONN;
+
         return error_set(reterr_error, -ECONNREFUSED, "Failed to reach the bus of '%s' over ssh%s%s", host,
-                         r == -EPIPE || r == -ECONNRESET ? "; does 'ssh HOST systemd-stdio-bridge' work?" : ": ",
-                         r == -EPIPE || r == -ECONNRESET ? "" : strerror(-r));
+                         went_away ? "; does 'ssh HOST systemd-stdio-bridge' work?" : ": ",
+                         went_away ? "" : strerror(-r));
 }
 
 int ctl_bus_open(Ctl *c, Error **reterr_error) {
@@ -125,20 +127,22 @@ int ctl_send_long(Ctl *c, sd_bus_message *m, uint64_t timeout, sd_bus_message **
         int r;
 
         r = call(c->bus, m, timeout, &e, ret_reply);
-        if (sd_bus_error_has_name(&e, SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED) && ctl_agent_open(c) > 0) {
+        if (sd_bus_error_has_name(&e, SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED) &&
+            ctl_agent_open(c) > 0) {
                 sd_bus_error_free(&e);
                 r = call(c->bus, m, timeout, &e, ret_reply);
         }
         if (r >= 0)
                 return 0;
+        if (c->host && (r == -ENOTCONN || r == -EPIPE || r == -ECONNRESET))
+                return no_host(c->host, r, reterr_error);
         if (is_unavailable(&e))
                 return error_set(reterr_error, -ECONNREFUSED, "The server does not answer: %s",
                                  e.message ?: strerror(-r));
         if (sd_bus_error_has_name(&e, SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED))
                 return error_set(reterr_error, -EACCES,
                                  "%s: run it as root, or as a member of the group gantry-admin", e.message);
-        if (sd_bus_error_has_names(&e, SD_BUS_ERROR_ACCESS_DENIED,
-                                   SD_BUS_ERROR_AUTH_FAILED))
+        if (sd_bus_error_has_names(&e, SD_BUS_ERROR_ACCESS_DENIED, SD_BUS_ERROR_AUTH_FAILED))
                 return error_set(reterr_error, -EACCES, "%s", e.message ?: "Access denied");
         /* An object below the manager's that isn't there. */
         if (sd_bus_error_has_name(&e, SD_BUS_ERROR_UNKNOWN_OBJECT))

@@ -327,7 +327,9 @@ static void on_interrupt(int signal_number) {
 
 static void watch_interrupts(void) {
         /* No SA_RESTART: calls that wait shall return. A second one ends us at once. */
-        (void) sigaction(SIGINT, &(struct sigaction) { .sa_handler = on_interrupt, .sa_flags = SA_RESETHAND }, NULL);
+        struct sigaction action = { .sa_handler = on_interrupt, .sa_flags = SA_RESETHAND };
+
+        (void) sigaction(SIGINT, &action, NULL);
 }
 
 /* Ends as the signal would have ended us, so that a loop around us ends, too. */
@@ -335,9 +337,9 @@ static void end_interrupted(Follower *f) {
         progress_clear(f->progress);
         (void) fflush(stdout);
         if (!f->c->quiet)
-                (void) fprintf(stderr, "\nJob %" PRIi64 " goes on. 'gantryctl job cancel %" PRIi64 "' ends it, "
-                               "'gantryctl job logs -f %" PRIi64 "' shows it again.\n", f->job_id, f->job_id,
-                               f->job_id);
+                (void) fprintf(stderr,
+                               "\nJob %s goes on. 'gantryctl job cancel %s' ends it, 'gantryctl job logs -f %s' "
+                               "shows it again.\n", f->id, f->id, f->id);
         (void) signal(SIGINT, SIG_DFL);
         (void) raise(SIGINT);
 }
@@ -405,7 +407,7 @@ int ctl_job_follow(Ctl *c, int64_t job_id, int attempt, unsigned n_lines, CtlFol
         if (r < 0)
                 return ctl_fail(c, error, r);
         if (attempt > last_attempt(f.job)) {
-                r = error_set(&error, -ENOENT, "Job %" PRIi64 " has no attempt %d, its last one is %d", job_id, attempt,
+                r = error_set(&error, -ENOENT, "Job %s has no attempt %d, its last one is %d", f.id, attempt,
                               last_attempt(f.job));
                 return ctl_fail(c, error, r);
         }

@@ -141,7 +141,8 @@ static int take_found(JsonObject *row, const CtlKind *kind, char **ret_id, char 
 }
 
 /* The ids of those that share a name, for who has to choose one. */
-static int ambiguous(const CtlKind *kind, JsonObject *rows, const char *name, unsigned n, Error **reterr_error) {
+static int ambiguous(const CtlKind *kind, JsonObject *rows, const char *name, unsigned n,
+                     Error **reterr_error) {
         _cleanup_buffer_ Buffer ids = {};
         int r = 0;
 
@@ -158,20 +159,20 @@ static int ambiguous(const CtlKind *kind, JsonObject *rows, const char *name, un
         }
         if (r < 0 || !buffer_string(&ids))
                 return -ENOMEM;
-        return error_set(reterr_error, -EEXIST, "%u %ss are called '%s', give an id: %s", n, kind->name, name,
-                         buffer_string(&ids));
+        return error_set(reterr_error, -EEXIST, "%u %ss are called '%s', give an id: %s", n, kind->name,
+                         name, buffer_string(&ids));
 }
 
-/* An id is asked for by itself: lists may be long. 0: there is none, or it is in another workspace than was asked for;
- * the list decides. */
+/* An id is asked for by itself: lists may be long. 0: there is none, or it is in another workspace than was
+ * asked for; the list decides. */
 static int find_by_id(Ctl *c, const CtlKind *kind, const char *id, char **ret_id, char **ret_name,
                       Error **reterr_error) {
         _cleanup_json_ JsonObject *o = NULL;
         _cleanup_error_ Error *error = NULL;
         int r;
 
-        if (strlen(id) != UUID_LENGTH || strspn(id, "0123456789abcdef-") != UUID_LENGTH || !kind->interface ||
-            c->given[CTL_OPTION_WORKSPACE])
+        if (strlen(id) != UUID_LENGTH || strspn(id, "0123456789abcdef-") != UUID_LENGTH ||
+            !kind->interface || c->given[CTL_OPTION_WORKSPACE])
                 return 0;
         r = ctl_object_call(c, kind, id, "Get", &o, &error);
         if (r < 0)
@@ -318,7 +319,8 @@ static int not_json(const char *path, const char *text, size_t n, int r, Error *
         if (n == strspn(text, " \t\r\n"))
                 return error_set(reterr_error, -EINVAL, "%s is empty", path);
         if (n >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
-                return error_set(reterr_error, -EINVAL, "%s begins with a byte order mark, JSON has none", path);
+                return error_set(reterr_error, -EINVAL, "%s begins with a byte order mark, JSON has none",
+                                 path);
         (void) json_validate(text, n, &at);
         for (size_t i = 0; i < MIN(at, n); i++)
                 if (text[i] == '\n') {
@@ -354,7 +356,8 @@ int ctl_read_config_of(const Ctl *c, enum json_type type, JsonObject **ret, Erro
                 return r == -ENOMEM ? r : not_json(path, text, n, r, reterr_error);
         if (!json_object_is_type(o, type))
                 return error_set(reterr_error, -EINVAL, "%s holds no JSON %s, which is wanted, but %s", path,
-                                 json_type_to_name(type), o ? json_type_to_name(json_object_get_type(o)) : "null");
+                                 json_type_to_name(type),
+                                 o ? json_type_to_name(json_object_get_type(o)) : "null");
         *ret = TAKE_PTR(o);
         return 0;
 }

@@ -70,7 +70,8 @@ static int append_time(Buffer *b, int64_t t) {
         char text[64];
         struct tm tm;
 
-        if (t <= 0 || !localtime_r(&seconds, &tm) || strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S %Z", &tm) == 0)
+        if (t <= 0 || !localtime_r(&seconds, &tm) ||
+            strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S %Z", &tm) == 0)
                 return buffer_append_char(b, '-');
         return ctl_append_safe(b, text); /* $TZ may name a zone as it likes */
 }

@@ -27,8 +27,8 @@ typedef struct CtlColumn {
 
 /* Prints an array of objects as a table with a legend, or as JSON. Returns an exit code. */
 int ctl_print_rows(const Ctl *c, JsonObject *rows, const CtlColumn *columns, size_t n_columns);
-/* The same for a part of an object that is shown, behind a blank line and without a sum; nothing where there are no
- * rows, and as JSON, where the object has it. */
+/* The same for a part of an object that is shown, behind a blank line and without a sum; nothing where
+ * there are no rows, and as JSON, where the object has it. */
 int ctl_print_part(const Ctl *c, JsonObject *rows, const CtlColumn *columns, size_t n_columns);
 /* One object, a field a line; fields without a value are left out. */
 int ctl_print_object(const Ctl *c, JsonObject *o, const CtlColumn *fields, size_t n_fields);

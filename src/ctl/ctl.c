@@ -196,8 +196,8 @@ static int unknown_word(const char *noun, const char *what, const char *word, co
 
         if (hint)
                 return ctl_usage_error(noun, "unknown %s '%s', did you mean '%s'?", what, word, hint);
-        return ctl_usage_error(noun, "unknown %s '%s', see 'gantryctl%s%s --help'", what, word, noun ? " " : "",
-                               strempty(noun));
+        return ctl_usage_error(noun, "unknown %s '%s', see 'gantryctl%s%s --help'", what, word,
+                               noun ? " " : "", strempty(noun));
 }
 
 static int unknown_noun(const char *word) {
@@ -318,7 +318,8 @@ static int run_noun(Ctl *c, const CtlNoun *noun, char **words, int n_words) {
 
         if (!verb)
                 return name ? unknown_verb(noun, name) :
-                              ctl_usage_error(noun->name, "a verb is needed, see 'gantryctl %s --help'", noun->name);
+                              ctl_usage_error(noun->name, "a verb is needed, see 'gantryctl %s --help'",
+                                              noun->name);
         if (asprintf(&whole, "%s%s%s", noun->name, verb->name ? " " : "", strempty(verb->name)) < 0)
                 return ctl_fail(c, NULL, -ENOMEM);
         c->verb = whole;

@@ -424,3 +424,13 @@ def test_times_are_those_of_the_place(control):
     assert local in table, (local, table)
     assert local in control.ctl("job", "show", str(job), env=control.environment | {"TZ": "ABC-5"}).stdout
     control.ctl("job", "cancel", str(job))
+
+
+def test_a_host_that_ssh_does_not_reach_is_named(control):
+    """With an ssh that fails, as it does for a name that is unknown."""
+    (control.directory / "ssh").write_text("#!/bin/sh\nexit 255\n")
+    (control.directory / "ssh").chmod(0o755)
+    environment = control.environment | {"PATH": f"{control.directory}:{os.environ['PATH']}"}
+    for _ in range(5):  # it may go at any moment of the first call
+        said = control.ctl("status", "-H", "away", code=69, env=environment).stderr
+        assert "the bus of 'away' over ssh" in said, said
