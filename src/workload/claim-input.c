@@ -21,6 +21,7 @@
 
 typedef struct Resolve {
         const ClaimResolver *resolver;
+        const char *owner; /* the actor whose configuration is looked into */
         char **secrets;
 } Resolve;
 
@@ -107,7 +108,7 @@ static int resolve_marker(Resolve *v, JsonObject *o, JsonObject **ret, Error **r
         id = json_member(o, "_secret");
         sealed = json_member(o, "_sealed");
         if (json_object_is_type(id, json_type_string))
-                r = resolver->secret(json_object_get_string(id), &text, reterr_error, resolver->userdata);
+                r = resolver->secret(json_object_get_string(id), v->owner, &text, reterr_error, resolver->userdata);
         else if (json_object_is_type(sealed, json_type_string))
                 r = resolver->sealed(json_object_get_string(sealed), &text, reterr_error, resolver->userdata);
         else
@@ -170,9 +171,11 @@ static int resolve_children(Resolve *v, JsonObject *o, Error **reterr_error) {
 /* A configuration may be sealed as a whole; then it is an object's text. */
 static int resolve_configuration(Resolve *v, JsonObject *actor, Error **reterr_error) {
         _cleanup_json_ JsonObject *clear = NULL, *parsed = NULL;
+        JsonObject *id = json_member(actor, "id");
         const char *text;
         int r;
 
+        v->owner = json_object_is_type(id, json_type_string) ? json_object_get_string(id) : NULL;
         r = resolve_child(v, json_member(actor, "configuration"), &clear, reterr_error);
         if (r <= 0 || json_object_is_type(clear, json_type_object))
                 return r <= 0 ? r : json_add(actor, "configuration", TAKE_PTR(clear));
@@ -189,6 +192,7 @@ static int resolve_mappers(Resolve *v, JsonObject *input, Error **reterr_error) 
         size_t n = json_object_is_type(streams, json_type_array) ? json_object_array_length(streams) : 0;
         int r = 0;
 
+        v->owner = NULL;
         for (size_t i = 0; r >= 0 && i < n; i++)
                 r = resolve_children(v, json_member(json_object_array_get_idx(streams, i), "mappers"), reterr_error);
         return r < 0 ? error_prefix(reterr_error, r, "A mapper") : 0;

@@ -9,9 +9,10 @@
 #include "shared/json-util.h"
 
 /* The clear text of `{"_secret": id}` or `{"_sealed": text}` in a configuration: a string, or JSON text where
- * the secret is an object or an array. -ENOENT: no such secret. */
+ * the secret is an object or an array. `owner`: the source or destination whose configuration it is, and whose
+ * the secret must be; NULL for a mapper's key. -ENOENT: no such secret; -EBADMSG: it is somebody else's. */
 typedef struct ClaimResolver {
-        int (*secret)(const char *id, char **ret, Error **reterr_error, void *userdata);
+        int (*secret)(const char *id, const char *owner, char **ret, Error **reterr_error, void *userdata);
         int (*sealed)(const char *text, char **ret, Error **reterr_error, void *userdata);
         void *userdata;
 } ClaimResolver;

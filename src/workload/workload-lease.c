@@ -231,7 +231,7 @@ typedef struct Resolution {
         const char *workload_id;
 } Resolution;
 
-static int on_secret(const char *id, char **ret, Error **reterr_error, void *userdata) {
+static int on_secret(const char *id, const char *owner, char **ret, Error **reterr_error, void *userdata) {
         Resolution *v = userdata;
         _cleanup_(secret_freep) Secret *s = NULL;
         int r;
@@ -239,6 +239,10 @@ static int on_secret(const char *id, char **ret, Error **reterr_error, void *use
         r = secret_store_get(v->manager->options.db, id, &s, reterr_error);
         if (r < 0)
                 return r;
+        /* The value is bound to its row and owner, but which row is meant says a configuration, which isn't (T75). */
+        if (owner && !streq(owner, strempty(s->owner_id)))
+                return error_set(reterr_error, -EBADMSG, "The secret '%s' belongs to another source or destination",
+                                 id);
         return sealing_open(v->manager->options.keys,
                             &(SealingPlace) { "secret", s->id, strempty(s->owner_id) }, s->sealed.p, s->sealed.n,
                             ret, NULL, reterr_error);

@@ -13,10 +13,12 @@ static int on_sealed(const char *text, char **ret, Error **reterr_error, void *u
         return 0;
 }
 
-static int on_secret(const char *id, char **ret, Error **reterr_error, void *userdata) {
+static int on_secret(const char *id, const char *owner, char **ret, Error **reterr_error, void *userdata) {
         const char *value = streq(id, "s1") ? "hunter22" :
                             streq(id, "account") ? "{\"type\":\"sa\",\"private_key\":\"-----BEGIN\\nabc\"}" : NULL;
 
+        if (owner && !streq(owner, "owner"))
+                return error_set(reterr_error, -EBADMSG, "It belongs to another");
         if (!value)
                 return error_set(reterr_error, -ENOENT, "There is no secret '%s'", id);
         *ret = strdup(value);
@@ -66,6 +68,21 @@ TEST(keys_of_mappers_are_put_in_and_masked_in_logs) {
 TEST(what_is_not_a_configuration_stays_as_it_is) {
         assert_resolved("{\"actor\":null,\"options\":{\"x\":{\"_secret\":\"s1\"}}}",
                         "{\"actor\":null,\"options\":{\"x\":{\"_secret\":\"s1\"}}," STATE ",\"secrets\":[]}");
+}
+
+TEST(T75_a_secret_goes_to_its_owner_and_a_mappers_key_to_the_sync) {
+        _cleanup_claim_buffer_ Buffer b = {};
+
+        ASSERT_ERROR(resolve("{\"source\":{\"id\":\"stranger\",\"configuration\":{\"a\":{\"_secret\":\"s1\"}}}}", &b, NULL),
+                     EBADMSG);
+        ASSERT_ERROR(resolve("{\"source\":{\"id\":\"owner\",\"configuration\":{\"a\":{\"_secret\":\"s1\"}}},"
+                             "\"destination\":{\"id\":\"stranger\",\"configuration\":{\"a\":{\"_secret\":\"s1\"}}}}",
+                             &b, NULL),
+                     EBADMSG);
+        assert_resolved("{\"destination\":{\"id\":\"stranger\",\"configuration\":{}},"
+                        "\"streams\":[{\"mappers\":[{\"_secret\":\"s1\"}]}]}",
+                        "{\"destination\":{\"id\":\"stranger\",\"configuration\":{}},"
+                        "\"streams\":[{\"mappers\":[\"hunter22\"]}]," STATE ",\"secrets\":[\"hunter22\"]}");
 }
 
 TEST(the_parts_of_a_secret_that_is_json_are_masked_too) {
