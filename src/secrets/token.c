@@ -28,6 +28,18 @@ bool token_matches(const char *token, const void *hash, size_t n_hash) {
         return n_hash == sizeof(found) && sodium_memcmp(found, hash, sizeof(found)) == 0;
 }
 
+int credentials_decode(const char *s, char *ret, size_t size) {
+        size_t n = strlen(s), n_text, padding = 0;
+
+        while (padding < 2 && padding < n && s[n - padding - 1] == '=')
+                padding++;
+        if (sodium_base642bin((uint8_t *) ret, size - 1, s, n - padding, NULL, &n_text, NULL,
+                              sodium_base64_VARIANT_ORIGINAL_NO_PADDING) < 0)
+                return -EINVAL;
+        ret[n_text] = 0;
+        return strlen(ret) == n_text ? 0 : -EINVAL;
+}
+
 void content_hash(const void *p, size_t n, char ret[static CONTENT_HASH_MAX]) {
         uint8_t hash[crypto_generichash_BYTES];
 

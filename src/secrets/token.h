@@ -18,5 +18,9 @@ void token_hash(const char *token, uint8_t ret[static TOKEN_HASH_SIZE]);
  * size. */
 bool token_matches(const char *token, const void *hash, size_t n_hash);
 
+/* The text that is base64 (RFC 4648, section 4; with padding or without) in an Authorization header. Takes a time
+ * that only the length tells (T48). -EINVAL: it is none, has a NUL in it, or is longer than `size` - 1. */
+int credentials_decode(const char *s, char *ret, size_t size);
+
 /* Hash of content, BLAKE2b-256 in hexadecimal: names what is stored by content. */
 void content_hash(const void *p, size_t n, char ret[static CONTENT_HASH_MAX]);

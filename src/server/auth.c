@@ -120,43 +120,12 @@ static int identify_session(Call *c, const char *token) {
         return r < 0 ? r : set_principal(c, s->principal_kind, s->principal_id);
 }
 
-static int base64_value(char ch) {
-        static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-        const char *found = ch ? strchr(alphabet, ch) : NULL;
-
-        return found ? (int) (found - alphabet) : -EINVAL;
-}
-
-/* RFC 4648, section 4, into a text without NUL. */
-static int base64_decode_text(const char *s, char *ret, size_t size) {
-        uint32_t bits = 0;
-        unsigned n_bits = 0;
-        size_t n = 0;
-
-        for (; *s && *s != '='; s++) {
-                int v = base64_value(*s);
-
-                if (v < 0)
-                        return v;
-                bits = bits << 6 | (uint32_t) v;
-                n_bits += 6;
-                if (n_bits < 8)
-                        continue;
-                n_bits -= 8;
-                if (n + 1 >= size || !(bits >> n_bits & 0xff))
-                        return -EINVAL;
-                ret[n++] = (char) (bits >> n_bits & 0xff);
-        }
-        ret[n] = 0;
-        return strspn(s, "=") == strlen(s) && strlen(s) <= 2 ? 0 : -EINVAL;
-}
-
 static int identify_basic(Call *c, const char *encoded) {
         _cleanup_(application_freep) Application *a = NULL;
         char pair[BASIC_MAX], *colon;
         int r;
 
-        if (base64_decode_text(encoded, pair, sizeof(pair)) < 0 || !(colon = strchr(pair, ':')))
+        if (credentials_decode(encoded, pair, sizeof(pair)) < 0 || !(colon = strchr(pair, ':')))
                 return refuse_credentials(c);
         *colon = 0;
         r = find_application(c, pair, colon + 1, &a);

@@ -182,6 +182,24 @@ TEST(tokens_are_random_and_match_their_hash_only) {
         assert_false(token_matches(a, hash, sizeof(hash) - 1));
 }
 
+TEST(credentials_are_base64_with_padding_or_without) {
+        static const struct {
+                const char *in, *out;
+        } good[] = { { "", "" }, { "YTpi", "a:b" }, { "YTpiYw==", "a:bc" }, { "YTpiYw", "a:bc" }, { "YTpiY2Q=", "a:bcd" },
+                     { "Pz8/Pj4+", "??\?>>>" } };
+        static const char *const bad[] = { "!", "YTpi=x", "YTp i", "YTpiY", "YTpi===", "YQBi", "Pz8_Pj4-", "YTpiYx==" };
+        char text[8];
+
+        for (size_t i = 0; i < ELEMENTSOF(good); i++) {
+                ASSERT_OK(credentials_decode(good[i].in, text, sizeof(text)));
+                assert_string_equal(text, good[i].out);
+        }
+        for (size_t i = 0; i < ELEMENTSOF(bad); i++)
+                ASSERT_ERROR(credentials_decode(bad[i], text, sizeof(text)), EINVAL);
+        ASSERT_OK(credentials_decode("YWFhYWFhYQ==", text, sizeof(text)));
+        ASSERT_ERROR(credentials_decode("YWFhYWFhYWE=", text, sizeof(text)), EINVAL);
+}
+
 static JwtKey *jwt_key(const uint8_t *key, const char *deployment) {
         _cleanup_(sealing_keys_freep) SealingKeys *k = keys(key, NULL);
         JwtKey *jwt;

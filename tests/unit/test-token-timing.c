@@ -236,71 +236,6 @@ TEST(T48_a_comparison_that_stops_early_is_told_by_its_time) {
                 check_uneven(&library, TOKEN_MAX - 2);
 }
 
-/* --- what we compare with --- */
-
-static bool matches_token(const char *input) {
-        return token_matches(token, input, TOKEN_HASH_SIZE);
-}
-
-static bool matches_hash(const char *input) {
-        return token_matches(input, hash, sizeof(hash));
-}
-
-TEST(T48_how_much_of_a_hash_is_right_does_not_show) {
-        static const Subject s = { "token_matches(), by the hash", TOKEN_HASH_SIZE, make_hash,
-                                   matches_token };
-
-        if (skip_here())
-                skip();
-        check_even(&s, s.length);
-}
-
-TEST(T48_how_much_of_a_token_is_right_does_not_show) {
-        static const Subject s = { "token_matches(), by the token", TOKEN_MAX - 1, make_token,
-                                   matches_hash };
-
-        if (skip_here())
-                skip();
-        check_even(&s, s.length);
-}
-
-static const uint8_t key[SEALING_KEY_SIZE] = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
-static JwtKey *jwt;
-static char *signed_token;
-
-static void make_signature(size_t right, char *input) {
-        size_t n = strlen(signed_token), start = (size_t) (strrchr(signed_token, '.') + 1 - signed_token);
-
-        make_text(signed_token, n, start + right, input);
-}
-
-static bool verifies(const char *input) {
-        JwtClaims claims;
-
-        if (jwt_verify(jwt, input, "api", NOW, &claims) < 0)
-                return false;
-        jwt_claims_done(&claims);
-        return true;
-}
-
-TEST(T48_how_much_of_a_signature_is_right_does_not_show) {
-        /* 43 characters; the last has bits that must be 0 and is refused when they aren't. */
-        static const Subject s = { "jwt_verify()", 42, make_signature, verifies };
-        _cleanup_(sealing_keys_freep) SealingKeys *keys = NULL;
-        JwtClaims claims = { .subject = (char *) "app", .audience = (char *) "api", .issued_at = NOW,
-                             .expires_at = NOW + 900 * USEC_PER_SEC };
-
-        if (skip_here())
-                skip();
-        ASSERT_OK(sealing_keys_new(key, NULL, &keys));
-        ASSERT_OK(jwt_key_new(keys, "deployment", &jwt));
-        ASSERT_OK(jwt_make(jwt, &claims, &signed_token));
-        assert_true(verifies(signed_token));
-        check_even(&s, s.length - 1);
-        free(signed_token);
-        jwt = jwt_key_free(jwt);
-}
-
 /* --- client id and secret in Basic, through the database --- */
 
 static Server server;
@@ -353,6 +288,73 @@ TEST(T48_how_much_of_a_client_secret_is_right_does_not_show) {
                 print_message("# %s: %zu right bytes, %zu samples, |t| = %.2f\n", s.name, right, n_samples(), value);
                 assert_true(value < LIMIT);
         }
+}
+
+/* --- what we compare with --- */
+
+static bool matches_token(const char *input) {
+        return token_matches(token, input, TOKEN_HASH_SIZE);
+}
+
+static bool matches_hash(const char *input) {
+        return token_matches(input, hash, sizeof(hash));
+}
+
+TEST(T48_how_much_of_a_hash_is_right_does_not_show) {
+        static const Subject s = { "token_matches(), by the hash", TOKEN_HASH_SIZE, make_hash,
+                                   matches_token };
+
+        if (skip_here())
+                skip();
+        check_even(&s, s.length);
+}
+
+TEST(T48_how_much_of_a_token_is_right_does_not_show) {
+        static const Subject s = { "token_matches(), by the token", TOKEN_MAX - 1, make_token,
+                                   matches_hash };
+
+        if (skip_here())
+                skip();
+        check_even(&s, s.length);
+}
+
+/* --- tokens that say who they are of --- */
+
+static const uint8_t key[SEALING_KEY_SIZE] = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+static JwtKey *jwt;
+static char *signed_token;
+
+static void make_signature(size_t right, char *input) {
+        size_t n = strlen(signed_token), start = (size_t) (strrchr(signed_token, '.') + 1 - signed_token);
+
+        make_text(signed_token, n, start + right, input);
+}
+
+static bool verifies(const char *input) {
+        JwtClaims claims;
+
+        if (jwt_verify(jwt, input, "api", NOW, &claims) < 0)
+                return false;
+        jwt_claims_done(&claims);
+        return true;
+}
+
+TEST(T48_how_much_of_a_signature_is_right_does_not_show) {
+        /* 43 characters; the last has bits that must be 0 and is refused when they aren't. */
+        static const Subject s = { "jwt_verify()", 42, make_signature, verifies };
+        _cleanup_(sealing_keys_freep) SealingKeys *keys = NULL;
+        JwtClaims claims = { .subject = (char *) "app", .audience = (char *) "api", .issued_at = NOW,
+                             .expires_at = NOW + 900 * USEC_PER_SEC };
+
+        if (skip_here())
+                skip();
+        ASSERT_OK(sealing_keys_new(key, NULL, &keys));
+        ASSERT_OK(jwt_key_new(keys, "deployment", &jwt));
+        ASSERT_OK(jwt_make(jwt, &claims, &signed_token));
+        assert_true(verifies(signed_token));
+        check_even(&s, s.length - 1);
+        free(signed_token);
+        jwt = jwt_key_free(jwt);
 }
 
 TEST_MAIN()
