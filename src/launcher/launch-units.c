@@ -41,7 +41,7 @@ static const UnitProperty common_properties[] = {
         { "StandardOutput", "s", "\"null\"", "fd 0 is a socket; output does not follow it" },
         { "StandardError", "s", "\"journal\"", "last words of a shim or worker" },
         { "UMask", "u", "63", "0077: what it makes is nobody else's" },
-        { "LimitCORE", "t", "0", "a core would hold secrets" },
+        { "LimitCORE", "t", "1", "a core would hold secrets; 0 does not hold for one that goes to a program" },
         { "NoNewPrivileges", "b", "true", "no set-user-ID program helps anybody" },
         { "KeyringMode", "s", "\"private\"", "no keys of others" },
 };

@@ -9,6 +9,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -260,6 +261,46 @@ def test_T77_a_rotation_may_be_killed_at_any_moment():
     sync(connection)
 
 
+STEPS = pathlib.Path("/run/test-steps")
+# Counts what the rotation calls, and kills it with all that it has begun instead of the one that is wanted.
+STEP = """#!/bin/sh
+n=$(flock /run/test-steps/count sh -c 'n=$(($(cat "$1") + 1)); echo $n >"$1"; echo $n' - /run/test-steps/count)
+[ "$n" -ne "$(cat /run/test-steps/at)" ] || kill -s KILL 0
+exec /usr/bin/%s "$@"
+"""
+
+
+def test_T77_a_rotation_may_be_killed_before_each_of_its_steps():
+    """Each command that it runs is one, the two resealings among them. Whatever there is then opens with one of the keys there are."""
+    connection, path = connection_with_key("steps")
+    shutil.rmtree(STEPS, ignore_errors=True)
+    STEPS.mkdir()
+    for name in ("systemctl", "systemd-creds", "mktemp", "wc", "sync", "mv", "head", "rm", "sleep"):
+        (STEPS / name).write_text(STEP % name, encoding="utf-8")
+        (STEPS / name).chmod(0o755)
+    for at in range(1, 100):
+        (STEPS / "count").write_text("0", encoding="utf-8")
+        (STEPS / "at").write_text(f"{at}", encoding="utf-8")
+        suite.code("systemctl", "reset-failed", "gantry-*")
+        rotation = subprocess.run(["/usr/lib/gantry/gantry-setup", "--rotate-key"], env={"PATH": f"{STEPS}:/usr/bin:/bin"}, check=False,
+                                  stdin=subprocess.DEVNULL, start_new_session=True)
+        API.login()
+        sync(connection)
+        assert "@" in decrypted(path), at
+        if rotation.returncode == 0:
+            break
+        assert rotation.returncode == -9, (at, rotation)
+    # Two resealings, two keys that are read or made, sealed, looked at, written and named.
+    print(f"   killed before each of {at - 1} steps", flush=True)
+    assert at > 15
+    left = sorted(p.name for p in CREDENTIALS.iterdir() if p.name.startswith("gantry.key"))
+    assert left == ["gantry.key", "gantry.key.old"], left
+    (CREDENTIALS / "gantry.key.old").unlink()
+    suite.until(lambda: suite.code("systemctl", "stop", "gantry-schema.service") == 0, "the end of all that have keys")
+    API.login()
+    sync(connection)
+
+
 def test_the_interface_files_say_what_the_daemons_say():
     import dbus
     connection = API.connect("shown", API.source("shown", sourceType="faker", count=5), API.destination("shown", destinationType="dev-null"))
@@ -295,12 +336,12 @@ def test_damage_is_found_and_shown():
     (good,) = BACKUPS.iterdir()
     assert run("gantry-cron@backup.service") != 0 and [good] == list(BACKUPS.iterdir())
     # As the manual says.
-    before = dict(sql("SELECT id, name FROM connection"))
     suite.out("systemctl", "stop", "gantry.target", "gantry-schema.service")
     suite.out("/usr/lib/gantry/gantry-bootloader", f"--restore={good}")
     made = pathlib.Path(suite.DATABASE)
     assert made.owner() == made.group() == "gantry" and made.stat().st_mode & 0o777 == 0o600
-    assert dict(sql("SELECT id, name FROM connection")) == before
+    asked = "SELECT id, name FROM connection ORDER BY id"
+    assert sql(asked) == suite.rows(good, asked)
     suite.out("systemctl", "start", "gantry.target")
     assert run("gantry-cron@check.service") == 0
     suite.out("systemctl", "reset-failed")

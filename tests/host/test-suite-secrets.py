@@ -8,6 +8,7 @@ import http.server
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import threading
@@ -196,13 +197,52 @@ def test_fifty_secrets_stay_secret():
                         ("/proc cmdline", "gantry-worker")):
         assert word in gathered.texts[where], f"no '{word}' in {where}: {gathered.texts[where][-2000:]}"
     assert any(f.startswith("/var/lib/gantry/gantry.db") for f in files_with([MARKER])), "the search does not find what is there"
+    # A backup has what the database has.
+    suite.out("systemctl", "start", "gantry-cron@backup.service")
+    assert any(f.startswith("/var/lib/gantry/backups/") for f in files_with([MARKER])), "the search does not find what is in a backup"
     check_nowhere(gathered)
     # Nor when they were deleted, and the space they took is free.
     for kind, key in (("connections", good), ("connections", bad), ("sources", files), ("sources", teller)):
         API.ask("DELETE", f"/{kind}/{key}")
     check_nowhere(gathered)
+    suite.out("systemctl", "start", "gantry-cron@vacuum.service")
+    check_nowhere(gathered)
     print(f"   {len(SECRETS)} secrets, looked for in {sum(map(len, gathered.texts.values())) >> 10} KiB of {', '.join(gathered.texts)}, "
           "the journal and all files: 0 found", flush=True)
+
+
+def core_files():
+    return set(suite.out("find", "/", "-xdev", "-type", "f", "(", "-name", "core", "-o", "-name", "core.*", ")", "-size", "+0", check=False).split())
+
+
+def test_T73_what_has_secrets_leaves_no_core_and_is_not_swapped():
+    """All units that get the key, and those that get what it opens. A limit of 0 would let a core go to a program."""
+    units = sorted(p.name for p in pathlib.Path("/usr/lib/systemd/system").glob("gantry-*.service")
+                   if "gantry.key" in p.read_text(encoding="utf-8")) + ["gantry-launcher.service", "gantry-setup.service", "gantry-rotate-key.service"]
+    assert len(units) >= 7, units
+    for unit in units:
+        name = unit.replace("@.", "@backup.")
+        assert suite.show(name, "LimitCORE") == suite.show(name, "LimitCORESoft") == "1", name
+        assert suite.show(name, "MemorySwapMax") == "0", name
+    # They crash. The control, which has secrets of nobody, does leave a core where the kernel writes it into a file.
+    before = core_files()
+    suite.out("systemd-run", "--unit=test-core", "--property=LimitCORE=infinity", "--property=WorkingDirectory=/srv", "sleep", "infinity")
+    suite.until(lambda: suite.main_pid("test-core.service") > 0, "the control")
+    suite.out("systemctl", "kill", "--signal=SEGV", "test-core.service")
+    suite.until(lambda: suite.show("test-core.service", "ActiveState") == "failed", "its crash")
+    if not (made := core_files() - before):
+        print(f"   no core of the control either: {pathlib.Path('/proc/sys/kernel/core_pattern').read_text(encoding='utf-8').strip()}", flush=True)
+    for daemon in ("server", "workflow", "workload"):
+        API.ask("GET", "/workspaces")
+        suite.out("busctl", "call", f"org.gantry.{daemon.capitalize()}1", f"/org/gantry/{daemon.capitalize()}1", "org.freedesktop.DBus.Peer", "Ping")
+        pid = suite.main_pid(f"gantry-{daemon}.service")
+        limits = pathlib.Path(f"/proc/{pid}/limits").read_text(encoding="utf-8")
+        assert re.search(r"^Max core file size +1 +1 ", limits, re.M), (daemon, limits)
+        os.kill(pid, 11)
+        suite.until(lambda daemon=daemon, pid=pid: suite.main_pid(f"gantry-{daemon}.service") != pid, f"{daemon}'s crash")
+    assert core_files() - before == made, core_files() - before
+    for path in made:
+        os.unlink(path)
 
 
 if __name__ == "__main__":
