@@ -7,7 +7,7 @@ import threading
 
 import dbus
 import pytest
-from workload_host import Host, sealed, stream_state
+from workload_host import PATIENCE, Host, sealed, stream_state
 
 
 @pytest.fixture
