@@ -118,14 +118,14 @@ def test_a_missing_image_is_named():
 
 
 def runs(api, name, tag, words=None, repository="localhost/forms"):
-    """What a definition with this version comes to: the number of records that its source moves, or its words of refusal."""
+    """A definition with this version: its source moves records, or is refused with these words."""
     definition = define(api, "source", f"{repository}:1", name, tag)
     assert definition["dockerImageTag"] == tag, definition
     status, text = api.raw("POST", f"{suite.V1}/sources", {"name": name, "workspaceId": api.workspace, "definitionId": definition["id"],
                                                            "configuration": {"count": 3}}, api.token)
     if words:
         assert status == 422 and all(w in text for w in words), f"{tag}: {status} {text}"
-        return None
+        return
     assert status == 200, f"{tag}: {status} {text}"
     source = json.loads(text)["sourceId"]
     path = place(f"{name}-moved")
@@ -133,16 +133,12 @@ def runs(api, name, tag, words=None, repository="localhost/forms"):
     connection = api.connect(name, source, destination)
     sync(api, connection, path)
     assert pin_of(source) == tag
-    return definition, source, connection, path
 
 
-def sync(api, connection, path, status="succeeded"):
-    (path / "numbers.jsonl").unlink(missing_ok=True)
-    job = api.start(connection)
-    ended = api.wait(job, status)
-    assert status != "succeeded" or len(moved(path)) == 3, ended
+def sync(api, connection, path):
+    api.wait(api.start(connection), "succeeded")
+    assert len(moved(path)) == 3, path
     gone()
-    return api.story(job)
 
 
 def pin_of(actor):
@@ -163,35 +159,16 @@ def test_each_form_of_an_images_version():
     unknown = "sha256:" + "0" * 64
     assert first != second
     # What is there runs, and is what its source is pinned to.
-    forms = {tag: runs(api, f"form-{n}", tag) for n, tag in enumerate(("1", f"1@{first}", first))}
+    for n, tag in enumerate(("1", f"1@{first}", first)):
+        runs(api, f"form-{n}", tag)
     # What isn't there, or is another than it is said to be, is said with its name, and nothing runs in its place.
     runs(api, "unknown", unknown, (unknown, repository))
     runs(api, "tag and unknown", f"1@{unknown}", (unknown, first))
     runs(api, "tag and other", f"1@{second}", (second, first, "given to another"))
     runs(api, "no such tag", "7", (f"{repository}:7", "podman"))
     # The digest is what counts: `podman pull NAME:TAG@DIGEST` leaves no tag behind.
-    runs(api, "no such tag, digest", f"7@{first}")
+    make(api, "source", define(api, "source", f"{repository}:1", "digest of no tag", f"7@{first}"), "digest of no tag", count=3)
     api.ask("POST", f"/workspaces/{api.workspace}/definitions/sources", {"name": "none", "dockerRepository": repository}, 422)
-
-    # Definitions go on to another version, sources stay with theirs.
-    kinds = f"/workspaces/{api.workspace}/definitions/sources"
-    for n, (tag, (definition, source, connection, path)) in enumerate(forms.items()):
-        for other in (second, "2", f"2@{second}"):
-            api.ask("PUT", f"{kinds}/{definition['id']}", {"name": definition["name"], "dockerRepository": repository, "dockerImageTag": other})
-            sync(api, connection, path)
-            assert pin_of(source) == tag
-            later = make(api, "source", definition, f"later {n} {other}", count=3)
-            assert pin_of(later) == other
-    # The tag is given to another image: who goes by the tag goes with it, who has a digest keeps to it or is refused.
-    podmanlib.podman("tag", podmanlib.PYTHON, f"{repository}:1")
-    for tag in ("1", first):
-        *_, connection, path = forms[tag]
-        sync(api, connection, path)
-    *_, connection, path = forms[f"1@{first}"]
-    story = sync(api, connection, path, "failed")
-    assert "given to another" in story and first in story and second in story, story
-    podmanlib.podman("tag", podmanlib.STATIC, f"{repository}:1")
-    sync(api, connection, path)
 
 
 def host_said():
