@@ -2,6 +2,7 @@
 """The whole control plane as it is: bootloader, server, workflow, workload and proxy, driven through the proxy as a client
 would. Only the launcher is the test."""
 
+import contextlib
 import http.client
 import json
 import os
@@ -20,6 +21,8 @@ V1 = "/api/public/v1"
 
 
 class Whole(Suite):
+    proxy = server = log = None
+
     def begin(self):
         data = self.directory / "data"
         (data / "specs").mkdir(parents=True)
@@ -82,19 +85,48 @@ class Whole(Suite):
         return serve_call(self, call, self.script)
 
     def end(self):
+        """What begin() has come to, if it has failed as well."""
         for process in (self.proxy, self.server):
-            process.terminate()
-            process.wait(PATIENCE)
-        self.log.close()
+            if process:
+                process.terminate()
+                process.wait(PATIENCE)
+        if self.log:
+            self.log.close()
         self.stop()
+
+
+@contextlib.contextmanager
+def running(directory):
+    whole = Whole(directory)
+    try:
+        whole.begin()
+        yield whole
+    finally:
+        whole.end()
 
 
 @pytest.fixture
 def whole(tmp_path):
-    whole = Whole(tmp_path)
-    whole.begin()
-    yield whole
-    whole.end()
+    with running(tmp_path) as whole:
+        yield whole
+
+
+def test_a_start_that_fails_leaves_nothing_behind(tmp_path, monkeypatch):
+    """Of these tests: the bus and the peers are processes too."""
+    started = []
+    monkeypatch.setattr("subprocess.Popen", record(subprocess.Popen, started))
+    monkeypatch.setattr(Whole, "start_all", lambda self: 1 / 0)
+    with pytest.raises(ZeroDivisionError), running(tmp_path):
+        pass
+    assert started and all(process.poll() is not None for process in started), started
+
+
+def record(make, made):
+    class Recorded(make):
+        def __init__(self, *arguments, **options):
+            super().__init__(*arguments, **options)
+            made.append(self)
+    return Recorded
 
 
 def configure(whole):

@@ -164,60 +164,73 @@ static int note_secret(const char *pointer, JsonObject *value, void *userdata) {
         return buffer_appendf(userdata, "%s=%s;", pointer, json_object_get_string(value));
 }
 
-TEST(secrets_are_found_in_branches_and_arrays) {
-        _cleanup_(connector_spec_freep) ConnectorSpec *s = load(shop);
-        _cleanup_json_ JsonObject *config = parse(
-                "{" GOOD_REST ",\"credentials\":{\"auth_type\":\"oauth2.0\",\"client_id\":\"c\",\"client_secret\":\"cs\","
-                "\"token\":\"t\"},\"headers\":[{\"name\":\"n\",\"value\":\"h0\"},{\"name\":\"n\"},{\"value\":\"h2\"}]}");
-        _cleanup_buffer_ Buffer b = {};
+/* What `config` has for `note`, by the specification whose text has `fill` where it says %s. */
+static void assert_secrets(const char *spec, const char *fill, const char *config, const char *expected) {
+        _cleanup_(connector_spec_freep) ConnectorSpec *s = NULL;
+        _cleanup_json_ JsonObject *o = parse(config);
+        _cleanup_buffer_ Buffer text = {}, b = {};
+        const char *at = strstr(spec, "%s");
 
-        /* "token" is a secret in the other branch only: it counts as one all the same. */
-        ASSERT_OK(connector_spec_foreach_secret(s, config, note_secret, &b));
-        assert_string_equal(buffer_string(&b), "/credentials/client_secret=cs;/credentials/token=t;"
-                                               "/headers/0/value=h0;/headers/2/value=h2;");
+        ASSERT_OK(buffer_append(&text, spec, at ? (size_t) (at - spec) : strlen(spec)));
+        if (at)
+                ASSERT_OK(buffer_appendf(&text, "%s%s", fill, at + 2));
+        s = load(buffer_string(&text));
+        ASSERT_OK(connector_spec_foreach_secret(s, o, note_secret, &b));
+        if (!streq(strempty(buffer_string(&b)), expected))
+                fail_msg("%s: %s, not %s", strempty(fill), strempty(buffer_string(&b)), expected);
 }
 
-TEST(a_field_is_a_secret_when_any_branch_says_so) {
-        static const char *const marks[] = { "false", "\"false\"", "0", "null" };
+static const char branches[] =
+        "{\"connectionSpecification\":{\"properties\":{\"a\":{\"oneOf\":["
+        "{\"properties\":{\"token\":{\"airbyte_secret\":%s}}},{\"properties\":{}},"
+        "{\"properties\":{\"token\":{\"airbyte_secret\":true}}},"
+        "{\"properties\":{\"token\":{\"airbyte_secret\":true}}}]}}}}";
 
-        for (size_t i = 0; i < ELEMENTSOF(marks); i++) {
-                _cleanup_json_ JsonObject *config = parse("{\"a\":{\"token\":\"t\"}}");
-                _cleanup_(connector_spec_freep) ConnectorSpec *s = NULL;
-                _cleanup_buffer_ Buffer text = {}, b = {};
+static const char references[] =
+        "{\"connectionSpecification\":{\"definitions\":{"
+        "\"a/b\":{\"airbyte_secret\":true},\"t~t\":{\"airbyte_secret\":true},"
+        "\"white space\":{\"airbyte_secret\":true},\"\":{\"\":{\"airbyte_secret\":true}},"
+        "\"list\":{\"anyOf\":[{},{\"airbyte_secret\":true}]}},"
+        "\"properties\":{\"k\":{\"$ref\":\"%s\"}}}}";
 
-                ASSERT_OK(buffer_appendf(&text, "{\"connectionSpecification\":{\"properties\":{\"a\":{\"oneOf\":["
-                                         "{\"properties\":{\"token\":{\"airbyte_secret\":%s}}},{\"properties\":{}},"
-                                         "{\"properties\":{\"token\":{\"airbyte_secret\":true}}},"
-                                         "{\"properties\":{\"token\":{\"airbyte_secret\":true}}}]}}}}", marks[i]));
-                s = load(buffer_string(&text));
-                ASSERT_OK(connector_spec_foreach_secret(s, config, note_secret, &b));
-                assert_string_equal(strempty(buffer_string(&b)), "/a/token=t;");
-        }
-}
+static const char tree[] =
+        "{\"connectionSpecification\":{\"definitions\":{\"s\":{\"airbyte_secret\":true},"
+        "\"tree\":{\"properties\":{\"left\":{\"$ref\":\"#/definitions/tree\"},\"k\":{\"$ref\":"
+        "\"#/definitions/s\"}}}},\"properties\":{\"t\":{\"$ref\":\"#/definitions/tree\"},"
+        "\"bad\":{\"pattern\":\"(\",\"airbyte_secret\":true},\"loop\":{\"$ref\":\"#/properties/loop\"}},"
+        "\"additionalProperties\":{\"airbyte_secret\":true}}}";
 
-/* RFC 6901: "~1" is a slash and "~0" a tilde; in a fragment "%" escapes come before. */
-TEST(secrets_are_found_behind_escaped_references) {
-        static const char *const references[] = {
-                "#/definitions/a~1b", "#/definitions/a%7E1b", "#/definitions/a%7e1b", "#/defi%6Eitions/a~1b",
-                "#/definitions/t~0t", "#/definitions/t~t", "#/definitions/t%7Et", "#/definitions/white%20space",
-                "#/definitions/list/anyOf/1", "#/definitions//", "spec.json#/definitions/t~0t",
+TEST(secrets_are_found) {
+        static const struct {
+                const char *spec, *fill, *config, *found;
+        } cases[] = {
+                /* In branches and arrays. "token" is a secret in the other branch only: it counts as one all the same. */
+                { shop, NULL, "{" GOOD_REST ",\"credentials\":{\"auth_type\":\"oauth2.0\",\"client_id\":\"c\",\"client_secret\":\"cs\","
+                  "\"token\":\"t\"},\"headers\":[{\"name\":\"n\",\"value\":\"h0\"},{\"name\":\"n\"},{\"value\":\"h2\"}]}",
+                  "/credentials/client_secret=cs;/credentials/token=t;/headers/0/value=h0;/headers/2/value=h2;" },
+                /* A field is one when any branch says so. */
+                { branches, "false", "{\"a\":{\"token\":\"t\"}}", "/a/token=t;" },
+                { branches, "\"false\"", "{\"a\":{\"token\":\"t\"}}", "/a/token=t;" },
+                { branches, "0", "{\"a\":{\"token\":\"t\"}}", "/a/token=t;" },
+                { branches, "null", "{\"a\":{\"token\":\"t\"}}", "/a/token=t;" },
+                /* RFC 6901: "~1" is a slash and "~0" a tilde; in a fragment "%" escapes come before. */
+                { references, "#/definitions/a~1b", "{\"k\":\"v\"}", "/k=v;" },
+                { references, "#/definitions/a%7E1b", "{\"k\":\"v\"}", "/k=v;" },
+                { references, "#/definitions/a%7e1b", "{\"k\":\"v\"}", "/k=v;" },
+                { references, "#/defi%6Eitions/a~1b", "{\"k\":\"v\"}", "/k=v;" },
+                { references, "#/definitions/t~0t", "{\"k\":\"v\"}", "/k=v;" },
+                { references, "#/definitions/t~t", "{\"k\":\"v\"}", "/k=v;" },
+                { references, "#/definitions/t%7Et", "{\"k\":\"v\"}", "/k=v;" },
+                { references, "#/definitions/white%20space", "{\"k\":\"v\"}", "/k=v;" },
+                { references, "#/definitions/list/anyOf/1", "{\"k\":\"v\"}", "/k=v;" },
+                { references, "#/definitions//", "{\"k\":\"v\"}", "/k=v;" },
+                { references, "spec.json#/definitions/t~0t", "{\"k\":\"v\"}", "/k=v;" },
+                /* Behind references that go round, and in any value. */
+                { tree, NULL, "{\"t\":{\"left\":{\"k\":\"a\"},\"k\":null},\"bad\":\"b\",\"~/\":\"c\"}", "/t/left/k=a;/bad=b;/~0~1=c;" },
         };
 
-        for (size_t i = 0; i < ELEMENTSOF(references); i++) {
-                _cleanup_json_ JsonObject *config = parse("{\"k\":\"v\"}");
-                _cleanup_(connector_spec_freep) ConnectorSpec *s = NULL;
-                _cleanup_buffer_ Buffer text = {}, b = {};
-
-                ASSERT_OK(buffer_appendf(&text, "{\"connectionSpecification\":{\"definitions\":{"
-                                         "\"a/b\":{\"airbyte_secret\":true},\"t~t\":{\"airbyte_secret\":true},"
-                                         "\"white space\":{\"airbyte_secret\":true},\"\":{\"\":{\"airbyte_secret\":true}},"
-                                         "\"list\":{\"anyOf\":[{},{\"airbyte_secret\":true}]}},"
-                                         "\"properties\":{\"k\":{\"$ref\":\"%s\"}}}}", references[i]));
-                s = load(buffer_string(&text));
-                ASSERT_OK(connector_spec_foreach_secret(s, config, note_secret, &b));
-                if (!streq(strempty(buffer_string(&b)), "/k=v;"))
-                        fail_msg("%s: %s", references[i], strempty(buffer_string(&b)));
-        }
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++)
+                assert_secrets(cases[i].spec, cases[i].fill, cases[i].config, cases[i].found);
 }
 
 /* "$id" names places and sets the base of what lies in it; the specification is the whole document. */
@@ -275,19 +288,11 @@ TEST(names_that_lead_in_circles_are_an_error_and_others_are_not) {
         ASSERT_ERROR(connector_spec_foreach_secret(s, loop, note_secret, &b), ELOOP);
 }
 
-TEST(secrets_are_found_behind_references_and_in_any_value) {
-        _cleanup_(connector_spec_freep) ConnectorSpec *s =
-                load("{\"connectionSpecification\":{\"definitions\":{\"s\":{\"airbyte_secret\":true},"
-                     "\"tree\":{\"properties\":{\"left\":{\"$ref\":\"#/definitions/tree\"},\"k\":{\"$ref\":"
-                     "\"#/definitions/s\"}}}},\"properties\":{\"t\":{\"$ref\":\"#/definitions/tree\"},"
-                     "\"bad\":{\"pattern\":\"(\",\"airbyte_secret\":true},\"loop\":{\"$ref\":\"#/properties/loop\"}},"
-                     "\"additionalProperties\":{\"airbyte_secret\":true}}}");
-        _cleanup_json_ JsonObject *config = parse("{\"t\":{\"left\":{\"k\":\"a\"},\"k\":null},\"bad\":\"b\",\"~/\":\"c\"}");
+TEST(a_reference_to_itself_is_an_error) {
+        _cleanup_(connector_spec_freep) ConnectorSpec *s = load(tree);
         _cleanup_json_ JsonObject *loop = parse("{\"loop\":\"x\"}");
         _cleanup_buffer_ Buffer b = {};
 
-        ASSERT_OK(connector_spec_foreach_secret(s, config, note_secret, &b));
-        assert_string_equal(buffer_string(&b), "/t/left/k=a;/bad=b;/~0~1=c;");
         ASSERT_ERROR(connector_spec_foreach_secret(s, loop, note_secret, &b), ELOOP);
 }
 
@@ -321,25 +326,30 @@ static int note_path(const char *pointer, const char *path, bool write, void *us
         return buffer_appendf(userdata, "%s=%s:%s;", pointer, path, write ? "w" : "r");
 }
 
+static const char either[] =
+        "{\"connectionSpecification\":{\"oneOf\":["
+        "{\"properties\":{\"p\":{\"gantry_path\":7},\"q\":{\"gantry_path\":\"read\"}}},"
+        "{\"properties\":{\"p\":{\"gantry_path\":\"read\"},\"q\":{\"gantry_path\":\"write\"}}}]}}";
+
 TEST(paths_are_found_with_their_direction) {
-        _cleanup_(connector_spec_freep) ConnectorSpec *s = load(shop);
-        _cleanup_json_ JsonObject *one = parse("{\"input\":\"/in\",\"output\":{\"path\":\"/out\"}}");
-        _cleanup_json_ JsonObject *many = parse("{\"input\":[\"/a\",\"/b\"]}"), *cut = parse("{\"input\":\"/a\\u0000b\"}");
-        _cleanup_buffer_ Buffer b = {};
+        static const struct {
+                const char *spec, *config, *found; /* NULL: refused */
+        } cases[] = {
+                { shop, "{\"input\":\"/in\",\"output\":{\"path\":\"/out\"}}", "/output/path=/out:w;/input=/in:r;" },
+                { shop, "{\"input\":[\"/a\",\"/b\"]}", "/input/0=/a:r;/input/1=/b:r;" },
+                { shop, "{\"input\":\"/a\\u0000b\"}", NULL },
+                /* One is written when any branch writes it. */
+                { either, "{\"p\":\"/p\",\"q\":\"/q\"}", "/q=/q:w;/p=/p:r;" },
+        };
 
-        ASSERT_OK(connector_spec_foreach_path(s, one, note_path, &b));
-        ASSERT_OK(connector_spec_foreach_path(s, many, note_path, &b));
-        assert_string_equal(buffer_string(&b), "/output/path=/out:w;/input=/in:r;/input/0=/a:r;/input/1=/b:r;");
-        ASSERT_ERROR(connector_spec_foreach_path(s, cut, note_path, &b), EINVAL);
-}
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                _cleanup_(connector_spec_freep) ConnectorSpec *s = load(cases[i].spec);
+                _cleanup_json_ JsonObject *config = parse(cases[i].config);
+                _cleanup_buffer_ Buffer b = {};
+                int r = connector_spec_foreach_path(s, config, note_path, &b);
 
-TEST(a_path_is_written_when_any_branch_writes_it) {
-        _cleanup_(connector_spec_freep) ConnectorSpec *s =
-                load("{\"connectionSpecification\":{\"oneOf\":[{\"properties\":{\"p\":{\"gantry_path\":7},\"q\":{\"gantry_path\":\"read\"}}},"
-                     "{\"properties\":{\"p\":{\"gantry_path\":\"read\"},\"q\":{\"gantry_path\":\"write\"}}}]}}");
-        _cleanup_json_ JsonObject *config = parse("{\"p\":\"/p\",\"q\":\"/q\"}");
-        _cleanup_buffer_ Buffer b = {};
-
-        ASSERT_OK(connector_spec_foreach_path(s, config, note_path, &b));
-        assert_string_equal(strempty(buffer_string(&b)), "/q=/q:w;/p=/p:r;");
+                assert_int_equal(r, cases[i].found ? 0 : -EINVAL);
+                if (r >= 0 && !streq(strempty(buffer_string(&b)), cases[i].found))
+                        fail_msg("%s: %s", cases[i].config, strempty(buffer_string(&b)));
+        }
 }

@@ -231,67 +231,45 @@ TEST(complete_failures_are_retried_with_growing_pauses_and_then_given_up) {
         assert_ended(&w, id, JOB_FAILED, 5);
 }
 
-TEST(partial_failures_are_retried_at_once) {
-        _cleanup_world_ World w;
-        int64_t id;
+TEST(what_failed_decides_how_often_it_is_tried) {
+        static const struct {
+                const char *name;
+                WorldScript script;
+                usec_t within;
+                JobStatus status;
+                int attempts;
+                const char *says[2], *says_not; /* of the job's failure */
+                size_t workloads;               /* in all; 0: whatever */
+        } cases[] = {
+                { "partial failures are retried at once", some_moves, 1, JOB_FAILED, 20, {}, NULL, 0 },
+                { "a wrong configuration is not", configuration_is_wrong, 3600, JOB_FAILED, 1, { "no such table" }, NULL, 0 },
+                /* The destination is not asked when the source has failed. */
+                { "a failed check ends the job", check_fails, 3600, JOB_FAILED, 1, { "wrong password", "config_error" },
+                  NULL, 1 },
+                { "what a connector says of its failure decides", discover_tells_why, 3600, JOB_FAILED, 1,
+                  { "no permission" }, "it failed", 0 },
+                { "a launch that failed is retried", launch_fails_twice, 3600, JOB_SUCCEEDED, 3, {}, NULL, 0 },
+        };
 
-        world_init(&w, some_moves);
-        id = start_job(&w, "sync", "");
-        world_run(&w, NOW + USEC_PER_SEC);
-        assert_ended(&w, id, JOB_FAILED, 20);
-}
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                _cleanup_world_ World w;
+                _cleanup_(job_freep) Job *job = NULL;
+                int64_t id;
 
-TEST(a_wrong_configuration_is_not_retried) {
-        _cleanup_world_ World w;
-        _cleanup_(job_freep) Job *job = NULL;
-        int64_t id;
-
-        world_init(&w, configuration_is_wrong);
-        id = start_job(&w, "sync", "");
-        world_run(&w, NOW + 3600 * USEC_PER_SEC);
-        assert_ended(&w, id, JOB_FAILED, 1);
-        job = get_job(&w, id);
-        assert_non_null(strstr(job->failure, "no such table"));
-}
-
-TEST(a_failed_check_ends_the_job_with_the_connectors_message) {
-        _cleanup_world_ World w;
-        _cleanup_(job_freep) Job *job = NULL;
-        int64_t id;
-
-        world_init(&w, check_fails);
-        id = start_job(&w, "sync", "");
-        world_run(&w, NOW + 3600 * USEC_PER_SEC);
-        assert_ended(&w, id, JOB_FAILED, 1);
-        job = get_job(&w, id);
-        assert_non_null(strstr(job->failure, "wrong password"));
-        assert_non_null(strstr(job->failure, "config_error"));
-        /* The destination is not asked when the source has failed. */
-        assert_int_equal(w.n_workloads, 1);
-}
-
-TEST(what_a_connector_says_of_its_failure_decides) {
-        _cleanup_world_ World w;
-        _cleanup_(job_freep) Job *job = NULL;
-        int64_t id;
-
-        world_init(&w, discover_tells_why);
-        id = start_job(&w, "sync", "");
-        world_run(&w, NOW + 3600 * USEC_PER_SEC);
-        assert_ended(&w, id, JOB_FAILED, 1);
-        job = get_job(&w, id);
-        assert_non_null(strstr(job->failure, "no permission"));
-        assert_null(strstr(job->failure, "it failed"));
-}
-
-TEST(a_launch_that_failed_is_a_failed_attempt_and_retried) {
-        _cleanup_world_ World w;
-        int64_t id;
-
-        world_init(&w, launch_fails_twice);
-        id = start_job(&w, "sync", "");
-        world_run(&w, NOW + 3600 * USEC_PER_SEC);
-        assert_ended(&w, id, JOB_SUCCEEDED, 3);
+                print_message("%s\n", cases[i].name);
+                world_init(&w, cases[i].script);
+                id = start_job(&w, "sync", "");
+                world_run(&w, NOW + cases[i].within * USEC_PER_SEC);
+                assert_ended(&w, id, cases[i].status, cases[i].attempts);
+                job = get_job(&w, id);
+                for (size_t k = 0; k < ELEMENTSOF(cases[i].says); k++)
+                        if (cases[i].says[k])
+                                assert_non_null(strstr(job->failure, cases[i].says[k]));
+                if (cases[i].says_not)
+                        assert_null(strstr(job->failure, cases[i].says_not));
+                if (cases[i].workloads > 0)
+                        assert_int_equal(w.n_workloads, cases[i].workloads);
+        }
 }
 
 TEST(a_stream_that_is_gone_is_a_configuration_error) {
