@@ -5,10 +5,11 @@
  * also without the slowest ones, which are somebody else's. Above 4.5 the two can be told apart.
  *
  * A machine that is busy makes noise, not differences between the two; a value above the limit that is
- * chance does not come three times in a row. That the method sees what is there, a comparison that stops
+ * chance does not come five times in a row. That the method sees what is there, a comparison that stops
  * at the first wrong byte shows in the same run, and with all samples memcmp().
  *
- * `make check` takes 20,000 samples for some lengths; GANTRY_TEST_FULL=1 10^6 for all. */
+ * `make check` takes 20,000 samples for some lengths, which show a loop (|t| of 60 to 200) but must hold on any
+ * machine, hence its limit of 15; GANTRY_TEST_FULL=1 takes 10^6 for all. */
 
 #include <math.h>
 #include <sodium.h>
@@ -23,8 +24,8 @@
 #include "shared/env-event.h"
 #include "unit/db-harness.h"
 
-#define LIMIT 4.5
-#define TRIES 3U
+#define LIMIT (is_full() ? 4.5 : 15.0)
+#define TRIES 5U
 #define INPUT_MAX 512U
 #define WARM_UP 2000U
 
