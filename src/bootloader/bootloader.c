@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* gantry-bootloader(8): makes the database what the daemons of this version need, before any of them
- * opens it. Doing it again changes nothing.
+/* gantry-bootloader(8): makes the database what the daemons of this version need, before any of them opens
+ * it. Doing it again changes nothing.
  *
  * Order: the key is loaded before anything is touched, for a first start without one would make an
  * application whose secret nobody can show. Then the lock, the schema step by step, the platform's first
@@ -13,9 +13,10 @@
  * there, migrates an older schema and tells of secrets that don't open. The file may be anybody's; what is
  * asked of it is in db/restore.c. It is opened with the caller's rights, then read without any.
  *
- * Every unit that opens the database waits for this one, which systemd tries until it succeeds; the exit
- * code says whether a later try may help (75) or a person has to do something first (78). One thing only
- * warns: secrets that this machine's key doesn't open, after a restore elsewhere. */
+ * Every unit that opens the database waits for this one's end and does without its success: the daemon says
+ * why it can't be used, and its next start has this one tried again. The exit code says whether a later try
+ * may help (75) or a person has to do something first (78). One thing only warns: secrets that this
+ * machine's key doesn't open, after a restore elsewhere. */
 
 #include <fcntl.h>
 #include <getopt.h>
@@ -240,6 +241,7 @@ int main(int argc, char *argv[]) {
                 r = options.check ? check(&options, &error) : options.restore ? restore(&options, e, &error) :
                                                               run(&options, e, &error);
         if (r < 0) {
+                r = db_blame_disk(options.database, r, &error);
                 journal_start_failure(r, error_message(error, r));
                 return exit_code(r);
         }

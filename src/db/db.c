@@ -17,9 +17,14 @@
 
 #include <inttypes.h>
 
+#include "basic/disk-space.h"
+#include "basic/path-util.h"
 #include "db/change-store.h"
 #include "db/db-internal.h"
 #include "db/migrate.h"
+
+/* What SQLite makes beside a database that is opened takes less. */
+#define ROOM_MIN UINT64_C(131072)
 
 const char *db_path(void) {
         return getenv("GANTRY_DATABASE") ?: DB_PATH;
@@ -56,6 +61,31 @@ int db_open(const char *path, DbMode mode, Db **ret, Error **reterr_error) {
         }
         *ret = TAKE_PTR(db);
         return 0;
+}
+
+static bool disk_is_full(const char *directory) {
+        uint64_t room;
+
+        return disk_space_free(directory, &room) >= 0 && room < ROOM_MIN;
+}
+
+int db_blame_disk(const char *path, int r, Error **reterr_error) {
+        _cleanup_free_ char *directory = path_dirname(path), *disk = NULL;
+
+        if (!directory || (r != -ENOSPC && !disk_is_full(directory)))
+                return r;
+        if (disk_describe(directory, &disk) < 0)
+                disk = NULL;
+        return error_set(reterr_error, -ENOSPC, "The disk%s%s of '%s' is full", disk ? " " : "",
+                         strempty(disk), path);
+}
+
+bool db_is_mended(const char *path, int r) {
+        _cleanup_free_ char *directory = path_dirname(path);
+        _cleanup_(db_freep) Db *db = NULL;
+        int again = db_open(path, DB_READ_WRITE, &db, NULL);
+
+        return again >= 0 || (r == -ENOSPC && again != -ENOSPC && directory && !disk_is_full(directory));
 }
 
 int64_t db_committed_seq(const Db *db) {
@@ -95,7 +125,8 @@ void db_rollbackp(Db **transaction) {
                 return;
         assert(db->depth > 0);
         db->pending = db->pending_seq[--db->depth];
-        /* After some errors SQLite has rolled back the whole transaction by itself; the levels above then fail too. */
+        /* After some errors SQLite has rolled back the whole transaction by itself; the levels above then
+         * fail too. */
         if (sqlite3_get_autocommit(db->handle) == 0)
                 (void) execute(db, db->depth == 0 ? "ROLLBACK" : "ROLLBACK TO s; RELEASE s", "roll back",
                                NULL);

@@ -46,6 +46,13 @@ int db_open(const char *path, DbMode mode, Db **ret, Error **reterr_error);
 Db *db_free(Db *db);
 DEFINE_CLEANUP(Db, db_free);
 
+/* db_open() of `path` has failed with `r`, or what makes the database has: where its disk has no room left,
+ * that is why. Returns -ENOSPC then, with a sentence that names both; else `r`, and the sentence stays. */
+int db_blame_disk(const char *path, int r, Error **reterr_error);
+/* Whether what db_open() has failed with is gone: it opens, or, where it was want of space, there is some
+ * again and the rest is gantry-bootloader's. */
+bool db_is_mended(const char *path, int r);
+
 /* Begins a transaction that may write; within one, a savepoint. Every begin is ended by db_commit() or by
  * the cleanup:
  *

@@ -26,10 +26,10 @@
 #include "server/bus-objects.h"
 #include "server/bus-signals.h"
 #include "server/event-feed.h"
-#include "server/full-disk.h"
 #include "server/job-progress.h"
 #include "server/server.h"
 #include "shared/daemon-options.h"
+#include "shared/stand-in.h"
 
 typedef struct Options {
         char **listen; /* none: the activated socket */
@@ -45,24 +45,22 @@ static bool is_busy(void *userdata) {
 }
 
 static int open_stores(Server *s, const Options *o) {
-        _cleanup_error_ Error *e = NULL;
         _cleanup_free_ char *deployment = NULL;
         int r;
 
-        r = conf_file_load(o->conf ?: CONF_FILE_PATH, &s->conf, &e);
+        r = conf_file_load(o->conf ?: CONF_FILE_PATH, &s->conf, &s->fault);
+        if (r < 0)
+                return r;
+        r = db_open(o->database, DB_READ_WRITE, &s->db, &s->fault);
+        if (r < 0)
+                return db_blame_disk(o->database, r, &s->fault);
+        r = sealing_keys_load(&s->keys, &s->fault);
         if (r >= 0)
-                r = db_open(o->database ?: db_path(), DB_READ_WRITE, &s->db, &e);
-        if (r >= 0)
-                r = sealing_keys_load(&s->keys, &e);
-        if (r >= 0)
-                r = metadata_get(s->db, METADATA_DEPLOYMENT_ID, &deployment, &e);
-        if (r >= 0)
-                r = jwt_key_new(s->keys, deployment, &s->jwt);
-        if (r == -ENOSPC && !s->db)
-                log_error("%s; requests are answered 507 until there is room", error_message(e, r));
-        else if (r < 0)
-                daemon_start_failed(r, error_message(e, r));
-        return r;
+                r = metadata_get(s->db, METADATA_DEPLOYMENT_ID, &deployment, &s->fault);
+        /* What gantry-bootloader could not make. */
+        if (r < 0)
+                return db_blame_disk(o->database, r, &s->fault);
+        return jwt_key_new(s->keys, deployment, &s->jwt);
 }
 
 static int start_http(Server *s, const Options *o, HttpHandler prepare) {
@@ -108,6 +106,52 @@ static void server_done(Server *s) {
         db_free(s->db);
         conf_file_free(s->conf);
         daemon_free(s->daemon);
+        error_free(s->fault);
+}
+
+/* -- While the database can't be used -- */
+
+typedef struct Fault {
+        Server *server;
+        const char *database;
+        int error;
+} Fault;
+
+/* A full disk is 507, all else 503: clients may try again. */
+static int refuse(HttpRequest *q, void *userdata) {
+        Server *s = userdata;
+
+        return error_set(http_request_error(q), stand_in_error(s->fault->code), "%s", s->fault->message);
+}
+
+static bool is_mended(void *userdata) {
+        Fault *f = userdata;
+
+        return !f->server->db && db_is_mended(f->database, f->error);
+}
+
+static bool has_clients(void *userdata) {
+        return http_server_n_connections(((Fault *) userdata)->server->http) > 0;
+}
+
+static int stand_in(Server *s, const Options *o, int error) {
+        Fault f = { s, o->database, error };
+        int r;
+
+        if (!s->fault)
+                (void) error_set(&s->fault, error, "%s", strerror(-error));
+        if (!s->fault)
+                return log_oom();
+        s->fault->code = error;
+        r = start_http(s, o, refuse);
+        return r < 0 ? r : stand_in_run(&(StandInOptions) {
+                .daemon = s->daemon,
+                .error = error,
+                .sentence = s->fault->message,
+                .mended = is_mended,
+                .answers = has_clients,
+                .userdata = &f,
+        });
 }
 
 static int run(const Options *o) {
@@ -125,12 +169,8 @@ static int run(const Options *o) {
         if (!s.polkit)
                 return log_oom();
         r = open_stores(&s, o);
-        if (r == -ENOSPC && !s.db) {
-                r = start_http(&s, o, full_disk_refuse);
-                return r < 0 ? r : full_disk_run(&s, o->database ?: db_path());
-        }
         if (r < 0)
-                return r;
+                return stand_in(&s, o, r);
         r = bus_manager_add(&s);
         if (r >= 0)
                 r = bus_objects_add(&s);
@@ -149,7 +189,7 @@ static int run(const Options *o) {
 }
 
 int main(int argc, char *argv[]) {
-        Options o = {};
+        Options o = { .database = db_path() };
         const DaemonOption options[] = {
                 { "listen", "WHERE", "/PATH or 127.0.0.1:PORT, for development; repeatable", NULL, &o.listen },
                 { "database", "PATH", "instead of " DB_PATH, &o.database, NULL },

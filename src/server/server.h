@@ -40,6 +40,7 @@ typedef struct Server {
         AuthFailures failures;
         unsigned n_calls;  /* that wait for another daemon */
         int64_t announced; /* seq of the last Changed signal */
+        Error *fault;      /* why it can't do its work; NULL: it can */
 } Server;
 
 static inline usec_t server_now(Server *s) {

@@ -17,7 +17,6 @@
 #include "basic/log.h"
 #include "shared/daemon.h"
 #include "shared/env-event.h"
-#include "shared/journal.h"
 
 struct Daemon {
         DaemonOptions options;
@@ -25,11 +24,8 @@ struct Daemon {
         sd_event *event; /* borrowed from env */
         sd_bus *bus;
         sd_event_source *idle_timer;
-        bool has_name, nameless;
+        bool has_name;
 };
-
-/* The units allow 20 starts in 30 s. */
-#define START_PAUSE_SEC 2
 
 static usec_t idle_time(const Daemon *d) {
         return d->options.idle ?: DAEMON_IDLE_USEC;
@@ -58,19 +54,23 @@ static int open_bus(Daemon *d) {
         return r;
 }
 
-/* Gives the name back and answers what came before that. false: there is work after all. */
-static bool leave(Daemon *d) {
-        int r;
-
+/* Gives the name back and answers what came before that. false: there was none to give. */
+static bool release_name(Daemon *d) {
         if (!d->has_name)
-                return true;
+                return false;
         (void) sd_notify(/* unset_environment= */ false, "STOPPING=1");
-        r = sd_bus_release_name(d->bus, d->options.bus_name);
-        if (r < 0)
-                return true;
+        if (sd_bus_release_name(d->bus, d->options.bus_name) < 0)
+                return false;
         d->has_name = false;
         while (sd_bus_process(d->bus, NULL) > 0)
                 ;
+        return true;
+}
+
+/* false: there is work after all. */
+static bool leave(Daemon *d) {
+        if (!release_name(d))
+                return true;
         if (!d->options.busy || !d->options.busy(d->options.userdata))
                 return true;
         if (sd_bus_request_name(d->bus, d->options.bus_name, 0) < 0)
@@ -184,22 +184,20 @@ void daemon_status(Daemon *d, const char *format, ...) {
                 (void) sd_notifyf(/* unset_environment= */ false, "STATUS=%s", text);
 }
 
-void daemon_stay_nameless(Daemon *d) {
-        d->nameless = true;
+void daemon_set_busy(Daemon *d, bool (*busy)(void *userdata), void *userdata) {
+        d->options.busy = busy;
+        d->options.userdata = userdata;
 }
 
-void daemon_start_failed(int r, const char *sentence) {
-        const struct timespec pause = { .tv_sec = START_PAUSE_SEC };
-
-        journal_start_failure(r, sentence);
-        if (getenv("NOTIFY_SOCKET"))
-                (void) nanosleep(&pause, NULL);
+void daemon_leave(Daemon *d) {
+        (void) release_name(d);
+        (void) sd_event_exit(d->event, 0);
 }
 
 int daemon_run(Daemon *d) {
         int r;
 
-        if (d->bus && !d->nameless) {
+        if (d->bus) {
                 r = sd_bus_request_name(d->bus, d->options.bus_name, 0);
                 if (r < 0)
                         return log_error_errno(r, "Failed to take the bus name '%s'", d->options.bus_name);

@@ -42,13 +42,11 @@ void daemon_status(Daemon *d, const char *format, ...) _printf_(2, 3);
  * another code than 0, or the bus went away: systemd starts us anew. */
 int daemon_run(Daemon *d);
 
-/* For a daemon that can't do its work yet and tells its clients so: daemon_run() takes no name. */
-void daemon_stay_nameless(Daemon *d);
-
-/* Why a daemon can't start, see journal_start_failure(); under systemd it then waits a moment. Its socket
- * starts it again for as long as somebody calls, and with many failed starts in a short time systemd would
- * close that socket for good. */
-void daemon_start_failed(int r, const char *sentence);
+/* Another judge of whether it may leave than that of the options. */
+void daemon_set_busy(Daemon *d, bool (*busy)(void *userdata), void *userdata);
+/* Gives the name back, answers what had come before that, and has daemon_run() return 0. Called from the
+ * loop. */
+void daemon_leave(Daemon *d);
 
 /* The descriptor of the activation socket called `name` (FileDescriptorName=), or -ENOENT. The caller owns
  * it. */

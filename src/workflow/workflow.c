@@ -10,6 +10,8 @@
 #include "basic/log.h"
 #include "shared/daemon.h"
 #include "shared/daemon-options.h"
+#include "shared/exit-codes.h"
+#include "shared/stand-in.h"
 #include "workflow/workflow-bus.h"
 
 typedef struct Service {
@@ -20,6 +22,7 @@ typedef struct Service {
         SealingKeys *keys;
         WorkflowBus *bus;
         WorkflowManager *manager;
+        Error *fault; /* why it can't do its work */
 } Service;
 
 static void service_done(Service *s) {
@@ -28,6 +31,7 @@ static void service_done(Service *s) {
         daemon_free(s->daemon);
         sealing_keys_free(s->keys);
         db_free(s->db);
+        error_free(s->fault);
 }
 
 static bool is_busy(void *userdata) {
@@ -41,15 +45,10 @@ static void on_touch(void *userdata) {
 }
 
 static int open_stores(Service *s) {
-        _cleanup_error_ Error *error = NULL;
         int r;
 
-        r = db_open(s->database ?: db_path(), DB_READ_WRITE, &s->db, &error);
-        if (r >= 0)
-                r = sealing_keys_load(&s->keys, &error);
-        if (r < 0)
-                daemon_start_failed(r, error_message(error, r));
-        return r;
+        r = db_open(s->database, DB_READ_WRITE, &s->db, &s->fault);
+        return r < 0 ? db_blame_disk(s->database, r, &s->fault) : sealing_keys_load(&s->keys, &s->fault);
 }
 
 static int start_manager(Service *s) {
@@ -72,17 +71,46 @@ static int start_manager(Service *s) {
         return r;
 }
 
+static bool is_mended(void *userdata) {
+        Service *s = userdata;
+
+        return !s->db && db_is_mended(s->database, s->fault->code);
+}
+
+/* A timer may have started it, which won't come again: it stays. */
+static int stand_in(Service *s, int error) {
+        if (!s->fault)
+                (void) error_set(&s->fault, error, "%s", strerror(-error));
+        if (!s->fault)
+                return log_oom();
+        s->fault->code = error;
+        return stand_in_run(&(StandInOptions) {
+                .daemon = s->daemon,
+                .error = error,
+                .sentence = s->fault->message,
+                .mended = is_mended,
+                .userdata = s,
+                .stays = true,
+        });
+}
+
 static int run(Service *s) {
-        DaemonOptions options = { .bus_name = WORKFLOW_BUS_NAME, .busy = is_busy, .idle = s->idle, .userdata = s };
+        DaemonOptions options = { .bus_name = WORKFLOW_BUS_NAME, .busy = is_busy, .idle = s->idle,
+                                  .userdata = s };
         int r;
 
-        if ((r = open_stores(s)) < 0 || (r = daemon_new(&options, &s->daemon)) < 0 || (r = start_manager(s)) < 0)
+        r = daemon_new(&options, &s->daemon);
+        if (r < 0)
                 return r;
-        return daemon_run(s->daemon);
+        r = open_stores(s);
+        if (r < 0)
+                return stand_in(s, r);
+        r = start_manager(s);
+        return r < 0 ? r : daemon_run(s->daemon);
 }
 
 int main(int argc, char **argv) {
-        _cleanup_(service_done) Service s = {};
+        _cleanup_(service_done) Service s = { .database = db_path() };
         const DaemonOption options[] = {
                 { "database", "PATH", "instead of " DB_PATH, &s.database, NULL },
         };
@@ -92,5 +120,6 @@ int main(int argc, char **argv) {
 
         if (r <= 0)
                 return daemon_options_exit_code(r);
-        return run(&s) < 0 ? 1 : 0;
+        r = run(&s);
+        return r == -EAGAIN ? EXIT_TRY_AGAIN : r < 0 ? EXIT_FAILED : EXIT_OK;
 }

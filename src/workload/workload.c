@@ -11,6 +11,8 @@
 #include "basic/log.h"
 #include "shared/daemon.h"
 #include "shared/daemon-options.h"
+#include "shared/exit-codes.h"
+#include "shared/stand-in.h"
 #include "workload/workload-api.h"
 #include "workload/workload-bus.h"
 #include "workload/workload-notify.h"
@@ -28,6 +30,7 @@ typedef struct Service {
         HttpServer *http;
         WorkloadApi api;
         WorkloadBus bus;
+        Error *fault; /* why it can't do its work */
 } Service;
 
 static void service_done(Service *s) {
@@ -38,6 +41,7 @@ static void service_done(Service *s) {
         daemon_free(s->daemon);
         sealing_keys_free(s->keys);
         db_free(s->db);
+        error_free(s->fault);
 }
 
 static bool is_busy(void *userdata) {
@@ -97,15 +101,10 @@ static bool shuts_down(void *userdata) {
 }
 
 static int open_stores(Service *s) {
-        _cleanup_error_ Error *error = NULL;
         int r;
 
-        r = db_open(s->database ?: db_path(), DB_READ_WRITE, &s->db, &error);
-        if (r >= 0)
-                r = sealing_keys_load(&s->keys, &error);
-        if (r < 0)
-                daemon_start_failed(r, error_message(error, r));
-        return r;
+        r = db_open(s->database, DB_READ_WRITE, &s->db, &s->fault);
+        return r < 0 ? db_blame_disk(s->database, r, &s->fault) : sealing_keys_load(&s->keys, &s->fault);
 }
 
 static int start_manager(Service *s) {
@@ -124,18 +123,17 @@ static int start_manager(Service *s) {
         return r < 0 ? log_error_errno(r, "Failed to start") : 0;
 }
 
-static int start_http(Service *s) {
+static int start_http(Service *s, HttpHandler prepare, void *userdata) {
         _cleanup_error_ Error *error = NULL;
         HttpServerOptions options = {
                 .event = daemon_event(s->daemon),
                 .routes = workload_api_routes,
                 .n_routes = workload_api_n_routes,
-                .prepare = workload_api_prepare,
-                .userdata = &s->api,
+                .prepare = prepare,
+                .userdata = userdata,
         };
         int r;
 
-        s->api = (WorkloadApi) { s->manager, on_rotate, on_touch, shuts_down, s };
         r = http_server_new(&options, &s->http);
         if (r < 0)
                 return log_error_errno(r, "Failed to make the HTTP server");
@@ -160,12 +158,59 @@ static int start_bus(Service *s) {
         return r < 0 ? log_error_errno(r, "Failed to put the object on the bus") : 0;
 }
 
+/* Runners and the launcher try again for either, 507 and 503. */
+static int refuse(HttpRequest *q, void *userdata) {
+        Service *s = userdata;
+
+        return error_set(http_request_error(q), stand_in_error(s->fault->code), "%s", s->fault->message);
+}
+
+static bool is_mended(void *userdata) {
+        Service *s = userdata;
+
+        return !s->db && db_is_mended(s->database, s->fault->code);
+}
+
+static bool has_clients(void *userdata) {
+        return http_server_n_connections(((Service *) userdata)->http) > 0;
+}
+
+/* Leases run out, and ends are told, whether or not somebody calls: it stays. */
+static int stand_in(Service *s, int error) {
+        int r;
+
+        if (!s->fault)
+                (void) error_set(&s->fault, error, "%s", strerror(-error));
+        if (!s->fault)
+                return log_oom();
+        s->fault->code = error;
+        r = start_http(s, refuse, s);
+        return r < 0 ? r : stand_in_run(&(StandInOptions) {
+                .daemon = s->daemon,
+                .error = error,
+                .sentence = s->fault->message,
+                .mended = is_mended,
+                .answers = has_clients,
+                .userdata = s,
+                .stays = true,
+        });
+}
+
 static int run(Service *s) {
         DaemonOptions options = { .bus_name = WORKLOAD_BUS_NAME, .busy = is_busy, .userdata = s };
         int r;
 
-        if ((r = open_stores(s)) < 0 || (r = daemon_new(&options, &s->daemon)) < 0 || (r = start_manager(s)) < 0 ||
-            (r = start_http(s)) < 0 || (r = start_bus(s)) < 0)
+        r = daemon_new(&options, &s->daemon);
+        if (r < 0)
+                return r;
+        r = open_stores(s);
+        if (r < 0)
+                return stand_in(s, r);
+        r = start_manager(s);
+        if (r < 0)
+                return r;
+        s->api = (WorkloadApi) { s->manager, on_rotate, on_touch, shuts_down, s };
+        if ((r = start_http(s, workload_api_prepare, &s->api)) < 0 || (r = start_bus(s)) < 0)
                 return r;
         /* What ended before we were stopped or killed, what waits for a launcher, and what is to end. */
         workload_notify_ended(s->notify);
@@ -175,7 +220,7 @@ static int run(Service *s) {
 }
 
 int main(int argc, char **argv) {
-        _cleanup_(service_done) Service s = { .log_root = LOG_ROOT };
+        _cleanup_(service_done) Service s = { .database = db_path(), .log_root = LOG_ROOT };
         const DaemonOption options[] = {
                 { "listen", "PATH", "a unix socket instead of the activation socket", &s.listen, NULL },
                 { "database", "PATH", "instead of " DB_PATH, &s.database, NULL },
@@ -186,5 +231,6 @@ int main(int argc, char **argv) {
 
         if (r <= 0)
                 return daemon_options_exit_code(r);
-        return run(&s) < 0 ? 1 : 0;
+        r = run(&s);
+        return r == -EAGAIN ? EXIT_TRY_AGAIN : r < 0 ? EXIT_FAILED : EXIT_OK;
 }

@@ -10,7 +10,6 @@ import json
 import os
 import pathlib
 import re
-import select
 import shutil
 import signal
 import sqlite3
@@ -229,16 +228,98 @@ def test_a_cold_start_on_a_full_disk():
     suite.out("systemctl", "stop", *(f"gantry-{name}.service" for name in suite.DAEMONS))
     filler = fill_up()
     for _ in range(3):
-        for path in ("/health", "/sources"):
-            status, text = API.raw("GET", suite.V1 + path, token=API.token)
-            assert status == 507 and json.loads(text)["status"] == 507, (status, text)
+        check_full()
         time.sleep(2)
-    assert "is full" in suite.show("gantry-server.service", "StatusText")
-    # The others try again and again, more often than their units allow, if they didn't wait in between.
-    suite.code("busctl", "--timeout=60", "call", "org.gantry.Workflow1", "/", "org.freedesktop.DBus.Peer", "Ping")
     filler.unlink()
     suite.until(lambda: API.raw("GET", f"{suite.V1}/health")[0] == 200, "an answer with room on the disk")
     API.wait(start_at_last(connection), "succeeded")
+    whole()
+
+
+FULL = r"The disk tmpfs \(mounted on /var/lib/gantry\) of '/var/lib/gantry/gantry\.db' is full"
+
+
+def check_full():
+    """Whoever asks hears that the disk is full, which one, and whose: by each socket, on the bus, of systemd."""
+    began = time.monotonic()
+    for api in (API, suite.Api("proxy")):
+        for path in ("/health", "/sources"):
+            status, text = api.raw("GET", suite.V1 + path, token=API.token)
+            assert status == 507 and re.search(FULL, json.loads(text)["detail"]), (status, text)
+    connection = suite.UnixConnection("/run/gantry/workload/api.sock", suite.PATIENCE)
+    connection.request("POST", "/api/v1/dataplanes/initialize", '{"name": "x"}', {"Content-Type": "application/json"})
+    answer = connection.getresponse()
+    assert answer.status == 507 and re.search(FULL, answer.read().decode()), answer.status
+    connection.close()
+    for command in (("status",), ("workflow", "list")):
+        said = suite.out("gantryctl", *command, check=False)
+        assert suite.code("gantryctl", *command) != 0 and re.search(FULL, said), said
+    for name in ("server", "workflow", "workload"):
+        assert re.search(FULL, suite.out("systemctl", "status", "--lines=0", f"gantry-{name}.service", check=False)), name
+    print(f"   all of that was said within {time.monotonic() - began:.1f} s", flush=True)
+
+
+@contextlib.contextmanager
+def no_room_for_directories():
+    """A disk that is full has no room for the directories either that systemd would make for a unit's own /tmp."""
+    suite.out("mount", "-t", "tmpfs", "-o", "nr_inodes=1,mode=1777", "tmpfs", "/var/tmp")
+    try:
+        assert suite.code("mkdir", "/var/tmp/x") != 0
+        yield
+    finally:
+        suite.out("umount", "/var/tmp")
+
+
+def test_a_boot_on_a_full_disk():
+    """gantry-schema fails, and again; clients are told why instead of waiting; once there is room all goes on by itself, schedules too."""
+    connection = API.connect("boot", API.source("boot", sourceType="faker", count=5), API.destination("boot", destinationType="dev-null"),
+                             schedule={"scheduleType": "cron", "cronExpression": "0 0 * * * ?"})
+    suite.until(lambda: timer_within(3600 * 10**6), "the timer of its schedule")
+    boot_without_room()
+    with no_room_for_directories():
+        filler = fill_up()
+        start_sockets()
+        suite.out("systemctl", "restart", "gantry-schedules.timer")
+        for _ in range(2):
+            check_full()
+            time.sleep(12)  # longer than one that stands in stays for nothing
+        assert suite.show("gantry-schema.service", "ActiveState") == "failed"
+        assert re.search(FULL, suite.out("systemctl", "status", "--lines=0", "gantry-schema.service", check=False))
+        filler.unlink()
+        suite.until(lambda: API.raw("GET", f"{suite.V1}/health")[0] == 200, "an answer with room on the disk")
+    API.wait(start_at_last(connection), "succeeded")
+    suite.until(lambda: timer_within(3600 * 10**6), "the timer of its schedule, which nobody asked for")
+    assert suite.show("gantry-schema.service", "ActiveState") == "active"
+    API.ask("DELETE", f"/connections/{connection}")
+    whole()
+
+
+def boot_without_room():
+    """What a boot begins with: nothing of the suite has run. Its timers are gone with the boot before."""
+    stop_daemons()
+    suite.out("systemctl", "stop", "gantry-setup.service", "gantry-schedules.service", "gantry-timer-*.timer")
+
+
+def test_the_first_boot_on_a_full_disk():
+    """There is no database yet, and none can be made."""
+    boot_without_room()
+    kept = pathlib.Path("/root/kept")
+    kept.mkdir()
+    suite.out("mv", *STATE.glob("gantry.db*"), kept)
+    filler = fill_up()
+    try:
+        start_sockets()
+        check_full()
+        filler.unlink()
+        suite.until(lambda: API.raw("GET", f"{suite.V1}/health")[0] == 200, "a first database")
+        assert suite.rows(suite.DATABASE, "SELECT count(*) FROM workspace") == [(1,)]
+    finally:
+        boot_without_room()
+        for path in STATE.glob("gantry.db*"):
+            path.unlink()
+        suite.out("mv", *kept.iterdir(), STATE)
+        kept.rmdir()
+        start_sockets()
     whole()
 
 
@@ -250,46 +331,47 @@ def all_sources():
 
 
 def refused(damage, words):
-    """Damages the database; the line of the schema unit that says so, again and again, and that nobody works with it. A client that
-    waits meanwhile is answered once the good one is back: nobody starts or resets anything."""
+    """Damages the database; the line of the schema unit that says so, that clients are told it as well, and that nobody works with it.
+    Once the good one is back they are answered: nobody starts or resets anything."""
     stop_daemons()
     kept = pathlib.Path("/root/kept")
     suite.out("cp", "-a", STATE, kept)
     since = time.time()
     damage(pathlib.Path(suite.DATABASE))
     start_sockets()
-    waiting = suite.UnixConnection("/run/gantry/server.sock", suite.PATIENCE)
     try:
-        waiting.request("GET", f"{suite.V1}/health")
-        suite.until(lambda: len(refusals(since, words)) >= 3, f"three refusals: {words}", pause=0.5)
+        for n in (1, 2):  # each start of the daemon is another try
+            suite.until(lambda: told(words) and len(refusals(since, words)) >= n, f"refusal {n}: {words}", pause=1)  # noqa: B023
         suite.until(lambda: re.search("status=(1/FAILURE|78/CONFIG)", journal("gantry-schema.service", since)), "its exit in the journal")
+        for command in (("status",), ("workflow", "list")):
+            assert re.search(words, suite.out("gantryctl", *command, check=False)), command
         assert suite.code("systemctl", "start", "gantry-schema.service") != 0, "a start says nothing of the failure"
-        def told():
-            shown = suite.out("systemctl", "status", "--lines=0", "gantry-schema.service", check=False)
-            return "Result: exit-code" in shown and re.search(words, shown)
-        suite.until(told, "the failure and its reason in the unit's status, between two tries")
-        for name in suite.DAEMONS[1:]:
-            assert suite.main_pid(f"gantry-{name}.service") == 0 or name == "proxy", f"gantry-{name} works with it"
-        assert not select.select([waiting.sock], [], [], 0)[0], "the server answered, or gave its client up"
-        put_back(kept, len(refusals(since, words)), since, words)
-        assert waiting.getresponse().status == 200
+        for unit in ("gantry-schema", "gantry-server"):
+            suite.until(lambda: re.search(words, suite.out("systemctl", "status", "--lines=0", f"{unit}.service", check=False)),  # noqa: B023
+                        f"the reason in the status of {unit}, between two tries")
+        put_back(kept)
+        suite.until(lambda: API.raw("GET", f"{suite.V1}/health")[0] == 200, "an answer out of the good database")
     finally:
-        waiting.close()
         shutil.rmtree(kept)
     return refusals(since, words)[0]
+
+
+def told(words):
+    """What a client of the socket is told; one that meets a daemon as it leaves waits for the next."""
+    status, text = API.raw("GET", f"{suite.V1}/health")
+    assert status == 503 and re.search(words, json.loads(text)["detail"]), (status, text)
+    return True
 
 
 def refusals(since, words):
     return [line for line in journal("gantry-schema.service", since).splitlines() if re.search(words, line)]
 
 
-def put_back(kept, tries, since, words):
-    """The good database takes the place of the other, just after a try: the next one finds it whole."""
+def put_back(kept):
+    """The good database takes the place of the other."""
     with contextlib.closing(sqlite3.connect(kept / "gantry.db")) as database:
         assert database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0
     suite.out("cp", "-a", kept / "gantry.db", STATE / "gantry.db.good")
-    suite.until(lambda: len(refusals(since, words)) > tries and suite.show("gantry-schema.service", "SubState") == "auto-restart",
-                "the end of another try")
     for log in STATE.glob("gantry.db-*"):
         log.unlink()
     (STATE / "gantry.db.good").rename(suite.DATABASE)
