@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What somebody meets on the first day: gantryctl asks for a password where it must, and says what is wrong and what to do."""
+"""What somebody meets on the first day: gantryctl asks for a password where it must, says what is wrong and what to do, and an upgrade
+in the middle of a sync neither loses a row nor leaves the old services behind."""
 # host: timeout=900
 
 import os
@@ -92,6 +93,27 @@ def test_messages_name_what_and_what_to_do():
     journal = suite.out("journalctl", "--boot", "--output=cat", "--identifier=systemd")
     for role in ("source", "destination", "worker"):
         assert re.search(rf"Started .* - Gantry {role} of job \d+, attempt 0\.", journal), role
+
+
+def test_an_upgrade_in_the_middle_of_a_sync():
+    """The worker calls all the while, and by that starts what is being stopped: what runs afterwards is the new version all the same."""
+    make("long", 60000)
+    suite.out("systemctl", "set-property", "--runtime", "gantry-jobs.slice", "CPUQuota=3%")
+    job = API.start(next(c["connectionId"] for c in API.ask("GET", "/connections?limit=100")["data"] if c["name"] == "long"))
+    debs = sorted(str(p) for p in pathlib.Path("/mnt/deb").glob("gantry*.deb") if "dbgsym" not in p.name)
+    suite.until(lambda: API.job(job)["status"] == "running", "the sync")
+    for _ in range(3):
+        before = {unit: suite.show(f"gantry-{unit}.service", "InvocationID") for unit in ("setup", "schema")}
+        text = suite.out("apt-get", "install", "-y", "-qq", "--reinstall", *debs)
+        assert "anceled" not in text and "still run in the version" not in text, text
+        assert API.job(job)["status"] == "running", "the sync ended before it could be disturbed: more rows"
+        for unit, invocation in before.items():
+            assert suite.show(f"gantry-{unit}.service", "InvocationID") != invocation, f"gantry-{unit} is the old one"
+    suite.out("systemctl", "set-property", "--runtime", "gantry-jobs.slice", "CPUQuota=")
+    API.wait(job, "succeeded")
+    ((rows,),) = suite.rows("/srv/gantry/long.db", "SELECT count(*) FROM users")
+    assert rows == 60000, rows
+    assert not suite.out("systemctl", "--failed", "--plain", "--no-legend")
 
 
 if __name__ == "__main__":
