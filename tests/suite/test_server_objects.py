@@ -235,7 +235,7 @@ def test_P11_definitions_go_round(suite):
         assert made["id"] in [d["id"] for d in suite.get(f"{base}/{kind}?limit=100").json["data"]]  # others have made some, too
         assert suite.delete(path).json["id"] == made["id"]
         assert suite.get(path).status == 404
-        assert suite.post(f"{base}/{kind}", body | {"dockerImageTag": "$(x)"}).status == 400
+        assert suite.post(f"{base}/{kind}", body | {"dockerImageTag": "$(x)"}).status == 422
     manifest = {"version": "6.0.0", "type": "DeclarativeSource", "spec": {"connection_specification": {"type": "object"}}}
     made = suite.post(f"{base}/declarative_sources", {"name": "Low", "manifest": manifest}).json
     path = f"{base}/declarative_sources/{made['id']}"

@@ -92,7 +92,7 @@ def test_connections(suite, provider):
     bare = provider.ask("POST", "/connections", defaults | {"sourceId": source["sourceId"], "destinationId": destination["destinationId"]})
     assert len(bare["configurations"]["streams"]) == len(streams_of(suite, source["sourceId"])) and bare["schedule"]["scheduleType"] == "manual"
     # The data source of connections: pages, filters that may be empty.
-    query = {"workspaceIds": suite.workspace, "includeDeleted": "false", "limit": 20, "offset": 0}
+    query = {"workspaceIds": suite.workspace, "includeDeleted": "false", "limit": 100, "offset": 0}
     listed = provider.ask("GET", "/connections", query=query)
     assert {c["connectionId"] for c in listed["data"]} >= {made["connectionId"], bare["connectionId"]}
     assert next(c for c in listed["data"] if c["connectionId"] == made["connectionId"]) == changed
