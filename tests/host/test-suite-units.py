@@ -88,7 +88,7 @@ def test_a_running_sync_is_seen():
         assert suite.show(unit, "Slice") == slice_ and suite.show(unit, "ActiveState") == "active", unit
         shown = suite.out("systemctl", "status", "--full", unit)
         print("   " + shown.splitlines()[0], flush=True)
-        assert f"{connection}_{job}_0_sync" in shown.splitlines()[0], shown
+        assert f"of job {job}, attempt 0" in shown.splitlines()[0], shown
     worker = next(u for u in units if u.endswith("-worker.service"))
     suite.until(lambda: "committed" in suite.show(worker, "StatusText"), "a line on what the worker does")
     print("   " + suite.show(worker, "StatusText"), flush=True)
