@@ -84,3 +84,7 @@ def memfd(body):
 def encode(text):
     """As sd_bus_path_encode() does."""
     return "".join(c if c.isascii() and c.isalnum() and not (i == 0 and c.isdigit()) else f"_{ord(c):02x}" for i, c in enumerate(text))
+
+
+if __name__ == "__main__":  # calls as JSON, by whoever runs this: the error of each, or "done"
+    print(json.dumps([call(*each) for each in json.load(sys.stdin)]))
