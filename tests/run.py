@@ -372,6 +372,7 @@ def main():
     # Whoever starts this: files are for others to read, and programs say what they have to say in the language of the tests.
     os.umask(0o022)
     os.environ["LC_ALL"] = "C.UTF-8"
+    os.environ["TERM"] = "xterm"
     suites = [(s, b) for s, b in SUITES if s.__name__ in arguments.suite] or ([] if arguments.suite else TIERS[arguments.tier])
     if not suites:
         parser.error(f"no suite is called {' '.join(arguments.suite)}")

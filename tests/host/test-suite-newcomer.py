@@ -11,6 +11,7 @@ import re
 import select
 import subprocess
 import sys
+import termios
 import time
 
 sys.path.insert(0, "/mnt/tests/host")
@@ -21,14 +22,15 @@ PASSWORD = "of-the-root-of-this-host"
 
 
 def on_terminal(user, answers, *argv):
-    """A command of that user's on a terminal; `answers`: what is typed when a text has appeared. What was seen, and the exit code."""
+    """A command of that user's on a terminal; `answers`: what is typed when a text has appeared and the terminal shows no more what is
+    typed (what comes before is thrown away). What was seen, and the exit code."""
     pid, terminal = pty.fork()
     if pid == 0:
         os.execvp("runuser", ["runuser", "-u", user, "--", *argv])
     seen, end = "", time.monotonic() + suite.PATIENCE
     answers = list(answers)
     while time.monotonic() < end:
-        if answers and answers[0][0] in seen:
+        if answers and answers[0][0] in seen and not termios.tcgetattr(terminal)[3] & termios.ECHO:
             os.write(terminal, answers.pop(0)[1].encode() + b"\n")
         if not select.select([terminal], [], [], 0.2)[0]:
             continue

@@ -422,7 +422,7 @@ def test_gantryctl_shows_it_in_each_form(live):
 
     # By itself a bar where there is a terminal.
     terminal, end_of_it = os.openpty()
-    ctl = subprocess.Popen([BUILD / "gantryctl", "sync", "start", "test", "--wait"], env=live.environment, text=True,
+    ctl = subprocess.Popen([BUILD / "gantryctl", "sync", "start", "test", "--wait"], env=live.environment | {"TERM": "xterm"}, text=True,
                            stdout=subprocess.PIPE, stderr=end_of_it)
     os.close(end_of_it)
     runner, drawn = live.take_sync(), b""

@@ -177,12 +177,12 @@ static void check_uneven(const Subject *s, size_t right) {
         assert_true(t >= LIMIT);
 }
 
-static bool skip_here(void) {
-        /* Under valgrind, time is not a machine's. */
-        return getenv("GANTRY_TEST_SPARSE");
-}
-
 __attribute__((constructor)) static void set_up(void) {
+        /* Under valgrind, and on a machine that builds beside it, time is not what is measured. */
+        if (getenv("GANTRY_TEST_SPARSE")) {
+                puts("1..0 # SKIP time is not measured here");
+                exit(EXIT_SUCCESS);
+        }
         if (sodium_init() < 0)
                 abort();
         token_generate(token);
@@ -228,8 +228,6 @@ TEST(T48_a_comparison_that_stops_early_is_told_by_its_time) {
         static const Subject early = { "a loop", TOKEN_MAX - 1, make_token, stops_early };
         static const Subject library = { "memcmp()", TOKEN_MAX - 1, make_token, by_memcmp };
 
-        if (skip_here())
-                skip();
         check_uneven(&early, TOKEN_MAX - 2);
         check_uneven(&early, 16);
         /* It looks at up to 32 bytes at a time: the difference is some cycles. */
@@ -272,8 +270,6 @@ TEST(T48_how_much_of_a_client_secret_is_right_does_not_show) {
                           .secret_hash = { (char *) hash, sizeof(hash) } };
         char good[INPUT_MAX];
 
-        if (skip_here())
-                skip();
         test_db_new(&t);
         ASSERT_OK(application_store_insert(t.db, &a, NOW, NULL));
         ASSERT_OK(env_event_new(&env));
@@ -305,8 +301,6 @@ TEST(T48_how_much_of_a_hash_is_right_does_not_show) {
         static const Subject s = { "token_matches(), by the hash", TOKEN_HASH_SIZE, make_hash,
                                    matches_token };
 
-        if (skip_here())
-                skip();
         check_even(&s, s.length);
 }
 
@@ -314,8 +308,6 @@ TEST(T48_how_much_of_a_token_is_right_does_not_show) {
         static const Subject s = { "token_matches(), by the token", TOKEN_MAX - 1, make_token,
                                    matches_hash };
 
-        if (skip_here())
-                skip();
         check_even(&s, s.length);
 }
 
@@ -347,8 +339,6 @@ TEST(T48_how_much_of_a_signature_is_right_does_not_show) {
         JwtClaims claims = { .subject = (char *) "app", .audience = (char *) "api", .issued_at = NOW,
                              .expires_at = NOW + 900 * USEC_PER_SEC };
 
-        if (skip_here())
-                skip();
         ASSERT_OK(sealing_keys_new(key, NULL, &keys));
         ASSERT_OK(jwt_key_new(keys, "deployment", &jwt));
         ASSERT_OK(jwt_make(jwt, &claims, &signed_token));
