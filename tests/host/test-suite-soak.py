@@ -171,8 +171,8 @@ def memory():
 
 
 class Soak:
-    def __init__(self, draw):
-        self.draw, self.hits, self.known = draw, {}, {}
+    def __init__(self, draw, sabotage=None):
+        self.draw, self.sabotage, self.hits, self.known = draw, sabotage, {}, {}
         self.loops = [kind(PLACE, draw) for kind in LOOPS]
 
     def disturb(self, jobs):
@@ -194,6 +194,9 @@ class Soak:
         heldsync.check_nothing_left(loop.job)
         loop.check_data(whole)
         loop.clean = whole
+        if whole and self.sabotage and isinstance(loop, soak.BREAKS[self.sabotage][1]):
+            soak.BREAKS[self.sabotage][0](self, loop)
+            loop.check_data(whole)
 
     def one(self, number):
         quiet = number % 4 == 1
@@ -223,14 +226,11 @@ class Soak:
             soak.hold(kib <= self.known[name] * 2 + 8192, f"gantry-{name} has {kib} KiB, in the first rounds {self.known[name]}")
 
 
-def run(soaked, seconds, sabotage):
+def run(soaked, seconds):
     number, end = 0, time.monotonic() + seconds
     while time.monotonic() < end:
         number += 1
         soaked.one(number)
-        for loop in soaked.loops:
-            if sabotage and loop.clean and isinstance(loop, soak.BREAKS[sabotage][1]) and any(loop.before.values()):
-                soak.BREAKS[sabotage][0](soaked, loop)
     return number
 
 
@@ -243,9 +243,9 @@ def main():
     print(f"seed {arguments.seed}, {arguments.seconds:g} s", flush=True)
     (PLACE / "space").mkdir(parents=True, exist_ok=True)
     suite.out("systemctl", "set-property", "--runtime", "gantry-jobs.slice", SHARE)
-    soaked = Soak(random.Random(arguments.seed))
+    soaked = Soak(random.Random(arguments.seed), arguments.sabotage)
     try:
-        number = run(soaked, arguments.seconds, arguments.sabotage)
+        number = run(soaked, arguments.seconds)
     except soak.Broken as e:
         if arguments.sabotage and soak.BREAKS[arguments.sabotage][2] in str(e):
             print(f"found, as it must be: {e}")
