@@ -322,7 +322,7 @@ static void on_left_stopped(const char *name, int r, const Error *error, void *u
         Sweep *s = userdata;
 
         if (r < 0)
-                log_warning("The left-over slice '%s' could not be stopped: %s", name, error_message(error, r));
+                log_warning("What is left of '%s' could not be taken away: %s", name, error_message(error, r));
         if (--s->n_waiting > 0)
                 return;
         s->done(0, NULL, s->userdata);

@@ -114,7 +114,6 @@ static void server_done(Server *s) {
 typedef struct Fault {
         Server *server;
         const char *database;
-        int error;
 } Fault;
 
 /* A full disk is 507, all else 503: clients may try again. */
@@ -127,7 +126,7 @@ static int refuse(HttpRequest *q, void *userdata) {
 static bool is_mended(void *userdata) {
         Fault *f = userdata;
 
-        return !f->server->db && db_is_mended(f->database, f->error);
+        return !f->server->db && db_is_mended(f->database, f->server->fault->code);
 }
 
 static bool has_clients(void *userdata) {
@@ -135,19 +134,14 @@ static bool has_clients(void *userdata) {
 }
 
 static int stand_in(Server *s, const Options *o, int error) {
-        Fault f = { s, o->database, error };
-        int r;
+        Fault f = { s, o->database };
+        int r = stand_in_fault(&s->fault, error);
 
-        if (!s->fault)
-                (void) error_set(&s->fault, error, "%s", strerror(-error));
-        if (!s->fault)
-                return log_oom();
-        s->fault->code = error;
-        r = start_http(s, o, refuse);
+        if (r >= 0)
+                r = start_http(s, o, refuse);
         return r < 0 ? r : stand_in_run(&(StandInOptions) {
                 .daemon = s->daemon,
-                .error = error,
-                .sentence = s->fault->message,
+                .fault = s->fault,
                 .mended = is_mended,
                 .answers = has_clients,
                 .userdata = &f,

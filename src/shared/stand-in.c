@@ -35,13 +35,11 @@ static bool answers(void *userdata) {
 static int on_message(sd_bus_message *m, void *userdata, sd_bus_error *reterr_bus) {
         _cleanup_(sd_bus_error_free) sd_bus_error e = SD_BUS_ERROR_NULL;
         const StandInOptions *o = ((StandIn *) userdata)->options;
-        _cleanup_error_ Error *error = NULL;
 
         if (!sd_bus_message_is_method_call(m, NULL, NULL) ||
             sd_bus_message_is_method_call(m, "org.freedesktop.DBus.Peer", NULL))
                 return 0;
-        (void) error_set(&error, o->error, "%s", o->sentence);
-        (void) bus_error_from(&e, stand_in_error(o->error), error);
+        (void) bus_error_from(&e, stand_in_error(o->fault->code), o->fault);
         (void) sd_bus_reply_method_error(m, &e);
         return 1;
 }
@@ -50,7 +48,7 @@ static int on_look(sd_event_source *timer, uint64_t now, void *userdata) {
         StandIn *s = userdata;
         const StandInOptions *o = s->options;
         bool over = o->mended(o->userdata) ||
-                    (o->error != -ENOSPC && now_steady(s) - s->since >= PATIENCE_USEC);
+                    (o->fault->code != -ENOSPC && now_steady(s) - s->since >= PATIENCE_USEC);
 
         if (over && !(o->answers && o->answers(o->userdata))) {
                 s->leaves = true;
@@ -61,12 +59,21 @@ static int on_look(sd_event_source *timer, uint64_t now, void *userdata) {
         return sd_event_source_set_enabled(timer, SD_EVENT_ONESHOT);
 }
 
+int stand_in_fault(Error **fault, int error) {
+        if (!*fault)
+                (void) error_set(fault, error, "%s", strerror(-error));
+        if (!*fault)
+                return log_oom();
+        (*fault)->code = error;
+        return 0;
+}
+
 int stand_in_run(const StandInOptions *o) {
         StandIn s = { .options = o };
         int r;
 
         s.since = now_steady(&s);
-        journal_start_failure(o->error, o->sentence);
+        journal_start_failure(o->fault->code, o->fault->message);
         daemon_set_busy(o->daemon, answers, &s);
         /* The loop, which ends with this function's call, owns the timer; the bus, the filter. */
         r = sd_event_add_time_relative(daemon_event(o->daemon), NULL, CLOCK_MONOTONIC, LOOK_USEC, 0, on_look, &s);

@@ -9,8 +9,7 @@
 
 typedef struct StandInOptions {
         Daemon *daemon;                   /* without objects */
-        int error;                        /* negative */
-        const char *sentence;             /* why; `systemctl status` shows it as well */
+        const Error *fault;               /* why, stand_in_fault()'s; `systemctl status` shows it as well */
         bool (*mended)(void *userdata);   /* is the reason gone? Asked every other second */
         bool (*answers)(void *userdata);  /* somebody is being answered otherwise than on the bus. NULL: nobody ever */
         void *userdata;
@@ -25,5 +24,8 @@ static inline int stand_in_error(int error) {
         return error == -ENOSPC ? -ENOSPC : -EAGAIN;
 }
 
+/* Makes `fault`, which may have been set by what failed, that failure's: with its code, and a sentence in any case.
+ * Logs. */
+int stand_in_fault(Error **fault, int error);
 /* daemon_run() of that time. -EAGAIN: start the daemon anew (the unit does, at EXIT_TRY_AGAIN). */
 int stand_in_run(const StandInOptions *o);

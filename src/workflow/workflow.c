@@ -79,15 +79,11 @@ static bool is_mended(void *userdata) {
 
 /* A timer may have started it, which won't come again: it stays. */
 static int stand_in(Service *s, int error) {
-        if (!s->fault)
-                (void) error_set(&s->fault, error, "%s", strerror(-error));
-        if (!s->fault)
-                return log_oom();
-        s->fault->code = error;
-        return stand_in_run(&(StandInOptions) {
+        int r = stand_in_fault(&s->fault, error);
+
+        return r < 0 ? r : stand_in_run(&(StandInOptions) {
                 .daemon = s->daemon,
-                .error = error,
-                .sentence = s->fault->message,
+                .fault = s->fault,
                 .mended = is_mended,
                 .userdata = s,
                 .stays = true,

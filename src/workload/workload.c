@@ -177,18 +177,13 @@ static bool has_clients(void *userdata) {
 
 /* Leases run out, and ends are told, whether or not somebody calls: it stays. */
 static int stand_in(Service *s, int error) {
-        int r;
+        int r = stand_in_fault(&s->fault, error);
 
-        if (!s->fault)
-                (void) error_set(&s->fault, error, "%s", strerror(-error));
-        if (!s->fault)
-                return log_oom();
-        s->fault->code = error;
-        r = start_http(s, refuse, s);
+        if (r >= 0)
+                r = start_http(s, refuse, s);
         return r < 0 ? r : stand_in_run(&(StandInOptions) {
                 .daemon = s->daemon,
-                .error = error,
-                .sentence = s->fault->message,
+                .fault = s->fault,
                 .mended = is_mended,
                 .answers = has_clients,
                 .userdata = s,
