@@ -21,15 +21,24 @@ int backfill_store_list(Db *db, const char *connection_id, BackfillArray *ret, E
         return r;
 }
 
-int backfill_store_owe(Db *db, const char *connection_id, const StreamRef *stream, usec_t now,
+int backfill_store_owe(Db *db, const char *connection_id, const StreamRef *stream, bool forced, usec_t now,
                        Error **reterr_error) {
-        return run(db, SQL_BACKFILL_OWE, BINDS(B_STREAM(connection_id, stream), B_I64("now", now)), reterr_error);
+        return run(db, SQL_BACKFILL_OWE,
+                   BINDS(B_STREAM(connection_id, stream), B_I64("forced", forced), B_I64("now", now)), reterr_error);
 }
 
-int backfill_store_begin(Db *db, const char *connection_id, const StreamRef *stream, Error **reterr_error) {
-        return run(db, SQL_BACKFILL_BEGIN, BINDS(B_STREAM(connection_id, stream)), reterr_error);
+int backfill_store_begin(Db *db, const char *connection_id, const StreamRef *stream, usec_t since,
+                         Error **reterr_error) {
+        return run(db, SQL_BACKFILL_BEGIN, BINDS(B_STREAM(connection_id, stream), B_I64("since", since)),
+                   reterr_error);
 }
 
-int backfill_store_forget(Db *db, const char *connection_id, const StreamRef *stream, Error **reterr_error) {
-        return run(db, SQL_BACKFILL_FORGET, BINDS(B_STREAM(connection_id, stream)), reterr_error);
+int backfill_store_forget(Db *db, const char *connection_id, const StreamRef *stream, usec_t since,
+                          Error **reterr_error) {
+        return run(db, SQL_BACKFILL_FORGET, BINDS(B_STREAM(connection_id, stream), B_I64("since", since)),
+                   reterr_error);
+}
+
+int backfill_store_forget_all(Db *db, const char *connection_id, Error **reterr_error) {
+        return run(db, SQL_BACKFILL_FORGET_ALL, BINDS(B_TEXT("connection_id", connection_id)), reterr_error);
 }

@@ -29,6 +29,7 @@ DEFINE_MODEL(Backfill, backfill,
         FIELD_TEXT_OF(Backfill, connection_id),
         FIELD_TEXT_OF(Backfill, stream_namespace),
         FIELD_TEXT_OF(Backfill, stream_name),
+        FIELD_BOOL_OF(Backfill, forced),
         FIELD_BOOL_OF(Backfill, begun),
         FIELD_TIME_OF(Backfill, created_at));
 

@@ -32,6 +32,7 @@ typedef struct Backfill {
         char *connection_id;
         char *stream_namespace; /* NULL = none */
         char *stream_name;
+        bool forced;            /* whatever the connection says of backfills: the stream had left it */
         bool begun;             /* its state has gone */
         usec_t created_at;
 } Backfill;

@@ -18,6 +18,7 @@
 #include "db/tag-store.h"
 #include "server/body.h"
 #include "server/connection-catalog.h"
+#include "server/connection-left.h"
 #include "server/connection-schedule.h"
 #include "server/connection-service.h"
 #include "server/edition.h"
@@ -253,7 +254,9 @@ static int read_tags(Call *c, JsonObject *body, char ***ret) {
         return 1;
 }
 
-static int store(Call *c, Connection *connection, const MapperSecrets *secrets, JsonObject *body, bool is_new) {
+/* `before`: the selection that was stored, of one that isn't new. */
+static int store(Call *c, Connection *connection, const MapperSecrets *secrets, JsonObject *body, bool is_new,
+                 const char *before) {
         _cleanup_(db_rollbackp) Db *transaction = NULL;
         _cleanup_strv_ char **tags = NULL;
         usec_t now = server_now(c->server);
@@ -265,6 +268,8 @@ static int store(Call *c, Connection *connection, const MapperSecrets *secrets, 
         if (r >= 0)
                 r = is_new ? connection_store_insert(c->server->db, connection, now, &c->error) :
                              connection_store_update(c->server->db, connection, now, &c->error);
+        if (r >= 0 && !is_new && !streq_ptr(before, connection->catalog))
+                r = connection_owe_left(c, connection, before);
         if (r >= 0)
                 r = mapper_secrets_store(c, connection->id, secrets);
         if (r >= 0 && given > 0)
@@ -353,7 +358,7 @@ int connection_service_create(Call *c, JsonObject *body, Connection **ret) {
                 r = choose_streams(c, body, source, d, /* always= */ true, connection, &secrets);
         if (r != 0)
                 return r;
-        r = store(c, connection, &secrets, body, /* is_new= */ true);
+        r = store(c, connection, &secrets, body, /* is_new= */ true, NULL);
         return r < 0 ? r : connection_service_get(c, connection->id, ROLE_READER, ret);
 }
 
@@ -362,6 +367,7 @@ int connection_service_update(Call *c, const char *id, JsonObject *body, Connect
         _cleanup_(connection_freep) Connection *connection = NULL;
         _cleanup_(definition_freep) Definition *d = NULL;
         _cleanup_mapper_secrets_ MapperSecrets secrets = {};
+        _cleanup_free_ char *before = NULL;
         int r;
 
         r = connection_service_get(c, id, ROLE_EDITOR, &connection);
@@ -371,6 +377,9 @@ int connection_service_update(Call *c, const char *id, JsonObject *body, Connect
                 return r;
         /* A sync may move it on meanwhile: only new streams name a catalog. */
         free(TAKE_PTR(connection->source_catalog_id));
+        before = connection->catalog ? strdup(connection->catalog) : NULL;
+        if (!before != !connection->catalog)
+                return -ENOMEM;
         r = apply(c, body, connection);
         if (r >= 0)
                 r = get_ends(c, connection->source_id, connection->destination_id, &source, &destination,
@@ -379,7 +388,7 @@ int connection_service_update(Call *c, const char *id, JsonObject *body, Connect
                 r = choose_streams(c, body, source, d, /* always= */ false, connection, &secrets);
         if (r != 0)
                 return r;
-        r = store(c, connection, &secrets, body, /* is_new= */ false);
+        r = store(c, connection, &secrets, body, /* is_new= */ false, before);
         return r < 0 ? r : connection_service_get(c, id, ROLE_READER, ret);
 }
 

@@ -197,6 +197,21 @@ void generation_set_complete(GenerationSet *g, const char *namespace, const char
                 generation->refreshing = false;
 }
 
+static int advance(Generation *generation, Error **reterr_error) {
+        if (generation->id == INT64_MAX)
+                return error_set(reterr_error, -ERANGE, "Stream '%s': its generation number has run out",
+                                 generation->name);
+        generation->id++;
+        return 0;
+}
+
+int generation_set_advance(GenerationSet *g, const char *namespace, const char *name, Error **reterr_error) {
+        Generation *generation;
+        int r = find_or_add(g, namespace, name, &generation);
+
+        return r < 0 ? r : advance(generation, reterr_error);
+}
+
 static StreamRefresh refresh_of(const GenerationRequest *request, size_t i) {
         return request->refresh ? request->refresh[i] : STREAM_REFRESH_NONE;
 }
@@ -247,12 +262,9 @@ int generations_assign(GenerationSet *g, ConfiguredCatalog *catalog, const Gener
                 r = find_or_add(g, s->stream.namespace, s->stream.name, &generation);
                 if (r < 0)
                         return r;
-                if (over && generation->id == INT64_MAX)
-                        return error_set(reterr_error, -ERANGE,
-                                         "Stream '%s': its generation number has run out",
-                                         s->stream.name);
-                if (over)
-                        generation->id++;
+                r = over ? advance(generation, reterr_error) : 0;
+                if (r < 0)
+                        return r;
                 replaces = replaces_older(s, generation, refresh, clear);
                 /* A clear does not touch the other streams, so what they had not finished stays
                  * unfinished. */

@@ -45,6 +45,10 @@ int generations_assign(GenerationSet *g, ConfiguredCatalog *catalog, const Gener
                        StateSet *state,
                        bool *ret_dropped, Error **reterr_error);
 
+/* The stream's state goes, and its older rows stay: what is read from now on is another generation, whenever
+ * that will be. -ERANGE: the number has run out. */
+int generation_set_advance(GenerationSet *g, const char *namespace, const char *name, Error **reterr_error);
+
 /* Whether a truncating refresh of the stream has begun and not completed. */
 bool generation_set_is_refreshing(const GenerationSet *g, const char *namespace, const char *name);
 

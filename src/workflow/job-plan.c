@@ -229,6 +229,21 @@ static int list_dropped(const Draft *d, JsonObject **ret) {
         return r;
 }
 
+/* Also of streams that the connection does not move: their states go now, they may come back later. */
+static int advance(JsonObject *streams, GenerationSet *g, Error **reterr_error) {
+        size_t n = streams ? json_object_array_length(streams) : 0;
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < n; i++) {
+                const char *namespace, *name;
+
+                r = stream_selection_name(json_object_array_get_idx(streams, i), &namespace, &name, reterr_error);
+                if (r >= 0)
+                        r = generation_set_advance(g, namespace, name, reterr_error);
+        }
+        return r;
+}
+
 static int assign(const JobPlanRequest *q, Draft *d, JobPlan *p, Error **reterr_error) {
         _cleanup_(generation_set_freep) GenerationSet *g = NULL;
         const GenerationRequest request = {
@@ -238,6 +253,8 @@ static int assign(const JobPlanRequest *q, Draft *d, JobPlan *p, Error **reterr_
         int r;
 
         r = generation_set_from_json(q->generations, &g, reterr_error);
+        if (r >= 0)
+                r = advance(q->again, g, reterr_error);
         if (r >= 0)
                 r = generations_assign(g, d->catalog, &request, NULL, d->dropped, reterr_error);
         if (r >= 0)

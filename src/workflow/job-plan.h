@@ -24,6 +24,7 @@ typedef struct JobPlanRequest {
         const char *namespace_format, *prefix; /* may be NULL */
         JobPlanKind kind;
         JsonObject *streams;     /* of a refresh or clear: [{"name","namespace"}]; NULL or empty: all */
+        JsonObject *again;       /* the same: streams whose states go whatever the job is; NULL: none */
         JsonObject *generations; /* worker/sync-generation.h's text; NULL: none yet */
         int64_t sync_id;
         bool first_attempt;

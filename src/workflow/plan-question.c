@@ -18,6 +18,7 @@ static void question_free(void *p) {
         free((char *) q->request.namespace_format);
         free((char *) q->request.prefix);
         json_object_put(q->request.streams);
+        json_object_put(q->request.again);
         json_object_put(q->request.generations);
         free(q);
 }
@@ -86,6 +87,7 @@ static int question_copy(const PlanQuestion *q, PlanQuestion **ret) {
         n->request = q->request;
         n->request.destination_spec = n->request.namespace_format = n->request.prefix = NULL;
         n->request.streams = json_object_get(q->request.streams);
+        n->request.again = json_object_get(q->request.again);
         n->request.generations = json_object_get(q->request.generations);
         if (copy(q->discovered, &n->discovered) < 0 || copy(q->offered, &n->offered) < 0 ||
             copy(q->selection, &n->selection) < 0 ||
@@ -111,11 +113,12 @@ static int make_key(const PlanQuestion *q, char ret[static CATALOG_HASH_MAX]) {
         const char *texts[] = { q->discovered, q->offered, q->selection, j->destination_spec,
                                 j->namespace_definition, j->namespace_format, j->prefix };
         _cleanup_free_ char *streams = json_to_string(j->streams);
+        _cleanup_free_ char *again = json_to_string(j->again);
         _cleanup_free_ char *generations = json_to_string(j->generations);
         _cleanup_buffer_ Buffer b = {};
         int r;
 
-        if (!streams || !generations)
+        if (!streams || !again || !generations)
                 return -ENOMEM;
         r = buffer_appendf(&b, "%d %d %lld %d", (int) j->kind, j->destination_supports_refreshes,
                            (long long) j->sync_id, j->first_attempt);
@@ -123,6 +126,8 @@ static int make_key(const PlanQuestion *q, char ret[static CATALOG_HASH_MAX]) {
                 r = add_text(&b, texts[i]);
         if (r >= 0)
                 r = add_text(&b, streams);
+        if (r >= 0)
+                r = add_text(&b, again);
         if (r >= 0)
                 r = add_text(&b, generations);
         return r >= 0 ? catalog_store_hash(buffer_bytes(&b), b.len, ret) : r;

@@ -26,6 +26,7 @@ void schema_change_done(SchemaChange *c) {
         catalog_diff_done(&c->diff);
         json_putp(&c->configurations);
         json_putp(&c->backfill);
+        json_putp(&c->gone);
         *c = (SchemaChange) {};
 }
 
@@ -115,13 +116,13 @@ static bool gains_fields(const StreamTransform *t) {
         return false;
 }
 
-static int want_backfill(SchemaChange *c, const StreamTransform *t) {
+static int append_stream(JsonObject *array, const StreamTransform *t) {
         _cleanup_json_ JsonObject *o = json_object_new_object();
         int r = o ? json_add_string(o, "name", t->name) : -ENOMEM;
 
         if (r >= 0 && t->namespace)
                 r = json_add_string(o, "namespace", t->namespace);
-        return r >= 0 ? append(c->backfill, TAKE_PTR(o)) : r;
+        return r >= 0 ? append(array, TAKE_PTR(o)) : r;
 }
 
 static int update_stream(SchemaChange *c, StreamTransform *t, JsonObject *entry, const ConfiguredCatalog *configured,
@@ -135,7 +136,7 @@ static int update_stream(SchemaChange *c, StreamTransform *t, JsonObject *entry,
         if (r < 0)
                 return r;
         t->applied = true;
-        return s->sync_mode == SYNC_MODE_INCREMENTAL && gains_fields(t) ? want_backfill(c, t) : 0;
+        return s->sync_mode == SYNC_MODE_INCREMENTAL && gains_fields(t) ? append_stream(c->backfill, t) : 0;
 }
 
 /* --- streams --- */
@@ -210,6 +211,20 @@ static int propagate(const SchemaChangeRequest *q, SchemaChange *c, const Config
         return r >= 0 && hashmap_size(gone) > 0 ? drop_entries(c, streams, gone) : r;
 }
 
+/* `configured` NULL: it moves everything. */
+static int list_gone(SchemaChange *c, const ConfiguredCatalog *configured) {
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < c->diff.n_transforms; i++) {
+                const StreamTransform *t = c->diff.transforms + i;
+
+                if (t->type == STREAM_REMOVED &&
+                    (!configured || configured_catalog_find(configured, t->namespace, t->name)))
+                        r = append_stream(c->gone, t);
+        }
+        return r;
+}
+
 static SchemaVerdict judge(const SchemaChangeRequest *q, const CatalogDiff *d) {
         if (d->n_transforms == 0)
                 return SCHEMA_UNCHANGED;
@@ -235,11 +250,14 @@ int schema_change_decide(const SchemaChangeRequest *q, SchemaChange *ret, Error 
         int r;
 
         c.backfill = json_object_new_array();
-        r = c.backfill ? 0 : -ENOMEM;
+        c.gone = json_object_new_array();
+        r = c.backfill && c.gone ? 0 : -ENOMEM;
         if (r >= 0 && !everything)
                 r = stream_selection_configure(q->configurations, q->before, &configured, reterr_error);
         if (r >= 0)
                 r = catalog_diff_make(q->before, q->after, configured, &c.diff);
+        if (r >= 0)
+                r = list_gone(&c, configured);
         if (r < 0)
                 return r;
         c.verdict = judge(q, &c.diff);

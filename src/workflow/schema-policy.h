@@ -31,6 +31,7 @@ typedef struct SchemaChange {
         CatalogDiff diff;           /* what of it was propagated is `applied` */
         JsonObject *configurations; /* the selection to store; NULL: as it was */
         JsonObject *backfill;       /* [{"name","namespace"}]: incremental streams with fields that are new */
+        JsonObject *gone;           /* the same: streams that it moves and that are gone, whatever the verdict */
 } SchemaChange;
 
 void schema_change_done(SchemaChange *c);

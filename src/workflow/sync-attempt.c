@@ -220,7 +220,7 @@ typedef struct PlanSources {
         Connection *connection;
         ActorInput source, destination;
         CatalogFetch *newest, *base; /* base NULL: the connection goes by the newest */
-        JsonObject *config, *generations;
+        JsonObject *config, *generations, *again;
 } PlanSources;
 
 static void plan_sources_done(PlanSources *s) {
@@ -232,6 +232,7 @@ static void plan_sources_done(PlanSources *s) {
         catalog_fetch_free(s->base);
         json_putp(&s->config);
         json_putp(&s->generations);
+        json_putp(&s->again);
 }
 
 /* A connection goes by the catalog that it was configured from, which its policy has moved on where it was
@@ -260,7 +261,8 @@ static int plan_sources_load(Db *db, const SyncRun *run, PlanSources *s, Error *
             (r = actor_input_load(db, s->connection->destination_id, &s->destination, reterr_error)) < 0 ||
             (r = load_fetches(db, s, reterr_error)) < 0 ||
             (r = parse(s->job->config, &s->config, reterr_error)) < 0 ||
-            (r = sync_generations_load(db, run->connection_id, &s->generations, reterr_error)) < 0)
+            (r = sync_generations_load(db, run->connection_id, &s->generations, reterr_error)) < 0 ||
+            (r = sync_backfill_list_forced(db, run->connection_id, &s->again, reterr_error)) < 0)
                 return r;
         return 0;
 }
@@ -291,7 +293,7 @@ static int make_plan(const SyncRun *run, const PlanSources *s, JobPlan *ret, Err
                         .namespace_definition = namespace_definition_to_string(s->connection->namespace_definition),
                         .namespace_format = s->connection->namespace_format, .prefix = s->connection->prefix,
                         .kind = plan_kind(s), .streams = json_member(s->config, "streams"),
-                        .generations = s->generations, .sync_id = run->job_id,
+                        .again = s->again, .generations = s->generations, .sync_id = run->job_id,
                         .first_attempt = json_object_get_int(json_member(run->start, "attempt")) == 0,
                 },
         };

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Streams that are read from their beginning because they have got fields: owed by the step that brought the
- * fields, carried out by a plan, settled with the attempt. Each in its caller's transaction. */
+/* Streams that are read from their beginning because they have got fields, or because they had left the
+ * connection: owed by the step that saw it, carried out by a plan, settled with the attempt. Each in its
+ * caller's transaction. */
 
 #include "model/connection.h"
 #include "workflow/sync-attempt.h"
@@ -12,8 +13,17 @@
 int sync_backfill_owe(Db *db, const Connection *connection, JsonObject *streams, usec_t now,
                       Error **reterr_error);
 
+/* `streams` is schema_change_decide()'s, too: those that the source has no more. Whatever the connection says
+ * of backfills, and of a GLOBAL state it is that stream's entry that goes. */
+int sync_backfill_owe_gone(Db *db, const Connection *connection, JsonObject *streams, usec_t now,
+                           Error **reterr_error);
+
+/* The streams that have left and whose states are still there, [{"name","namespace"}]: the plan is to give them
+ * another generation, and sync_backfill_plan() drops their states, whether it moves them or not. */
+int sync_backfill_list_forced(Db *db, const char *connection_id, JsonObject **ret, Error **reterr_error);
+
 /* Adds the states that have to go to the plan, and the streams that this attempt reads so to what the step
- * records: {"backfill": [{"name","namespace"}]}. */
+ * records: {"backfill": [{"name","namespace","since","moved"}]}. */
 int sync_backfill_plan(Db *db, const Connection *connection, JobPlan *plan, JsonObject *record,
                        Error **reterr_error);
 

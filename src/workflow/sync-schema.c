@@ -214,6 +214,8 @@ static int apply(SyncRun *run, Schema *s, JsonObject *o, usec_t now, Error **ret
         if (r >= 0)
                 r = s->decision->change.verdict == SCHEMA_PROPAGATED
                             ? sync_backfill_owe(db, s->connection, s->decision->change.backfill, now, reterr_error) : 0;
+        if (r >= 0)
+                r = sync_backfill_owe_gone(db, s->connection, s->decision->change.gone, now, reterr_error);
         if (r >= 0 && why)
                 r = add_failure(o, "airbyte_platform", "manual_cancellation", why, now);
         if (r >= 0)

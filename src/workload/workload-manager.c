@@ -22,6 +22,7 @@
  * start, and a runner that nobody stopped hears 410. */
 
 #include "basic/log.h"
+#include "db/backfill-store.h"
 #include "db/change-store.h"
 #include "db/metadata-store.h"
 #include "db/state-store.h"
@@ -296,6 +297,9 @@ int workload_manager_state_set(WorkloadManager *m, const char *connection_id, co
                 r = check_not_syncing(m, connection_id, reterr_error);
         if (r >= 0)
                 r = state_store_set(m->options.db, connection_id, json, n, manager_now(m), reterr_error);
+        /* What somebody sets is meant: no stream is owed a reading that would take it away again. */
+        if (r >= 0)
+                r = backfill_store_forget_all(m->options.db, connection_id, reterr_error);
         if (r >= 0)
                 r = db_commit(&transaction, reterr_error);
         return manager_done(m, r < 0 ? r : 0);

@@ -241,3 +241,174 @@ def test_a_setting_that_is_changed_while_a_sync_moves_the_catalog_on_does_not_mo
     assert finish(world, job) == ["succeeded"]
     assert finish(world, *start(world, connection)) == ["succeeded"]
     assert events(world, connection) == ["SCHEMA_UPDATE"]
+
+
+FULLY = {"nonBreakingSchemaUpdatesBehavior": "propagate_fully"}
+ORDERS = "CREATE TABLE orders (n INTEGER PRIMARY KEY, what TEXT)"
+MODES = {
+    "overwrite": {"syncMode": "full_refresh_overwrite"},
+    "deduped": {"syncMode": "incremental_deduped_history", "cursorField": ["n"], "primaryKey": [["n"]]},
+    "append": {"syncMode": "incremental_append", "cursorField": ["n"]},
+}
+
+
+def orders(world, *select):
+    return sorted(world.arrived("a", f"SELECT {', '.join(select) or 'n, what'} FROM orders"))
+
+
+def generation(world, stream="orders"):
+    return world.sql("SELECT generation_id FROM generation WHERE stream_name = ?", (stream,))[0][0]
+
+
+def states(world):
+    return {name for name, in world.sql("SELECT stream_name FROM state")}
+
+
+def owed(world):
+    return world.sql("SELECT stream_name, forced, begun FROM backfill")
+
+
+def edit(world, connection, *streams):
+    world.background(lambda: world.ask("PATCH", f"/connections/{connection}", {"configurations": {"streams": [*streams]}}))
+
+
+def without(world, connection):
+    """A sync of a source that has just lost its orders."""
+    world.change("DROP TABLE orders")
+    world.a_day_passes()
+    world.sync(connection)
+    assert selected(world, connection) == {"users"}
+    assert "orders" not in states(world) and owed(world) == []
+
+
+def test_P10_a_stream_that_goes_and_comes_back_is_read_from_its_beginning(world):
+    connection = world.connect(world.make_source(), "a", OVERWRITE, **FULLY)
+    world.sync(connection)
+    world.change(ORDERS, "INSERT INTO orders VALUES (7, 'tea')")
+    world.a_day_passes()
+    world.sync(connection)
+    assert orders(world) == [(7, "tea")] and "orders" in states(world)
+    first = generation(world)
+    without(world, connection)
+    world.change(ORDERS, "INSERT INTO orders VALUES (1, 'rice')")
+    world.a_day_passes()
+    world.sync(connection)
+    assert (1, "rice") in orders(world) and generation(world) > first
+    # From then on it goes on from there.
+    world.change("INSERT INTO orders VALUES (8, 'salt')")
+    assert world.sync(connection)["rowsSynced"] == 2 + 1  # users in full
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_P10_in_each_mode_a_stream_that_comes_back_is_read_from_its_beginning(world, mode):
+    world.change(ORDERS, "INSERT INTO orders VALUES (7, 'tea')")
+    entry = {"name": "orders"} | MODES[mode]
+    source = world.make_source()
+    connection = world.connect(source, "a", [*OVERWRITE, entry], **FULLY)
+    world.sync(connection)
+    first = generation(world)
+    without(world, connection)
+    world.change(ORDERS, "INSERT INTO orders VALUES (1, 'rice')")
+    # Somebody sees it first, and selects it with the modes that it had.
+    world.config("sources/discover_schema", {"sourceId": source, "disable_cache": True})
+    edit(world, connection, *OVERWRITE, entry)
+    world.sync(connection)
+    assert (1, "rice") in orders(world) and generation(world) > first
+    # In full it is what the source has; otherwise what has arrived stays.
+    assert ((7, "tea") in orders(world)) == (mode != "overwrite")
+
+
+@pytest.mark.parametrize("between", [True, False])
+@pytest.mark.parametrize("mode", MODES)
+def test_a_stream_that_is_taken_out_and_put_back_by_hand_is_read_from_its_beginning(world, mode, between):
+    world.change(ORDERS, "INSERT INTO orders VALUES (7, 'tea')")
+    entry = {"name": "orders"} | MODES[mode]
+    connection = world.connect(world.make_source(), "a", [*OVERWRITE, entry])
+    world.sync(connection)
+    edit(world, connection, *OVERWRITE)
+    assert owed(world) == [("orders", 1, 0)]
+    if between:
+        world.sync(connection)
+        assert "orders" not in states(world) and owed(world) == []
+    world.change("INSERT INTO orders VALUES (1, 'rice')")
+    edit(world, connection, *OVERWRITE, entry)
+    world.sync(connection)
+    assert set(orders(world)) == {(1, "rice"), (7, "tea")} and owed(world) == []
+    # Once.
+    world.change("INSERT INTO orders VALUES (8, 'salt')")
+    assert world.sync(connection)["rowsSynced"] == (2 + 3 if mode == "overwrite" else 2 + 1)
+
+
+def test_other_edits_leave_the_states_of_streams_that_stay(world):
+    world.change(ORDERS, "INSERT INTO orders VALUES (7, 'tea')")
+    entry = {"name": "orders"} | MODES["deduped"]
+    connection = world.connect(world.make_source(), "a", [*OVERWRITE, entry])
+    world.sync(connection)
+    edit(world, connection, {"name": "users", "syncMode": "full_refresh_append"}, entry)
+    world.background(lambda: world.ask("PATCH", f"/connections/{connection}", {"name": "another"}))
+    assert owed(world) == [] and "orders" in states(world)
+    # Those of a connection that moves everything, less one.
+    edit(world, connection, entry)
+    assert owed(world) == [("users", 1, 0)]
+
+
+@pytest.mark.parametrize("comes", ["CREATE TABLE orders (n INTEGER, what TEXT, id INTEGER PRIMARY KEY)", "CREATE TABLE orders (what TEXT)"])
+def test_P10_a_stream_that_comes_back_with_another_key_or_without_its_cursor(world, comes):
+    world.change(ORDERS, "INSERT INTO orders VALUES (7, 'tea')")
+    connection = world.connect(world.make_source(), "a", [*OVERWRITE, {"name": "orders"} | MODES["append"]], **FULLY)
+    world.sync(connection)
+    without(world, connection)
+    world.change(comes, "INSERT INTO orders (what) VALUES ('rice')")
+    world.a_day_passes()
+    world.sync(connection)
+    assert selected(world, connection) == {"users", "orders"}
+    assert ("rice",) in orders(world, "what")
+
+
+@pytest.mark.parametrize("policy", ["ignore", "propagate_columns"])
+def test_P10_a_stream_that_was_missed_while_nothing_follows_is_read_from_its_beginning(world, policy):
+    world.change(ORDERS, "INSERT INTO orders VALUES (7, 'tea')")
+    connection = world.connect(world.make_source(), "a", [*OVERWRITE, {"name": "orders"} | MODES["deduped"]],
+                               nonBreakingSchemaUpdatesBehavior=policy)
+    world.sync(connection)
+    world.change("DROP TABLE orders")
+    world.a_day_passes()
+    assert finish(world, *start(world, connection)) == ["failed"]
+    assert owed(world) == [("orders", 1, 0)] and "orders" in states(world)
+    world.change(ORDERS, "INSERT INTO orders VALUES (1, 'rice')")
+    world.a_day_passes()
+    world.sync(connection)
+    assert (1, "rice") in orders(world) and owed(world) == []
+
+
+def test_a_stream_that_is_taken_out_while_it_is_read_is_owed_whatever_the_sync_still_stores(world):
+    world.change(ORDERS, "INSERT INTO orders VALUES (7, 'tea')")
+    entry = {"name": "orders"} | MODES["deduped"]
+    connection = world.connect(world.make_source(), "a", [*OVERWRITE, entry])
+    world.sync(connection)
+    world.change("INSERT INTO orders VALUES (9, 'figs')")
+    (job,) = start(world, connection)
+    runner = world.take("sync")
+    edit(world, connection, *OVERWRITE)
+    edit(world, connection, *OVERWRITE, entry)
+    world.answer(runner)
+    assert finish(world, job) == ["succeeded"]
+    assert "orders" in states(world) and owed(world) == [("orders", 1, 0)]
+    world.change("INSERT INTO orders VALUES (1, 'rice')")
+    world.sync(connection)
+    assert (1, "rice") in orders(world) and owed(world) == []
+
+
+def test_a_state_that_is_set_by_hand_is_meant(world):
+    world.change(ORDERS, "INSERT INTO orders VALUES (7, 'tea')")
+    entry = {"name": "orders"} | MODES["deduped"]
+    connection = world.connect(world.make_source(), "a", [*OVERWRITE, entry])
+    world.sync(connection)
+    state = world.config("state/get", {"connectionId": connection})
+    edit(world, connection, *OVERWRITE)
+    edit(world, connection, *OVERWRITE, entry)
+    world.config("state/create_or_update", {"connectionId": connection, "connectionState": state})
+    assert owed(world) == []
+    world.change("INSERT INTO orders VALUES (1, 'rice'), (8, 'salt')")
+    assert world.sync(connection)["rowsSynced"] == 2 + 1
+    assert orders(world) == [(7, "tea"), (8, "salt")]

@@ -211,7 +211,7 @@ static int fill_more(Db *db) {
         ASSERT_OK(state_store_merge(db, "c", states, strlen(states), NOW, NULL));
         ASSERT_OK(generation_store_set(db, &(Generation) { .connection_id = S("c"), .stream_name = S("a") },
                                        NOW, NULL));
-        ASSERT_OK(backfill_store_owe(db, "c", &(StreamRef) { NULL, "a" }, NOW, NULL));
+        ASSERT_OK(backfill_store_owe(db, "c", &(StreamRef) { NULL, "a" }, /* forced= */ false, NOW, NULL));
         ASSERT_OK(secret_store_put(db, &(Secret) { .id = S("x"), .owner_id = S("unused"), .sealed = token },
                                    NOW, NULL));
         ASSERT_OK(secret_store_put(db, &(Secret) { .id = S("y"), .owner_id = S("unused"), .sealed = token },
@@ -322,6 +322,20 @@ STEP(connection_update) {
                 db, &(Connection) { .id = S("c"), .name = S("N"), .catalog = S("{\"n\":1}"), .revision = 1 },
                 LATER, NULL);
 }
+/* As an edit does that takes a stream out. */
+STEP(connection_loses_stream) {
+        _cleanup_(db_rollbackp) Db *transaction = NULL;
+        int r;
+
+        r = db_begin_immediate(db, &transaction, NULL);
+        if (r >= 0)
+                r = connection_store_update(
+                        db, &(Connection) { .id = S("c"), .name = S("N"), .catalog = S("{\"n\":1}"), .revision = 1 },
+                        LATER, NULL);
+        if (r >= 0)
+                r = backfill_store_owe(db, "c", &(StreamRef) { NULL, "b" }, /* forced= */ true, LATER, NULL);
+        return r >= 0 ? db_commit(&transaction, NULL) : r;
+}
 STEP(connection_set_source_catalog) {
         return connection_store_set_source_catalog(db, "c", "f", LATER, NULL);
 }
@@ -380,13 +394,19 @@ STEP(generation_set) {
                 LATER, NULL);
 }
 STEP(backfill_owe) {
-        return backfill_store_owe(db, "c", &(StreamRef) { NULL, "b" }, LATER, NULL);
+        return backfill_store_owe(db, "c", &(StreamRef) { NULL, "b" }, /* forced= */ false, LATER, NULL);
+}
+STEP(backfill_force) {
+        return backfill_store_owe(db, "c", &(StreamRef) { NULL, "a" }, /* forced= */ true, LATER, NULL);
 }
 STEP(backfill_begin) {
-        return backfill_store_begin(db, "c", &(StreamRef) { NULL, "a" }, NULL);
+        return backfill_store_begin(db, "c", &(StreamRef) { NULL, "a" }, NOW, NULL);
 }
 STEP(backfill_forget) {
-        return backfill_store_forget(db, "c", &(StreamRef) { NULL, "a" }, NULL);
+        return backfill_store_forget(db, "c", &(StreamRef) { NULL, "a" }, NOW, NULL);
+}
+STEP(backfill_forget_all) {
+        return backfill_store_forget_all(db, "c", NULL);
 }
 STEP(timeline_append) {
         return timeline_store_append(

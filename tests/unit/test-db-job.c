@@ -314,29 +314,38 @@ TEST(statistics_are_replaced_and_the_newest_found) {
 
 TEST(a_backfill_is_owed_once_and_again_with_the_next_field) {
         _cleanup_test_db_ TestDb t = {};
-        _cleanup_(backfill_array_done) BackfillArray all = {}, again = {}, none = {};
+        _cleanup_(backfill_array_done) BackfillArray all = {}, again = {}, none = {}, left = {};
         const StreamRef a = { NULL, "a" }, b = { "n", "a" }, nobody = { NULL, "z" };
 
         test_db_new(&t);
-        ASSERT_OK(backfill_store_owe(t.db, "c", &a, NOW, NULL));
-        ASSERT_OK(backfill_store_owe(t.db, "c", &b, NOW, NULL));
-        ASSERT_OK(backfill_store_begin(t.db, "c", &b, NULL));
-        ASSERT_OK(backfill_store_begin(t.db, "c", &nobody, NULL));
+        ASSERT_OK(backfill_store_owe(t.db, "c", &a, /* forced= */ false, NOW, NULL));
+        ASSERT_OK(backfill_store_owe(t.db, "c", &b, /* forced= */ true, NOW, NULL));
+        ASSERT_OK(backfill_store_begin(t.db, "c", &b, NOW, NULL));
+        ASSERT_OK(backfill_store_begin(t.db, "c", &nobody, NOW, NULL));
         ASSERT_OK(backfill_store_list(t.db, "c", &all, NULL));
         assert_int_equal(all.n, 2);
         assert_null(all.items[0]->stream_namespace);
-        assert_false(all.items[0]->begun);
+        assert_false(all.items[0]->begun || all.items[0]->forced);
         assert_string_equal(all.items[1]->stream_namespace, "n");
-        assert_true(all.items[1]->begun);
-        ASSERT_OK(backfill_store_owe(t.db, "c", &b, NOW, NULL));
-        ASSERT_OK(backfill_store_forget(t.db, "c", &a, NULL));
-        ASSERT_OK(backfill_store_forget(t.db, "c", &a, NULL));
+        assert_true(all.items[1]->begun && all.items[1]->forced);
+        /* What is forced stays so, what wasn't becomes so. */
+        ASSERT_OK(backfill_store_owe(t.db, "c", &b, /* forced= */ false, NOW + 1, NULL));
+        ASSERT_OK(backfill_store_owe(t.db, "c", &a, /* forced= */ true, NOW, NULL));
+        /* Who has seen the one before settles nothing. */
+        ASSERT_OK(backfill_store_begin(t.db, "c", &b, NOW, NULL));
+        ASSERT_OK(backfill_store_forget(t.db, "c", &b, NOW, NULL));
         ASSERT_OK(backfill_store_list(t.db, "c", &again, NULL));
-        assert_int_equal(again.n, 1);
-        assert_false(again.items[0]->begun);
-        ASSERT_OK(backfill_store_list(t.db, "another", &none, NULL));
+        assert_int_equal(again.n, 2);
+        assert_true(again.items[0]->forced);
+        assert_true(again.items[1]->forced && !again.items[1]->begun);
+        ASSERT_OK(backfill_store_forget(t.db, "c", &a, NOW, NULL));
+        ASSERT_OK(backfill_store_forget(t.db, "c", &a, NOW, NULL));
+        ASSERT_OK(backfill_store_list(t.db, "c", &left, NULL));
+        assert_int_equal(left.n, 1);
+        ASSERT_OK(backfill_store_forget_all(t.db, "c", NULL));
+        ASSERT_OK(backfill_store_list(t.db, "c", &none, NULL));
         assert_int_equal(none.n, 0);
-        ASSERT_ERROR(backfill_store_owe(t.db, "another", &a, NOW, NULL), ENOENT);
+        ASSERT_ERROR(backfill_store_owe(t.db, "another", &a, /* forced= */ true, NOW, NULL), ENOENT);
 }
 
 TEST(generations_rise_stream_by_stream) {

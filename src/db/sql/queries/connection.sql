@@ -118,16 +118,18 @@ INSERT INTO generation
 -- name: backfill_list
 SELECT * FROM backfill WHERE connection_id = $connection_id ORDER BY stream_namespace, stream_name;
 -- name: backfill_owe
-INSERT INTO backfill (connection_id, stream_namespace, stream_name, begun, created_at)
-        VALUES ($connection_id, $stream_namespace, $stream_name, 0, $now)
-        ON CONFLICT (connection_id, stream_namespace, stream_name)
-        DO UPDATE SET begun = 0, created_at = excluded.created_at;
+INSERT INTO backfill (connection_id, stream_namespace, stream_name, forced, begun, created_at)
+        VALUES ($connection_id, $stream_namespace, $stream_name, $forced, 0, $now)
+        ON CONFLICT (connection_id, stream_namespace, stream_name) DO UPDATE SET begun = 0,
+        forced = CASE WHEN backfill.forced = 1 THEN 1 ELSE excluded.forced END, created_at = excluded.created_at;
 -- name: backfill_begin
 UPDATE backfill SET begun = 1 WHERE connection_id = $connection_id AND stream_namespace = $stream_namespace
-        AND stream_name = $stream_name;
+        AND stream_name = $stream_name AND created_at = $since;
 -- name: backfill_forget
 DELETE FROM backfill WHERE connection_id = $connection_id AND stream_namespace = $stream_namespace
-        AND stream_name = $stream_name;
+        AND stream_name = $stream_name AND created_at = $since;
+-- name: backfill_forget_all
+DELETE FROM backfill WHERE connection_id = $connection_id;
 
 -- name: timeline_insert
 INSERT INTO timeline_event (id, connection_id, principal, event_type, job_id, summary, created_at)

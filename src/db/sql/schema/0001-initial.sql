@@ -309,11 +309,13 @@ CREATE TABLE generation (
         PRIMARY KEY (connection_id, stream_namespace, stream_name)
 ) @STRICT@;
 
--- Streams that are to be read from their beginning; begun: their states have gone.
+-- Streams that are to be read from their beginning; forced: whatever the connection says of backfills; begun:
+-- their states have gone.
 CREATE TABLE backfill (
         connection_id TEXT NOT NULL REFERENCES connection (id) ON DELETE CASCADE,
         stream_namespace TEXT NOT NULL,
         stream_name TEXT NOT NULL,
+        forced @I64@ NOT NULL CHECK (forced IN (0, 1)),
         begun @I64@ NOT NULL CHECK (begun IN (0, 1)),
         created_at @I64@ NOT NULL,
         PRIMARY KEY (connection_id, stream_namespace, stream_name)
