@@ -367,14 +367,14 @@ static int follow_to_end(Follower *f, unsigned n_lines, Error **reterr_error) {
         return r;
 }
 
-static void say_end(const Follower *f) {
+void ctl_job_say_end(const Ctl *c, JsonObject *job) {
         static const CtlColumn failure = { "Failure", "failure", CTL_FAILURE };
         _cleanup_buffer_ Buffer why = {};
 
-        ctl_say(f->c, "Job %" PRIi64 " %s: %" PRIi64 " records.", f->job_id, ctl_text(f->job, "status"),
-                number_of(f->job, "rowsSynced"));
-        if (json_member(f->job, "failure") && ctl_format_cell(&why, f->job, &failure) >= 0)
-                ctl_say(f->c, "%s", strempty(buffer_string(&why)));
+        ctl_say(c, "Job %" PRIi64 " %s: %" PRIi64 " records.", number_of(job, "jobId"), ctl_text(job, "status"),
+                number_of(job, "rowsSynced"));
+        if (json_member(job, "failure") && ctl_format_cell(&why, job, &failure) >= 0)
+                ctl_say(c, "%s", strempty(buffer_string(&why)));
 }
 
 int ctl_job_progress_mode(const Ctl *c, ProgressMode *ret) {
@@ -421,6 +421,6 @@ int ctl_job_follow(Ctl *c, int64_t job_id, int attempt, unsigned n_lines, CtlFol
         if (c->json && !(follow & CTL_FOLLOW_LOGS))
                 (void) ctl_print_json(c, f.job);
         else
-                say_end(&f);
+                ctl_job_say_end(c, f.job);
         return ctl_job_exit_code(f.job);
 }

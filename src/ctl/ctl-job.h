@@ -23,3 +23,5 @@ int ctl_job_follow(Ctl *c, int64_t job_id, int attempt, unsigned n_lines, CtlFol
 /* What the end of a job, as JSON, means as an exit code: 0, 1, 3 some of it was moved, 6 cancelled; 0 while it runs. */
 int ctl_job_exit_code(JsonObject *job);
 bool ctl_job_has_ended(JsonObject *job);
+/* Tells the end of one that has ended, and why. */
+void ctl_job_say_end(const Ctl *c, JsonObject *job);

@@ -163,7 +163,9 @@ static int job_show(Ctl *c, int argc, char **argv) {
         return r == EXIT_OK && follow ? ctl_job_follow(c, id, -1, 0, CTL_FOLLOW_WAIT | CTL_FOLLOW_PROGRESS) : r;
 }
 
+/* The answer comes at the job's end, or when the daemon waits no longer. */
 static int job_cancel(Ctl *c, int argc, char **argv) {
+        _cleanup_json_ JsonObject *job = NULL;
         _cleanup_error_ Error *error = NULL;
         int64_t id;
         int r;
@@ -172,9 +174,17 @@ static int job_cancel(Ctl *c, int argc, char **argv) {
         if (r != EXIT_OK)
                 return r;
         r = ctl_object_call(c, &ctl_kind_job, argv[0], "Cancel", NULL, &error);
+        if (r >= 0)
+                r = ctl_object_call(c, &ctl_kind_job, argv[0], "Get", &job, &error);
         if (r < 0)
                 return ctl_fail(c, error, r);
-        ctl_say(c, "Job %" PRIi64 " is being cancelled.", id);
+        if (c->json)
+                return ctl_print_json(c, job);
+        if (ctl_job_has_ended(job))
+                ctl_job_say_end(c, job);
+        else
+                ctl_say(c, "Job %" PRIi64 " is being cancelled: what it has moved is made durable first. "
+                        "'gantryctl job wait %" PRIi64 "' waits for its end.", id, id);
         return EXIT_OK;
 }
 

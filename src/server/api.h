@@ -31,6 +31,7 @@ struct ApiRoute {
         const char *tag;
         const char *request;  /* names of schemas; NULL = none */
         const char *response;
+        const char *description; /* of an operation that does not explain itself; NULL = none */
         const char *query;    /* names of query parameters, space-separated; those that end in [] repeat */
         size_t body_max;      /* 0 = HTTP_BODY_MAX */
 };

@@ -26,6 +26,7 @@
 #include "server/bus-objects.h"
 #include "server/bus-signals.h"
 #include "server/event-feed.h"
+#include "server/job-hold.h"
 #include "server/job-progress.h"
 #include "server/server.h"
 #include "shared/daemon-options.h"
@@ -95,6 +96,8 @@ static int start_http(Server *s, const Options *o, HttpHandler prepare) {
 }
 
 static void server_done(Server *s) {
+        /* Answers, hence first. */
+        job_holds_free(s->holds);
         event_feed_free(s->feed);
         bus_signals_free(s->signals);
         job_progress_free(s->progress);
@@ -174,6 +177,8 @@ static int run(const Options *o) {
                 r = bus_signals_new(&s, &s.signals);
         if (r >= 0)
                 r = job_progress_new(&s, &s.progress);
+        if (r >= 0)
+                r = job_holds_new(&s, &s.holds);
         if (r >= 0)
                 r = event_feed_new(&s, &s.feed);
         if (r < 0)

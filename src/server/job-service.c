@@ -3,13 +3,14 @@
 /* The server stores no job. Starting and cancelling are calls to gantry-workflow, which has stored the
  * wish when it answers; the job is then read from the database and shown as it is at that moment. A clear
  * or refresh on a connection whose job runs is answered when that job has ended, thus possibly minutes
- * later.
+ * later. A cancel is answered at the job's end, too, but waits for it some seconds only (job-hold.h).
  *
  * Roles: to run a sync is a runner's, but what empties or rereads a destination changes data and takes an
  * editor. */
 
 #include <stdio.h>
 
+#include "server/job-hold.h"
 #include "server/job-progress.h"
 #include "server/job-service.h"
 #include "server/out.h"
@@ -17,6 +18,7 @@
 
 typedef struct Pending {
         int64_t job_id;
+        usec_t until; /* of a cancel: when it is answered at the latest */
         JobView view;
 } Pending;
 
@@ -64,7 +66,7 @@ static int pending_new(Call *c, int64_t job_id, JobView view) {
 
         if (!p)
                 return -ENOMEM;
-        *p = (Pending) { .job_id = job_id, .view = view };
+        *p = (Pending) { job_id, env_now(c->server->env, ENV_CLOCK_MONOTONIC) + JOB_HOLD_USEC, view };
         if (c->data_free)
                 c->data_free(c->data);
         c->data = p;
@@ -97,15 +99,26 @@ static void on_started(Call *c, int r, sd_bus_message *reply) {
                 show(c, id);
 }
 
+static bool is_cancelled(Call *c, int64_t id) {
+        _cleanup_(job_freep) Job *j = NULL;
+
+        return job_store_get(c->server->db, id, &j, NULL) >= 0 && j->status == JOB_CANCELLED;
+}
+
 static void on_cancelled(Call *c, int r, sd_bus_message *reply) {
         Pending *p = c->data;
 
+        /* The call may have been sent twice, and somebody else may have cancelled it: what was wished has come. */
+        if (r == -ESRCH && is_cancelled(c, p->job_id)) {
+                c->error = error_free(c->error);
+                r = 0;
+        }
         if (r == -ESRCH)
                 r = call_fail(c, r, NULL, "Job is not currently running");
         if (r < 0)
                 call_complete(c, r, NULL);
         else
-                show(c, p->job_id);
+                job_hold(c, p->job_id, p->until, show);
 }
 
 /* {"streams", "refreshMode"} as given, and who asked. */

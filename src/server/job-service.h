@@ -11,7 +11,8 @@ int job_service_get(Call *c, int64_t id, Role need, Job **ret);
 int job_service_list(Call *c, const Listing *l, JobFilter *filter, JobArray *ret);
 /* Always CALL_LATER or an error; the answer is the job's view. `streams` NULL: all. */
 int job_service_start(Call *c, const char *connection_id, JobType type, JsonObject *options);
-/* Likewise; -ESRCH (409) for one that has ended. */
+/* Likewise, once the job has ended or JOB_HOLD_USEC are over: the view tells which. -ESRCH (409) for one that
+ * has ended before. */
 int job_service_cancel(Call *c, int64_t id);
 /* How a started or cancelled job is shown: the public API's form unless a call sets another. */
 int job_view(const Job *j, JsonObject **ret);

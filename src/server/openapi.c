@@ -154,6 +154,8 @@ static int operation(const ApiRoute *row, JsonObject **ret) {
         if (r >= 0 && row->request)
                 r = content("application/json", row->request, &body);
         out_string(&out, "operationId", row->id);
+        if (row->description)
+                out_string(&out, "description", row->description);
         if (row->tag) {
                 JsonObject *tags = json_object_new_array();
 

@@ -2,6 +2,7 @@
 
 #include "server/bus-signals.h"
 #include "server/event-feed.h"
+#include "server/job-hold.h"
 #include "server/server.h"
 
 static void tell_clients(Server *s) {
@@ -9,6 +10,8 @@ static void tell_clients(Server *s) {
                 bus_signals_notify(s->signals);
         if (s->feed)
                 event_feed_notify(s->feed);
+        if (s->holds)
+                job_holds_notify(s->holds);
 }
 
 void server_announce(Server *s) {

@@ -14,6 +14,7 @@
 
 typedef struct BusSignals BusSignals;
 typedef struct EventFeed EventFeed;
+typedef struct JobHolds JobHolds;
 typedef struct JobProgress JobProgress;
 
 /* Wrong client ids and secrets of late, see auth.c. */
@@ -36,6 +37,7 @@ typedef struct Server {
         size_t n_routes;
         EventFeed *feed;
         BusSignals *signals;
+        JobHolds *holds;
         JobProgress *progress;
         AuthFailures failures;
         unsigned n_calls;  /* that wait for another daemon */

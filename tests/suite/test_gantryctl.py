@@ -409,7 +409,8 @@ def test_interrupted_watching_leaves_the_job_and_says_so(control):
     assert "has no attempt 5, its last one is 0" in control.ctl("job", "logs", str(job), "--attempt=5", code=4).stderr
     # By name, and not by id, on the whole's page.
     assert control.ctl("status").stdout.rstrip().endswith("test")
-    control.ctl("job", "cancel", str(job))
+    with control.serving(well):
+        control.ctl("job", "cancel", str(job))
     del runner
 
 
@@ -423,7 +424,8 @@ def test_times_are_those_of_the_place(control):
     local = time.strftime("%Y-%m-%d %H:%M:%S ABC", time.gmtime(calendar.timegm(time.strptime(started, "%Y-%m-%dT%H:%M:%SZ")) + 5 * 3600))
     assert local in table, (local, table)
     assert local in control.ctl("job", "show", str(job), env=control.environment | {"TZ": "ABC-5"}).stdout
-    control.ctl("job", "cancel", str(job))
+    with control.serving(well):
+        control.ctl("job", "cancel", str(job))
 
 
 def test_a_host_that_ssh_does_not_reach_is_named(control):

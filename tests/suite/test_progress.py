@@ -13,6 +13,7 @@ import time
 import dbus
 import pytest
 from test_gantryctl import Control
+from test_workflow_jobs import in_background
 from workflow_host import completed, failed
 from workload_host import BUILD, PATIENCE, ROOT, UnixConnection
 
@@ -235,12 +236,12 @@ def test_a_job_that_is_cancelled_is_watched_to_its_end(live):
     listener = Listener(live)
     report(runner, 100)
     shown_by(live, job, 50)
-    assert live.ask("DELETE", f"{V1}/jobs/{job}")["status"] == "running"
+    cancel, _ = in_background(lambda: live.ask("DELETE", f"{V1}/jobs/{job}"))
     end = time.monotonic() + PATIENCE
     while runner.put("heartbeat").status != 200:
         assert time.monotonic() < end
         time.sleep(0.02)
-    assert live.ask("POST", "/api/v1/jobs/cancel", {"id": job})["job"]["status"] == "running"  # again
+    again, _ = in_background(lambda: live.ask("POST", "/api/v1/jobs/cancel", {"id": job}))
     time.sleep(0.3)  # of what is told within a quarter of a second only the first is passed on
     report(runner, 140)
     shown_by(live, job, 70)
@@ -254,6 +255,7 @@ def test_a_job_that_is_cancelled_is_watched_to_its_end(live):
     live.serve(live.ended(job))
     while not ((event := listener.event()).get("event") == "change" and '"job"' in event["data"] and str(job) in event["data"]):
         pass
+    assert cancel()["jobId"] == again()["job"]["id"] == job  # test_cancel_answers.py
     ended = live.ask("GET", f"{V1}/jobs/{job}")
     assert (ended["status"], ended["rowsSynced"], ended["bytesSynced"]) == ("cancelled", 80, 800), ended
     attempt = live.json("job", "show", str(job))["attempts"][0]
