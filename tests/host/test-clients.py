@@ -21,8 +21,9 @@ CLIENTS = pathlib.Path("/mnt/clients")
 PROGRAMS = pathlib.Path("/mnt/tests/compat/clients")
 FILES = "/srv/gantry/clients"
 USERS = 25
-# Of a destination that takes a second for each record: what is not cancelled would take days.
-SLOW = {"destinationType": "dev-null", "test_destination": {"test_destination_type": "THROTTLED", "millis_per_record": 1000}}
+# Of a destination that takes a millisecond for each record: what is not cancelled would take days, and what is ends when the
+# destination has taken what lies in its pipe: some seconds, for which the answer of the cancel is held.
+SLOW = {"destinationType": "dev-null", "test_destination": {"test_destination_type": "THROTTLED", "millis_per_record": 1}}
 
 
 def credentials():
@@ -64,7 +65,7 @@ def prepare():
              "records": USERS, "lines": f"{FILES}/people/users.jsonl",
              "connection": api.connect(workspace, "people", {"sourceType": "faker", "count": USERS},
                                        {"destinationType": "jsonl", "path": f"{FILES}/people"}),
-             "slow": api.connect(workspace, "slow", {"sourceType": "faker", "count": 100000}, SLOW)}
+             "slow": api.connect(workspace, "slow", {"sourceType": "faker", "count": 300_000_000}, SLOW)}
     path = pathlib.Path("/run/clients.json")
     path.write_text(json.dumps(place))
     path.chmod(0o600)
