@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Answers that wait for the end of a job, as Airbyte's server holds the answer of a cancel until the workflow has ended: who
- * cancels and then starts finds the connection free. */
+/* Answers that wait for the end of a job, as Airbyte's server holds the answer of a cancel until the workflow
+ * has ended: who cancels and then starts finds the connection free. */
 
 #include "server/call.h"
 
@@ -18,8 +18,9 @@ int job_holds_new(Server *s, JobHolds **ret);
 JobHolds *job_holds_free(JobHolds *h);
 DEFINE_CLEANUP(JobHolds, job_holds_free);
 
-/* Calls `done` once when the job has ended, at `until` (of the monotonic clock), or when the server leaves: whichever
- * comes first, at once where there is nothing to wait for or no room. `c` waits already, see call_later(). */
+/* Calls `done` once when the job has ended, at `until` (of the monotonic clock), or when the server leaves:
+ * whichever comes first, at once where there is nothing to wait for or no room. `c` waits already, see
+ * call_later(). */
 void job_hold(Call *c, int64_t job_id, usec_t until, JobHoldDone done);
 /* Rows of `change` may have come. */
 void job_holds_notify(JobHolds *h);

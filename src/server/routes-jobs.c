@@ -145,7 +145,8 @@ static const ApiRoute routes_jobs_rows[] = {
           .response = "JobResponse" },
         { "GET", JOB, get, .id = "getJob", .tag = "Jobs", .response = "JobResponse" },
         { "DELETE", JOB, cancel, .id = "cancelJob", .tag = "Jobs", .response = "JobResponse",
-          .description = "Answers when the job has ended, with its status by then. One that takes longer than ten seconds to make "
-                         "durable what it has moved is answered as running: the cancel is stored and goes on." },
+          .description = "Answers when the job has ended, with its status by then. One that takes longer than "
+                         "ten seconds to make durable what it has moved is answered as running: the cancel is "
+                         "stored and goes on." },
 };
 API_TABLE(routes_jobs);
