@@ -370,6 +370,11 @@ int workload_store_cancel(Db *db, const char *id, const char *source, const char
         return at_once ? WORKLOAD_CANCEL_ENDED : WORKLOAD_CANCEL_ASKED;
 }
 
+int workload_store_bound_cancel(Db *db, const char *id, usec_t now, Error **reterr_error) {
+        return db_run(db, SQL_WORKLOAD_BOUND_CANCEL, NULL, NULL,
+                      BINDS(B_TEXT("id", id), B_I64("deadline", now + WORKLOAD_CANCEL_USEC)), reterr_error);
+}
+
 int workload_store_list_cancelling(Db *db, WorkloadArray *ret, Error **reterr_error) {
         return db_list(db, SQL_WORKLOAD_LIST_CANCELLING, NULL, &workload_model, ret, reterr_error);
 }

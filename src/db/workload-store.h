@@ -75,6 +75,8 @@ int workload_store_cancel(Db *db, const char *id, const char *source, const char
                           Error **reterr_error);
 /* All that were told to end and have not. Without input, output and stats. */
 int workload_store_list_cancelling(Db *db, WorkloadArray *ret, Error **reterr_error);
+/* One that was told to end has no longer than WORKLOAD_CANCEL_USEC from now, even if the clock was set back. */
+int workload_store_bound_cancel(Db *db, const char *id, usec_t now, Error **reterr_error);
 /* Fails up to `limit` whose deadline has passed (those that were told to end: cancels) and returns them. */
 int workload_store_expire(Db *db, usec_t now, size_t limit, WorkloadArray *ret, Error **reterr_error);
 /* When the next deadline of a live one passes; 0: there is none. */

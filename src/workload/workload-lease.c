@@ -303,7 +303,7 @@ int workload_manager_claim(WorkloadManager *m, const char *id, const char *datap
         r = workload_store_claim(m->options.db, id, dataplane_id, manager_now(m), &claim.lease_epoch, reterr_error);
         /* It may have ended by this. */
         if (r <= 0)
-                return r < 0 ? r : manager_ended(m, 0);
+                return r < 0 ? r : manager_ended(m, /* claimed= */ true, 0);
         (void) manager_done(m, 0);
         r = workload_store_get(m->options.db, id, &w, reterr_error);
         if (r < 0)
@@ -362,7 +362,7 @@ int workload_manager_success(WorkloadManager *m, const char *id, int64_t epoch, 
 
         r = workload_store_finish(m->options.db, id, epoch, WORKLOAD_SUCCESS, output, NULL, NULL, manager_now(m),
                                   reterr_error);
-        return r <= 0 ? r : manager_ended(m, 0);
+        return r <= 0 ? r : manager_ended(m, /* claimed= */ true, 0);
 }
 
 /* Cuts at a character's end. */
@@ -389,7 +389,7 @@ int workload_manager_failure(WorkloadManager *m, const char *id, int64_t epoch, 
                 return error_set(reterr_error, -EINVAL, "'source' is longer than %u bytes", NAME_MAX_BYTES);
         r = workload_store_finish(m->options.db, id, epoch, WORKLOAD_FAILURE, output, source, cut, manager_now(m),
                                   reterr_error);
-        return r <= 0 ? r : manager_ended(m, 0);
+        return r <= 0 ? r : manager_ended(m, /* claimed= */ true, 0);
 }
 
 int workload_manager_state(WorkloadManager *m, const char *id, int64_t epoch, JsonSlice states,

@@ -37,6 +37,6 @@ int manager_known(WorkloadManager *m, const char *id, KnownWorkload **ret, Error
 
 /* Ends an operation: what it changed is announced, and leases are watched. Returns `r`. */
 int manager_done(WorkloadManager *m, int r);
-/* The same after something has ended, or was stopped by us (`w` may be NULL). */
-int manager_ended(WorkloadManager *m, int r);
+/* The same after something has ended; `claimed`: somebody had it, and may have left units. */
+int manager_ended(WorkloadManager *m, bool claimed, int r);
 void manager_stopped(WorkloadManager *m, const Workload *w);

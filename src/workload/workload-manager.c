@@ -108,9 +108,9 @@ int manager_done(WorkloadManager *m, int r) {
         return r;
 }
 
-int manager_ended(WorkloadManager *m, int r) {
+int manager_ended(WorkloadManager *m, bool claimed, int r) {
         (void) manager_done(m, r);
-        m->options.hooks.ended(m->options.hooks.userdata);
+        m->options.hooks.ended(claimed, m->options.hooks.userdata);
         return r;
 }
 
@@ -212,6 +212,7 @@ int workload_manager_create(WorkloadManager *m, const char *json, size_t n, bool
                             Error **reterr_error) {
         _cleanup_(workload_array_done) WorkloadArray superseded = {};
         _cleanup_(workload_request_done) WorkloadRequest q = {};
+        bool claimed = false;
         int r;
 
         r = workload_request_parse(json, n, &q, reterr_error);
@@ -221,10 +222,12 @@ int workload_manager_create(WorkloadManager *m, const char *json, size_t n, bool
         if (r < 0)
                 return r;
         *ret_created = r > 0;
-        for (size_t i = 0; i < superseded.n; i++)
+        for (size_t i = 0; i < superseded.n; i++) {
+                claimed |= superseded.items[i]->dataplane_id != NULL;
                 manager_stopped(m, superseded.items[i]);
+        }
         if (superseded.n > 0)
-                (void) manager_ended(m, 0);
+                (void) manager_ended(m, claimed, 0);
         /* Also for one that was there: who asks again may be the one whose wake got lost. */
         m->options.hooks.queued(m->options.hooks.userdata);
         return manager_done(m, 0);
@@ -253,7 +256,19 @@ int workload_manager_cancel(WorkloadManager *m, const char *id, const char *sour
                 return r;
         if (!workload_status_is_terminal(w->status))
                 manager_stopped(m, w);
-        return r == WORKLOAD_CANCEL_ENDED ? manager_ended(m, 0) : manager_done(m, 0);
+        return r == WORKLOAD_CANCEL_ENDED ? manager_ended(m, w->dataplane_id != NULL, 0) : manager_done(m, 0);
+}
+
+/* A lease that lies too far ahead comes back with the next heartbeat. What was told to end keeps its deadline
+ * whoever is heard of, so that one that was set by a clock which is behind now would be as far away. */
+static void bound_cancel(WorkloadManager *m, const Workload *w) {
+        _cleanup_error_ Error *error = NULL;
+        usec_t now = manager_now(m);
+        int r = w->deadline > now + WORKLOAD_CANCEL_USEC ?
+                        workload_store_bound_cancel(m->options.db, w->id, now, &error) : 0;
+
+        if (r < 0)
+                log_warning("Failed to bound the end of '%s': %s", w->id, error_message(error, r));
 }
 
 void workload_manager_remind(WorkloadManager *m) {
@@ -264,8 +279,10 @@ void workload_manager_remind(WorkloadManager *m) {
         r = workload_store_list_cancelling(m->options.db, &told, &error);
         if (r < 0)
                 log_warning("Failed to look for what was told to end: %s", error_message(error, r));
-        for (size_t i = 0; i < told.n; i++)
+        for (size_t i = 0; i < told.n; i++) {
+                bound_cancel(m, told.items[i]);
                 manager_stopped(m, told.items[i]);
+        }
 }
 
 bool workload_manager_is_cancelling(WorkloadManager *m, const char *id) {
@@ -332,30 +349,33 @@ static bool in_grace(WorkloadManager *m) {
 }
 
 /* One transaction a batch, so that other writers get their turn when a long pause has let many run out. */
-static int expire_batch(WorkloadManager *m, Error **reterr_error) {
+static int expire_batch(WorkloadManager *m, bool *claimed, Error **reterr_error) {
         _cleanup_(workload_array_done) WorkloadArray expired = {};
         int r;
 
         r = workload_store_expire(m->options.db, manager_now(m), EXPIRE_BATCH, &expired, reterr_error);
         if (r < 0)
                 return r;
-        for (size_t i = 0; i < expired.n; i++)
+        for (size_t i = 0; i < expired.n; i++) {
+                *claimed |= expired.items[i]->dataplane_id != NULL;
                 manager_stopped(m, expired.items[i]);
+        }
         return (int) expired.n;
 }
 
 int workload_manager_sweep(WorkloadManager *m, Error **reterr_error) {
+        bool claimed = false;
         int n = 0, r;
 
         if (in_grace(m))
                 return 0;
         do {
-                r = expire_batch(m, reterr_error);
+                r = expire_batch(m, &claimed, reterr_error);
                 if (r < 0)
                         return r;
                 n += r;
         } while (r > 0);
-        return n > 0 ? manager_ended(m, n) : 0;
+        return n > 0 ? manager_ended(m, claimed, n) : 0;
 }
 
 /* What can't be read counts as busy: to stay is the side that loses nothing. */

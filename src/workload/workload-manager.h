@@ -27,7 +27,8 @@ typedef struct WorkloadManager WorkloadManager;
 typedef struct WorkloadManagerHooks {
         void (*queued)(void *userdata);                  /* something can be polled */
         void (*stopped)(const char *id, void *userdata); /* its runner is to end now; may come again */
-        void (*ended)(void *userdata);                   /* somebody must be told: workload_manager_list_ended() */
+        /* Somebody must be told: workload_manager_list_ended(). `claimed`: there may be units to take away. */
+        void (*ended)(bool claimed, void *userdata);
         void (*changed)(int64_t seq, void *userdata);    /* rows of `change` up to seq exist */
         /* How far a running sync is, {"jobId", "attempt", "streams"}; not stored. */
         void (*progress)(const char *json, void *userdata);
@@ -56,7 +57,7 @@ int workload_manager_list(WorkloadManager *m, bool live_only, const char *after,
  * committed; all else at once. -ESTALE where it had ended otherwise; cancelling again is no error. */
 int workload_manager_cancel(WorkloadManager *m, const char *id, const char *source, const char *reason,
                             Error **reterr_error);
-/* Has the runners of what was told to end stopped again: nobody may have heard of it. */
+/* Has the runners of what was told to end stopped again: nobody may have heard of it. Looks after deadlines, too. */
 void workload_manager_remind(WorkloadManager *m);
 /* Whether it was told to end. */
 bool workload_manager_is_cancelling(WorkloadManager *m, const char *id);

@@ -62,12 +62,13 @@ static void on_stopped(const char *id, void *userdata) {
         workload_notify_stopped(((Service *) userdata)->notify, id);
 }
 
-static void on_ended(void *userdata) {
+static void on_ended(bool claimed, void *userdata) {
         Service *s = userdata;
 
         workload_notify_ended(s->notify);
         /* One that was stopped meanwhile has units to take away. */
-        workload_notify_wake(s->notify);
+        if (claimed)
+                workload_notify_wake(s->notify);
 }
 
 static void on_changed(int64_t seq, void *userdata) {

@@ -125,6 +125,24 @@ def test_the_launcher_is_woken_by_an_end(host):
     host.peer("Launcher1").call("Wake")
 
 
+def test_the_launcher_is_not_woken_by_the_end_of_what_nobody_had_claimed(host):
+    launcher = host.peer("Launcher1")
+    unclaimed = host.create()
+    launcher.call("Wake")
+    with host.connected() as bus:  # its answer has gone out before this one does: the next wake is a call of its own
+        bus.get_object("org.gantry.Launcher1", "/org/gantry/Launcher1", introspect=False).Ping(dbus_interface="org.freedesktop.DBus.Peer")
+    host.call("Cancel", unclaimed, "user", "because")
+    assert host.peer("Workflow1").call("WorkloadFinished") == [unclaimed]
+    claimed = host.create()
+    host.claim(claimed)
+    host.call("Cancel", claimed, "user", "because")
+    calls = []
+    while not calls or calls[-1] != "Cancel":
+        calls.append(launcher.next().get("member"))
+    assert calls == ["Wake", "Cancel"]  # of the create
+    launcher.call("Wake")  # what somebody had may have left its units
+
+
 def test_registering_is_for_root(host):
     code = ("import socket,os,sys;os.setuid(65534);s=socket.socket(socket.AF_UNIX);s.connect(sys.argv[1]);b=b'{\"name\":\"x\"}';"
             "s.sendall(b'POST /api/v1/dataplanes/initialize HTTP/1.1\\r\\nHost: localhost\\r\\nContent-Type: application/json\\r\\n"

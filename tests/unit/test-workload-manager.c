@@ -27,7 +27,7 @@ typedef struct World {
         Db *db;
         SealingKeys *keys;
         WorkloadManager *manager;
-        unsigned n_queued, n_ended, n_changed, n_progress;
+        unsigned n_queued, n_ended, n_left, n_changed, n_progress;
         char progress[512];
         char stopped[1024];
 } World;
@@ -88,8 +88,9 @@ static void on_queued(void *userdata) {
         ((World *) userdata)->n_queued++;
 }
 
-static void on_ended(void *userdata) {
+static void on_ended(bool claimed, void *userdata) {
         ((World *) userdata)->n_ended++;
+        ((World *) userdata)->n_left += claimed;
 }
 
 static void on_stopped(const char *id, void *userdata) {
@@ -370,6 +371,59 @@ TEST(a_wall_clock_that_jumps_ends_no_lease) {
         /* And one that is really silent is found all the same. */
         go_on(w, 300 * USEC_PER_SEC);
         assert_status(w, "x", WORKLOAD_FAILURE, "workload-monitor");
+}
+
+/* Its runner says nothing more than that it lives. */
+static void beat_for(World *w, int64_t epoch, usec_t span) {
+        for (usec_t t = 0; t < span; t += 10 * USEC_PER_SEC) {
+                go_on(w, 10 * USEC_PER_SEC);
+                assert_int_equal(workload_manager_heartbeat(w->manager, "x", epoch, NULL), 1);
+        }
+}
+
+TEST(a_wall_clock_that_is_set_does_not_put_off_the_end_of_a_cancel_nor_bring_it_at_once) {
+        static const int64_t jumps[] = { -86400, 3600, -86400 }; /* the last while we are away */
+
+        for (size_t i = 0; i < ELEMENTSOF(jumps); i++) {
+                _cleanup_world_ World *w = world_new();
+                int64_t epoch = run_sync(w);
+
+                go_on(w, 60 * USEC_PER_SEC);
+                ASSERT_OK(workload_manager_cancel(w->manager, "x", "user", "because", NULL));
+                go_on(w, USEC_PER_SEC);
+                w->realtime += (usec_t) jumps[i] * USEC_PER_SEC;
+                if (i == 2)
+                        world_restart(w);
+                beat_for(w, epoch, 110 * USEC_PER_SEC);
+                assert_status(w, "x", WORKLOAD_RUNNING, NULL);
+                go_on(w, 130 * USEC_PER_SEC);
+                assert_status(w, "x", WORKLOAD_CANCELLED, "user");
+        }
+}
+
+TEST(only_what_somebody_had_claimed_may_have_left_something) {
+        _cleanup_world_ World *w = world_new();
+        int64_t epoch;
+
+        create(w, "cancelled", "");
+        ASSERT_OK(workload_manager_cancel(w->manager, "cancelled", "user", "because", NULL));
+        create(w, "late", "");
+        go_on(w, WORKLOAD_CLAIM_USEC + 60 * USEC_PER_SEC);
+        assert_status(w, "late", WORKLOAD_FAILURE, "workload-monitor");
+        assert_int_equal(w->n_ended, 2);
+        assert_int_equal(w->n_left, 0);
+        create(w, "silent", "");
+        (void) run(w, "silent");
+        go_on(w, 300 * USEC_PER_SEC);
+        assert_status(w, "silent", WORKLOAD_FAILURE, "workload-monitor");
+        create(w, "done", "");
+        epoch = run(w, "done");
+        ASSERT_OK(workload_manager_success(w->manager, "done", epoch, "{}", NULL));
+        create(w, "stopped", "");
+        (void) run(w, "stopped");
+        ASSERT_OK(workload_manager_cancel(w->manager, "stopped", "user", "because", NULL));
+        assert_int_equal(w->n_ended, 5);
+        assert_int_equal(w->n_left, 3);
 }
 
 TEST(a_deadline_that_was_given_counts) {

@@ -103,6 +103,8 @@ UPDATE workload SET heartbeat_at = $now,
 -- name: workload_ask_cancel
 UPDATE workload SET cancel_at = $now, deadline = $deadline, termination_source = $source,
         termination_reason = $reason, updated_at = $now WHERE id = $id AND @ALIVE@ AND cancel_at IS NULL;
+-- name: workload_bound_cancel
+UPDATE workload SET deadline = $deadline WHERE id = $id AND @ALIVE@ AND cancel_at IS NOT NULL AND deadline > $deadline;
 -- name: workload_list_cancelling
 SELECT * FROM workload WHERE @ALIVE@ AND id > '' AND cancel_at IS NOT NULL ORDER BY id;
 -- name: workload_lease
