@@ -16,6 +16,8 @@ import time
 import urllib.parse
 import uuid
 
+import heldsync
+
 SOCKET = "/run/gantry/workload/api.sock"
 API = "/api/v1/"
 DATABASE = "/var/lib/gantry/gantry.db"
@@ -169,6 +171,33 @@ class Lab:
                          "mappers": None} for s in catalog["streams"]]}, job=self.job)
         return workload_id, f"gantry-jobs-j{self.job}a0.slice"
 
+    def hold(self, source, destination, catalog, count, program="connectors/"):
+        """A sync of source(count) into destination() that stands still in its source, which begins with that program: workload, slice,
+        process of the source, count. One that was over before it could be held begins again with four times as much."""
+        for _ in range(heldsync.TIMES):
+            workload_id, slice_name = self.sync(source(count), destination(), catalog)
+            if pid := heldsync.hold(slice_name, lambda: self.api.get(workload_id)["status"] in TERMINAL, word=program):  # noqa: B023
+                unit_of(slice_name, "worker")
+                return workload_id, slice_name, pid, count
+            require(self.api.wait(workload_id)["status"] == "success", "it was over before it could be held, and did not end well")
+            count *= 4
+        raise Failed("no sync could be held")
+
+    def hold_endless(self, source, destination, catalog, program="connectors/"):
+        """One that never ends by itself, once records move and that is told. Its source goes on when this returns."""
+        workload_id, slice_name, pid, _ = self.hold(source, destination, catalog, heldsync.ENDLESS, program)
+        end = time.monotonic() + PATIENCE
+        while not self.emitted(workload_id):
+            require(time.monotonic() < end, "nothing moved")
+            require(heldsync.step(pid), f"its source has ended: {self.api.get(workload_id)}")
+            time.sleep(0.2)
+        heldsync.go_on(pid)
+        return workload_id, slice_name
+
+    def emitted(self, workload_id):
+        """How many records the source is told to have sent."""
+        return sum(s["recordsEmitted"] for s in self.api.get(workload_id).get("stats") or [])
+
 
 def files_place(name):
     """A new directory of the file connectors' user."""
@@ -200,16 +229,6 @@ def kill_daemon(unit):
     pid = main_pid(unit)
     require(pid > 0, f"{unit} does not run")
     os.kill(pid, signal.SIGKILL)
-
-
-@contextlib.contextmanager
-def slowly(percent=5):
-    """Connectors and workers get a small share of a processor meanwhile: what is to be met in its middle lasts, on any machine."""
-    run("systemctl", "set-property", "--runtime", "gantry-jobs.slice", f"CPUQuota={percent}%")
-    try:
-        yield
-    finally:
-        run("systemctl", "set-property", "--runtime", "gantry-jobs.slice", "CPUQuota=")
 
 
 def invocation(unit):

@@ -45,7 +45,7 @@ def code(*argv, user=None):
 
 def show(unit, name):
     """One property of a unit."""
-    return out("systemctl", "show", "--property", name, "--value", unit)
+    return out("systemctl", "show", "--property", name, "--value", "--", unit)
 
 
 def polkit_rules(text=""):

@@ -15,7 +15,7 @@ sys.path.insert(0, "/mnt/tests/host")
 from launchlib import *  # noqa: E402, F403
 from podmanlib import *  # noqa: E402, F403
 
-ENDLESS = 50_000_000
+ENDLESS = heldsync.ENDLESS
 SECRET = "correct-horse-battery-staple"
 
 
@@ -90,14 +90,7 @@ def test_syncs(lab):
 
 def start_endless(lab, source=None, **more):
     destination, path = destination_at(f"endless-{lab.job}", **more)
-    workload_id, slice_name = lab.sync(source or image(count=ENDLESS), destination, lab.catalog(image()))
-    unit_of(slice_name, "worker")
-    lab.api.wait(workload_id, "running", *TERMINAL)
-    end = time.monotonic() + PATIENCE
-    while not sum(s["recordsEmitted"] for s in lab.api.get(workload_id).get("stats") or []):
-        require(time.monotonic() < end and lab.api.get(workload_id)["status"] not in TERMINAL, f"nothing moved: {lab.api.get(workload_id)}")
-        time.sleep(0.05)
-    return workload_id, slice_name, path
+    return *lab.hold_endless(lambda count: source or image(count=count), lambda: destination, lab.catalog(image()), "/connector"), path
 
 
 def processes(unit):
@@ -245,17 +238,18 @@ def test_what_a_crash_has_left_goes(lab):
 
 
 def test_a_killed_launcher_changes_nothing(lab):
-    destination, path = destination_at("launcher-killed")
-    catalog = lab.catalog(image())
-    with slowly(20):
-        workload_id, slice_name = lab.sync(image(count=300_000), destination, catalog)
-        unit = unit_of(slice_name, "worker")
-        worker = invocation(unit), main_pid(unit)
-        kill_daemon("gantry-launcher.service")
-        wake()
-        require((invocation(unit), main_pid(unit)) == worker, "another worker runs")
+    workload_id, slice_name, source, count = lab.hold(lambda count: image(count=count), lambda: destination_at("launcher-killed")[0],
+                                                      lab.catalog(image()), 100_000, "/connector")
+    unit = unit_of(slice_name, "worker")
+    worker = invocation(unit), main_pid(unit)
+    require(heldsync.step(source), "its source has ended")
+    kill_daemon("gantry-launcher.service")
+    wake()
+    require((invocation(unit), main_pid(unit)) == worker, "another worker runs")
+    heldsync.go_on(source)
     workload = lab.api.wait(workload_id)
-    require(workload["status"] == "success" and moved(path) == wanted(300_000), f"{workload['status']}: {workload.get('failure')}")
+    path = FILES / "launcher-killed/numbers.jsonl"
+    require(workload["status"] == "success" and moved(path) == wanted(count), f"{workload['status']}: {workload.get('failure')}")
     require_nothing_left()
 
 

@@ -15,10 +15,8 @@ sys.path.insert(0, "/mnt/tests/host")
 from launchlib import *  # noqa: E402, F403
 
 EXECUTORS = ("lite", "service")
-# More than any machine moves before it is interrupted.
-ENDLESS = 50_000_000
-# On a small share of a processor it lasts longer than what is done to it, without one a second or two.
-MANY = 1_000_000
+# Of a sync that is held, and then goes on for a second or two.
+MANY = 300_000
 
 
 def faker(executor, count=1000):
@@ -94,19 +92,7 @@ def test_a_clear_has_no_source(lab):
 def start_endless(lab, executor="lite", name=None):
     """A sync in full flight: some records are committed."""
     destination, path = sqlite_destination(executor, name or f"endless-{executor}-{lab.job}")
-    workload_id, slice_name = lab.sync(faker(executor, ENDLESS), destination, lab.catalog(faker("lite")))
-    unit_of(slice_name, "worker")
-    emitted(lab, workload_id)
-    return workload_id, slice_name, path
-
-
-def emitted(lab, workload_id):
-    """Until records move."""
-    lab.api.wait(workload_id, "running", *TERMINAL)
-    end = time.monotonic() + PATIENCE
-    while not sum(s["recordsEmitted"] for s in lab.api.get(workload_id).get("stats") or []):
-        require(time.monotonic() < end, "nothing moved")
-        time.sleep(0.05)
+    return *lab.hold_endless(lambda count: faker(executor, count), lambda: destination, lab.catalog(faker("lite"))), path
 
 
 def kill(slice_name, role):
@@ -141,31 +127,34 @@ def rows_or_none(path):
 
 def test_a_killed_launcher_changes_nothing(lab):
     destination, path = sqlite_destination("lite", "launcher-killed")
-    catalog = lab.catalog(faker("lite"))
-    with slowly():
-        workload_id, slice_name = lab.sync(faker("lite", MANY), destination, catalog)
-        unit = unit_of(slice_name, "worker")
-        worker = invocation(unit), main_pid(unit)
-        kill_daemon("gantry-launcher.service")
-        wake()
-        require((invocation(unit), main_pid(unit)) == worker, "another worker runs")
+    workload_id, slice_name, source, count = hold(lab, destination)
+    unit = unit_of(slice_name, "worker")
+    worker = invocation(unit), main_pid(unit)
+    require(heldsync.step(source), "its source has ended")
+    kill_daemon("gantry-launcher.service")
+    wake()
+    require((invocation(unit), main_pid(unit)) == worker, "another worker runs")
+    heldsync.go_on(source)
     workload = lab.api.wait(workload_id)
-    require(workload["status"] == "success" and rows(path) == MANY, f"{workload['status']}: {workload.get('failure')}")
+    require(workload["status"] == "success" and rows(path) == count, f"{workload['status']}: {workload.get('failure')}")
+
+
+def hold(lab, destination):
+    return lab.hold(lambda count: faker("lite", count), lambda: destination, lab.catalog(faker("lite")), MANY)
 
 
 def test_a_killed_api_changes_nothing(lab):
     """The worker's states wait until the socket has started the daemon again."""
     destination, path = sqlite_destination("lite", "api-killed")
-    catalog = lab.catalog(faker("lite"))
-    with slowly():
-        workload_id, slice_name = lab.sync(faker("lite", MANY), destination, catalog)
-        unit_of(slice_name, "worker")
-        for _ in range(3):
-            lab.api.get(workload_id)
-            kill_daemon("gantry-workload.service")
-        require(lab.api.get(workload_id)["status"] not in TERMINAL, "it was over before")
+    workload_id, _, source, count = hold(lab, destination)
+    for _ in range(3):
+        lab.api.get(workload_id)
+        kill_daemon("gantry-workload.service")
+        require(heldsync.step(source), "its source has ended")
+    require(lab.api.get(workload_id)["status"] not in TERMINAL, "it was over before")
+    heldsync.go_on(source)
     workload = lab.api.wait(workload_id)
-    require(workload["status"] == "success" and rows(path) == MANY, f"{workload['status']}: {workload.get('failure')}")
+    require(workload["status"] == "success" and rows(path) == count, f"{workload['status']}: {workload.get('failure')}")
 
 
 def test_strangers_are_stopped(lab):
@@ -211,7 +200,10 @@ def test_a_stopped_slice_leaves_the_destination_its_last_commit(lab):
         workload_id, slice_name = lab.sync(
             actor(f"exec:{source}", "source", {}, executor),
             actor(f"exec:{destination}", "destination", {"path": str(place)}, executor, paths=[{"path": str(place), "write": True}]), catalog)
-        emitted(lab, workload_id)
+        end = time.monotonic() + PATIENCE
+        while not lab.emitted(workload_id):
+            require(time.monotonic() < end, "nothing moved")
+            time.sleep(0.1)
         require(not (place / "rows.json").exists(), "it has committed already")
         run("systemctl", "stop", slice_name)
         workload = lab.api.wait(workload_id)

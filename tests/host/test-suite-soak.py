@@ -28,7 +28,7 @@ import suite  # noqa: E402
 
 PLACE = suite.FILES / "soak"
 DAEMONS = ("launcher", "server", "workflow", "workload")
-# A sync then takes some seconds.
+# A sync then takes some seconds here, so that faults come in its middle; one that comes too late counts as none.
 SHARE = "CPUQuota=15%"
 # "file" is Airbyte's own.
 TYPES = {"source-file": "files"}
@@ -216,8 +216,6 @@ class Soak:
                 loop.begin()
 
     def check_host(self, number):
-        left = [str(p) for p in pathlib.Path("/run/gantry").rglob("*") for loop in self.loops if f"j{loop.job}" in p.name]
-        soak.hold(not left, f"left in /run/gantry: {left}")
         died = suite.out("journalctl", "--no-pager", "-q", "-o", "cat", "-u", "gantry-*.service", "-g", "code=dumped|status=6/ABRT|status=11/SEGV", check=False)
         soak.hold(not died, died)
         for name, kib in memory().items():

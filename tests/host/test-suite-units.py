@@ -4,81 +4,55 @@
 """A running sync is units that the administrator's tools show and stop; a stop, a cancel and a deleted connection end the attempt in
 order: what was committed stays, the state fits it, and the next sync goes on from there."""
 
-import os
-import sqlite3
 import sys
 import time
 
 sys.path.insert(0, "/mnt/tests/host")
 import suite  # noqa: E402
+from heldsync import ENDLESS, HeldSync, check_gone, count, distinct  # noqa: E402
 
-# On a share of a processor more than any machine moves before the sync is stopped, without one some seconds' worth.
-USERS = 1_500_000
-SLOW = ("systemctl", "set-property", "--runtime", "gantry-jobs.slice")
 ROLES = ("destination", "source", "worker")
 # The longest that a connector may take to end itself, and on top what ends it otherwise (gantry-launcher).
 GRACE = 75
 API = suite.Api()
 
 
-def count(path):
-    try:
-        return suite.rows(path, "SELECT count(*) FROM users")[0][0]
-    except sqlite3.OperationalError:
-        return 0  # not there yet
-
-
-def begin(name):
-    """A sync that moves records: its connection, destination and job."""
-    name = f"{name}-{os.getpid()}"
-    suite.out(*SLOW, "CPUQuota=6%")
-    path = suite.FILES / f"{name}.db"
-    source = API.source(name, sourceType="faker", count=USERS, seed=5, always_updated=False)
-    destination = API.destination(name, destinationType="sqlite", path=str(path))
-    stream = {"name": "users", "syncMode": "incremental_append", "selectedFields": [{"fieldPath": [f]} for f in ("id", "updated_at", "email")]}
-    connection = API.connect(name, source, destination, configurations={"streams": [stream]})
-    job = API.start(connection)
-    suite.until(lambda: count(path) > 0, "the first records at the destination")
-    assert API.job(job)["status"] == "running"
-    return connection, path, job
-
-
-def check_cancelled(connection, path, job, since, words):
+def check_cancelled(sync, since, words):
     """The job was cancelled in time, says why, and left a state that its destination bears out, with all that it committed."""
-    API.wait(job, "cancelled")
+    API.wait(sync.job, "cancelled")
     took = time.monotonic() - since
-    (attempt,) = API.story_of(job)["attempts"]
+    (attempt,) = API.story_of(sync.job)["attempts"]
     assert attempt["status"] == "failed", attempt
     reasons = attempt["failure"]["failures"]
     assert reasons[0]["failureType"] == "manual_cancellation", reasons
     assert any(word in str(reasons) for word in words), reasons
-    suite.until(lambda: not suite.job_units(job) and not suite.attempt_slices(job), f"the end of the units of job {job}")
-    there, done = count(path), API.states(connection).get("users", {}).get("loop_offset", 0)
-    within = suite.rows(path, "SELECT count(DISTINCT id) FROM users WHERE id <= ?", done)[0][0]
+    check_gone(sync.job)
+    there, done = count(sync.path), sync.state()
+    within = distinct(sync.path, done)
     assert within == done, f"the state says {done}, {within} of them are there"
-    assert done <= attempt["recordsCommitted"] <= there < USERS, (attempt, there)
+    assert done <= attempt["recordsCommitted"] <= there, (attempt, there)
     print(f"   {took:.1f} s from the word to the end; {there} records there, {attempt['recordsCommitted']} told, state {done}: "
           f"{[r['externalMessage'] for r in reasons]}", flush=True)
     assert 0 < done == attempt["recordsCommitted"], "what was committed is not in the state"
     if took > GRACE:
         print(f"   that is longer than the grace time of {GRACE} s, on this machine", flush=True)
-    return there
+    return there, done
 
 
-def check_goes_on(connection, path, there):
+def check_goes_on(sync, there, done):
     """The next sync brings the rest, and only that."""
-    suite.out(*SLOW, "CPUQuota=")
-    assert 0 < API.wait(API.start(connection), "succeeded")["rowsSynced"] <= USERS
-    assert suite.rows(path, "SELECT count(DISTINCT id) FROM users") == [(USERS,)]
-    assert count(path) >= USERS > there
-    path.unlink()
+    sync.end_at(there + 10_000)
+    moved = API.wait(API.start(sync.connection), "succeeded")["rowsSynced"]
+    assert moved == sync.users - done, (moved, sync.users, done)
+    assert distinct(sync.path) == sync.users and count(sync.path) == there + moved
+    sync.path.unlink()
 
 
 def test_a_running_sync_is_seen():
-    connection, path, job = begin("seen")
-    slice_ = f"gantry-jobs-j{job}a0.slice"
-    assert suite.attempt_slices(job) == [slice_]
-    units = suite.job_units(job)
+    sync = HeldSync(API, "seen", ENDLESS)
+    slice_ = f"gantry-jobs-j{sync.job}a0.slice"
+    assert suite.attempt_slices(sync.job) == [slice_]
+    units = sync.units()
     assert sorted(u.rpartition("-")[2].removesuffix(".service") for u in units) == sorted(ROLES), units
     groups, status = suite.out("systemd-cgls", "--no-pager", "--full", "/gantry.slice"), suite.out("systemctl", "status", "gantry-jobs.slice")
     for text in (groups, status):
@@ -88,23 +62,33 @@ def test_a_running_sync_is_seen():
         assert suite.show(unit, "Slice") == slice_ and suite.show(unit, "ActiveState") == "active", unit
         shown = suite.out("systemctl", "status", "--full", unit)
         print("   " + shown.splitlines()[0], flush=True)
-        assert f"of job {job}, attempt 0" in shown.splitlines()[0], shown
-    worker = next(u for u in units if u.endswith("-worker.service"))
-    suite.until(lambda: "committed" in suite.show(worker, "StatusText"), "a line on what the worker does")
+        assert f"of job {sync.job}, attempt 0" in shown.splitlines()[0], shown
+    worker = sync.unit("worker")
+    suite.until(lambda: "committed" in suite.show(worker, "StatusText"), "a line on what the worker does", pause=0.2)
     print("   " + suite.show(worker, "StatusText"), flush=True)
-    # How far it is can be asked for, and grows long before the first state is stored.
-    seen = suite.until(lambda: API.job(job)["rowsSynced"], "records in the job while it runs")
-    suite.until(lambda: API.job(job)["rowsSynced"] > seen, "more of them")
+    # How far it is can be asked for, and grows while it runs.
+    seen = suite.until(lambda: API.job(sync.job)["rowsSynced"], "records in the job while it runs", pause=0.2)
+    sync.feed()
+    suite.until(lambda: API.job(sync.job)["rowsSynced"] > seen, "more of them", pause=0.2)
     assert "users" not in suite.show(worker, "Environment")
-    API.ask("DELETE", f"/jobs/{job}")
-    check_goes_on(connection, path, check_cancelled(connection, path, job, time.monotonic(), ["Cancelled"]))
+    cancel_and_go_on(sync)
+
+
+def cancel_and_go_on(sync):
+    since = time.monotonic()
+    sync.go()
+    API.ask("DELETE", f"/jobs/{sync.job}")
+    rest = check_cancelled(sync, since, ["Cancelled"])
+    API.ask("DELETE", f"/jobs/{sync.job}", status=409)
+    check_goes_on(sync, *rest)
 
 
 def stop(name, unit_of):
-    connection, path, job = begin(name)
+    sync = HeldSync(API, name, ENDLESS)
+    sync.go()
     since = time.monotonic()
-    suite.out("systemctl", "stop", unit_of(job))
-    check_goes_on(connection, path, check_cancelled(connection, path, job, since, ["slice", "stopped", "systemd"]))
+    suite.out("systemctl", "stop", unit_of(sync.job))
+    check_goes_on(sync, *check_cancelled(sync, since, ["slice", "stopped", "systemd"]))
 
 
 def test_stopping_the_slice_of_an_attempt_cancels_it():
@@ -116,24 +100,20 @@ def test_stopping_the_slice_of_all_jobs_cancels_them():
 
 
 def test_a_cancel_by_the_api():
-    connection, path, job = begin("cancel")
-    since = time.monotonic()
-    API.ask("DELETE", f"/jobs/{job}")
-    there = check_cancelled(connection, path, job, since, ["Cancelled"])
-    API.ask("DELETE", f"/jobs/{job}", status=409)
-    check_goes_on(connection, path, there)
+    cancel_and_go_on(HeldSync(API, "cancel", ENDLESS))
 
 
 def test_a_connection_deleted_while_it_runs():
-    connection, path, job = begin("delete")
-    API.ask("DELETE", f"/connections/{connection}")
-    API.wait(job, "cancelled")
-    suite.until(lambda: not suite.job_units(job) and not suite.attempt_slices(job), f"the end of the units of job {job}")
-    assert 0 < count(path) < USERS, "what it has written stays"
-    assert connection not in str(API.ask("GET", "/connections"))
-    assert API.ask("GET", f"/connections/{connection}", status=(200, 404)).get("status", 404) in ("deprecated", 404)
-    API.ask("DELETE", f"/connections/{connection}", status=(204, 404))
-    API.ask("POST", "/jobs", {"connectionId": connection, "jobType": "sync"}, status=(404, 409))
+    sync = HeldSync(API, "delete", ENDLESS)
+    sync.go()
+    API.ask("DELETE", f"/connections/{sync.connection}")
+    API.wait(sync.job, "cancelled")
+    check_gone(sync.job)
+    assert 0 < count(sync.path), "what it has written stays"
+    assert sync.connection not in str(API.ask("GET", "/connections"))
+    assert API.ask("GET", f"/connections/{sync.connection}", status=(200, 404)).get("status", 404) in ("deprecated", 404)
+    API.ask("DELETE", f"/connections/{sync.connection}", status=(204, 404))
+    API.ask("POST", "/jobs", {"connectionId": sync.connection, "jobType": "sync"}, status=(404, 409))
 
 
 if __name__ == "__main__":
