@@ -24,6 +24,7 @@ FILES = pathlib.Path("/srv/gantry")
 DATABASE = "/var/lib/gantry/gantry.db"
 BUS = ("org.gantry.Server1", "/org/gantry/Server1", "org.gantry.Server1.Manager")
 DAEMONS = ("launcher", "proxy", "server", "workflow", "workload")
+ON_BUS = ("launcher", "server", "workflow", "workload")
 ENDED = ("succeeded", "failed", "cancelled", "incomplete")
 # The end of patience for what a quiet machine does in a few seconds; never a measure.
 PATIENCE = 900

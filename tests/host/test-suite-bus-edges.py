@@ -203,12 +203,13 @@ def slow(user, seconds, verdict):
 
 
 def test_T61_an_answer_that_somebody_guesses_is_not_polkits():
-    suite.polkit_rules(slow("carol", 6, "NO"))
+    gate = suite.Gate("carol", "NO")
     server, pid = owner(SERVER), suite.main_pid("gantry-server.service")
     wait = bususer.start("carol", bususer.call, *MANAGER, "CreateWorkspace", [("h", {"name": "guessed"})])
-    suite.until(lambda: suite.out("pgrep", "-x", "sleep", check=False), "polkit's thinking")
+    gate.wait()
     guessed = [bususer.start(user, raw_answers, server, 3000, 4) for user in ("alice", "bob")]
     assert sum(g() for g in guessed) > 3000, "nothing was guessed"
+    gate.open()
     assert wait() != "done" and "guessed" not in workspaces()
     # Positive control: polkit's own yes.
     suite.polkit_rules(slow("carol", 1, "YES"))

@@ -319,9 +319,9 @@ def test_T65_without_polkit_nobody_is_let_in_but_root():
 
 
 def test_T65_polkit_that_dies_while_it_thinks_denies():
-    suite.polkit_rules(slow("carol", 8, "YES"))
+    gate = suite.Gate("carol", "YES")
     wait = bususer.start("carol", bususer.call, *MANAGER, "CreateWorkspace", [("h", {"name": "t65-carol"})])
-    suite.until(lambda: suite.out("pgrep", "-x", "sleep", check=False), "the rule")
+    gate.wait()
     os.kill(suite.main_pid("polkit.service"), signal.SIGKILL)
     answer = wait()
     assert answer != "done" and "t65-carol" not in workspaces(), answer

@@ -12,6 +12,7 @@ import sys
 sys.path.insert(0, "/mnt/tests/host")
 import busfuzz  # noqa: E402
 import bususer  # noqa: E402
+import heldsync  # noqa: E402
 import suite  # noqa: E402
 
 TRACE = pathlib.Path("/tmp/closes")
@@ -30,7 +31,7 @@ def syncs():
     """That end well, are cancelled, lose their units, fail; and what is asked beside them."""
     destination = API.destination("closes", destinationType="dev-null")
     short = API.connect("short", API.source("short", sourceType="faker", count=3), destination)
-    long = API.connect("long", API.source("long", sourceType="faker", count=300000), destination)
+    long = API.connect("long", API.source("long", sourceType="faker", count=heldsync.ENDLESS), destination)
     API.wait(API.start(short), "succeeded")
     API.wait(API.start(short, "reset"))
     job = API.start(long)

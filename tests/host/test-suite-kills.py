@@ -4,12 +4,12 @@
 """kill -9 of every process of a sync, one at a time, while records move: the job ends well without a person, no record is lost, the
 state is never ahead of the destination, nothing is left over."""
 
+import concurrent.futures
 import os
 import signal
 import sqlite3
 import sys
 import threading
-import time
 
 sys.path.insert(0, "/mnt/tests/host")
 import suite  # noqa: E402
@@ -71,18 +71,24 @@ def check_end(sync, watch, attempts):
     sync.path.unlink()
 
 
-def in_its_middle(name):
-    """A sync in its middle, of which a state is stored already, and its watch. It stands still: whoever kills something lets it go on."""
-    sync = HeldSync(API, f"kill-{name}", USERS, stored=True)
-    watch = Watch(sync)
-    watch.start()
-    suite.until(lambda: watch.seen or watch.wrong, "the stored state")
-    return sync, watch
+def begin_all():
+    """A sync in its middle, of which a state is stored already, and its watch, for each kill: side by side, since states are stored
+    every 10 s. They stand still: whoever kills something lets his go on."""
+    def begin(name):
+        sync = HeldSync(suite.Api(), f"kill-{name}", USERS, stored=True)
+        watch = Watch(sync)
+        watch.start()
+        suite.until(lambda: watch.seen or watch.wrong, "the stored state")
+        return sync, watch
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        names = [*suite.ON_BUS, *OF_ATTEMPT]
+        return dict(zip(names, pool.map(begin, names)))
 
 
 def kill_daemon(name):
-    """Kills a daemon in the middle of a sync, and while it works for the sync if it does; records move while it is away."""
-    sync, watch = in_its_middle(name)
+    """Kills a daemon in the middle of a sync, and while it works for the sync if it does; records move while it is away. What it does
+    for the other syncs it does for ones that stand still."""
+    sync, watch = BEGUN.pop(name)
     suite.out("busctl", "call", f"org.gantry.{name.capitalize()}1", "/", "org.freedesktop.DBus.Peer", "Ping")
     assert API.job(sync.job)["status"] == "running"
     sync.feed()
@@ -90,20 +96,6 @@ def kill_daemon(name):
     sync.go()
     suite.until(lambda: suite.main_pid(f"gantry-{name}.service") not in (0, pid), f"the return of gantry-{name}", pause=0.1)
     check_end(sync, watch, attempts=1)
-
-
-def kill_of_attempt(name, find):
-    """Kills a process of the attempt once a state is stored, so that the next attempt has to go on from it."""
-    sync, watch = in_its_middle(name)
-    pid = find(sync)
-    # Records are on their way at that moment.
-    sync.feed()
-    os.kill(pid, signal.SIGKILL)
-    sync.go()
-    start = time.monotonic()
-    suite.until(lambda: API.job(sync.job)["status"] in suite.ENDED[:3] or len(API.attempts(sync.job)) > 1, "the next attempt", pause=0.1)
-    print(f"   the next attempt came after {time.monotonic() - start:.1f} s", flush=True)
-    check_end(sync, watch, attempts=2)
 
 
 def test_the_server():
@@ -142,25 +134,31 @@ def test_the_workflow_daemon():
     kill_daemon("workflow")
 
 
-def test_the_worker():
-    kill_of_attempt("worker", lambda sync: suite.main_pid(sync.unit("worker")))
+# The processes of an attempt.
+OF_ATTEMPT = {
+    "worker": lambda sync: suite.main_pid(sync.unit("worker")),
+    "source": lambda sync: sync.source,
+    "destination": lambda sync: connector(sync.unit("destination")),
+    "source-shim": lambda sync: suite.main_pid(sync.unit("source")),
+    "destination-shim": lambda sync: suite.main_pid(sync.unit("destination"))}
 
 
-def test_the_source():
-    kill_of_attempt("source", lambda sync: sync.source)
-
-
-def test_the_destination():
-    kill_of_attempt("destination", lambda sync: connector(sync.unit("destination")))
-
-
-def test_the_shim_of_the_source():
-    kill_of_attempt("source-shim", lambda sync: suite.main_pid(sync.unit("source")))
-
-
-def test_the_shim_of_the_destination():
-    kill_of_attempt("destination-shim", lambda sync: suite.main_pid(sync.unit("destination")))
+def test_each_process_of_an_attempt():
+    """Killed once a state is stored, so that the next attempt, which comes after 10 s, has to go on from it."""
+    killed = {}
+    for name, find in OF_ATTEMPT.items():
+        sync, watch = killed[name] = BEGUN.pop(name)
+        pid = find(sync)
+        # Records are on their way at that moment.
+        sync.feed()
+        os.kill(pid, signal.SIGKILL)
+        sync.go()
+    for name, (sync, watch) in killed.items():
+        suite.until(lambda: API.job(sync.job)["status"] in suite.ENDED[:3] or len(API.attempts(sync.job)) > 1, "another attempt", pause=0.1)  # noqa: B023
+        print(f"   {name}:", flush=True)
+        check_end(sync, watch, attempts=2)
 
 
 if __name__ == "__main__":
+    BEGUN = begin_all()
     sys.exit(suite.main(globals()))

@@ -11,6 +11,7 @@ import signal
 import sys
 
 sys.path.insert(0, "/mnt/tests/host")
+import heldsync  # noqa: E402
 import podmanlib  # noqa: E402
 import suite  # noqa: E402
 
@@ -72,20 +73,27 @@ def test_the_specification_is_the_images():
 
 
 def endless(name):
-    api, path, connection = pair(name, count=50_000_000)
+    """A sync that never ends by itself and has moved records; its source stands still."""
+    api, path, connection = pair(name, count=heldsync.ENDLESS)
     job = api.start(connection)
-    (unit,) = suite.until(lambda: [u for u in suite.job_units(job) if u.endswith("-source.service")], "the source's unit")
-    suite.until(lambda: (path / "numbers.jsonl").exists() and (path / "numbers.jsonl").stat().st_size > 0, "records")
-    return api, job, unit
+    source = heldsync.hold(f"gantry-jobs-j{job}a0.slice", lambda: api.job(job)["status"] in suite.ENDED[:3], word="/connector")
+    assert source, api.story(job)
+
+    def arrived():
+        assert heldsync.step(source), api.story(job)
+        return (path / "numbers.jsonl").exists() and (path / "numbers.jsonl").stat().st_size > 0
+    suite.until(arrived, "records", pause=0.2)
+    return api, job, heldsync.unit_of(job, "source"), source
 
 
 def test_units_are_seen_and_a_stopped_slice_cancels():
-    api, job, unit = endless("stopped")
+    api, job, unit, source = endless("stopped")
     (attempt,) = suite.attempt_slices(job)
     status = suite.out("systemctl", "status", "--no-pager", "--full", unit)
     assert "conmon" in status and "/connector read" in status, status
     tree = suite.out("systemd-cgls", "--no-pager", "--full", "-u", "gantry-jobs.slice")
     assert attempt in tree and unit in tree and "/connector read" in tree, tree
+    heldsync.go_on(source)
     suite.out("systemctl", "stop", attempt)
     ended = api.wait(job)
     assert ended["status"] == "cancelled", f"{ended}\n{api.story(job)}"
@@ -93,7 +101,7 @@ def test_units_are_seen_and_a_stopped_slice_cancels():
 
 
 def test_a_killed_container_is_tried_again():
-    api, job, unit = endless("killed")
+    api, job, unit, _ = endless("killed")
     name = unit.removesuffix(".service")
     os.kill(int(podmanlib.podman("inspect", "--format", "{{.State.Pid}}", name)), signal.SIGKILL)
     suite.until(lambda: len(api.attempts(job)) > 1, "another attempt")

@@ -27,7 +27,6 @@ import soak  # noqa: E402
 import suite  # noqa: E402
 
 PLACE = suite.FILES / "soak"
-DAEMONS = ("launcher", "server", "workflow", "workload")
 # A sync then takes some seconds here, so that faults come in its middle; one that comes too late counts as none.
 SHARE = "CPUQuota=15%"
 # "file" is Airbyte's own.
@@ -154,7 +153,7 @@ def stop_slice(job):
 
 # Those after which a job may have ended without success: somebody wanted it to.
 ENDING = {"cancel": cancel, "stop-slice": stop_slice}
-FAULTS = ENDING | {f"kill-{name}": kill_daemon(name) for name in DAEMONS} | {f"stop-{name}": stop_daemon(name) for name in DAEMONS} | {
+FAULTS = ENDING | {f"kill-{name}": kill_daemon(name) for name in suite.ON_BUS} | {f"stop-{name}": stop_daemon(name) for name in suite.ON_BUS} | {
     f"kill-{role}": send(signal.SIGKILL, role) for role in ("worker", "source", "destination", "source-shim", "destination-shim")} | {
     f"pause-{role}": pause(role) for role in ("worker", "source", "destination")}
 
@@ -164,7 +163,7 @@ FAULTS = ENDING | {f"kill-{name}": kill_daemon(name) for name in DAEMONS} | {f"s
 def memory():
     """Resident KiB by daemon."""
     found = {}
-    for name in DAEMONS:
+    for name in suite.ON_BUS:
         pid = suite.main_pid(f"gantry-{name}.service")
         found[name] = soak.memory_of(pid) if pid else 0
     return found
