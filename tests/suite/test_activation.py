@@ -127,13 +127,13 @@ def test_gantryctl_listens_instead_of_asking(live):
         with reporting(runner, first=10_000):
             while json.loads(ctl.stderr.readline())["records_emitted"] < 10_000:
                 pass
-        # Nothing moves: it looks once a second, not twice.
+        # Nothing moves: it looks once a second, not twice. The first two may have been on their way.
         while looks.messages.qsize():
             looks.messages.get()
         begin = time.monotonic()
-        for _ in range(4):
+        for _ in range(6):
             looks.messages.get(timeout=PATIENCE)
-        assert time.monotonic() - begin > 2, "it asks without being told"
+        assert time.monotonic() - begin > 3, "it asks without being told"
         assert runner.put("success", output=completed()).status == 204
         out, err = ctl.communicate(timeout=PATIENCE)
         assert ctl.returncode == 0 and first[1]["records_emitted"] > first[0]["records_emitted"] > 0, (out, err)
