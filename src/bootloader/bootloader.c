@@ -159,18 +159,39 @@ static int become_owner(const char *database, Error **reterr_error) {
         return 0;
 }
 
+/* A copy by cp has its log beside it, where SQLite looks for it: behind a link. Nobody has named that file,
+ * so it is not a link itself. -ENOENT: there is none. */
+static int open_log(const char *file) {
+        _cleanup_free_ char *real = realpath(file, NULL), *log = NULL;
+
+        if (!real)
+                return -errno;
+        if (asprintf(&log, "%s-wal", real) < 0) {
+                log = NULL;
+                return -ENOMEM;
+        }
+        return RET_NERRNO(open(log, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW));
+}
+
 static int restore(const Options *o, Env *e, Error **reterr_error) {
-        _cleanup_close_ int lock_fd = -EBADF, fd = -EBADF;
+        _cleanup_close_ int lock_fd = -EBADF, fd = -EBADF, log_fd = -EBADF;
         int version, r;
 
         fd = open(o->restore, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
         if (fd < 0)
                 return error_set_errno(reterr_error, -errno, "Can't open '%s'", o->restore);
+        log_fd = open_log(o->restore);
+        if (log_fd < 0 && log_fd != -ENOENT)
+                return error_set_errno(reterr_error, log_fd, "Can't open the log of '%s', '-wal'", o->restore);
         r = become_owner(o->database, reterr_error);
         if (r >= 0)
                 r = lock(e, o->database, &lock_fd, reterr_error);
         if (r >= 0)
-                r = db_restore(fd, o->restore, o->database, &version, reterr_error);
+                r = db_restore(&(RestoreSource) { fd, log_fd, o->restore }, o->database, &version, reterr_error);
+        if (r > 0)
+                log_warning("'%s' is in WAL mode and has no log beside it: SQLite's own copies are whole so, but if it "
+                            "was copied with cp from a database in use, it lacks what was written last",
+                            o->restore);
         if (r >= 0)
                 log_info("%s is '%s' now, with schema %d; what was there before is %s" DB_BEFORE_RESTORE,
                          o->database, o->restore, version, o->database);

@@ -233,8 +233,9 @@ int engine_open(const char *path, bool read_only, bool create, sqlite3 **ret, Er
         return open_file(path, flags, 0, create, ret, reterr_error);
 }
 
-int engine_open_strange(const char *path, int instructions, sqlite3 **ret, Error **reterr_error) {
-        return open_file(path, SQLITE_OPEN_READONLY, instructions, /* create= */ false, ret, reterr_error);
+int engine_open_strange(const char *path, int instructions, bool read_only, sqlite3 **ret, Error **reterr_error) {
+        return open_file(path, read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE, instructions,
+                         /* create= */ false, ret, reterr_error);
 }
 
 void engine_trust_schema(sqlite3 *handle) {

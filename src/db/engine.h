@@ -19,9 +19,9 @@
 /* Opens the file with our settings, unless `create` only where it exists. */
 int engine_open(const char *path, bool read_only, bool create, sqlite3 **ret, Error **reterr_error);
 
-/* Opens a file that may be anybody's, to be read: no statement runs for longer than that many
+/* Opens a file that may be anybody's: no statement runs for longer than that many
  * instructions, nor does the reading of the schema, until engine_trust_schema(). */
-int engine_open_strange(const char *path, int instructions, sqlite3 **ret, Error **reterr_error);
+int engine_open_strange(const char *path, int instructions, bool read_only, sqlite3 **ret, Error **reterr_error);
 void engine_trust_schema(sqlite3 *handle);
 
 /* Makes it one file, without a log beside it. */

@@ -7,6 +7,11 @@
  * only then its content, from end to end. SQLite reads a schema before it does anything else, hence the
  * budget: a tree whose pages lead to each other has more rows than anybody can read.
  *
+ * A copy may be in WAL mode: one that SQLite has made of a database in that mode (".backup") says so and is
+ * whole; one that was made by cp is whole with the log that lies beside it. Its log is copied, too, and SQLite
+ * puts into the copy what it holds, before anything is judged: what is judged is what takes the place. Without a log
+ * nothing tells the one from the other, so that is taken and said.
+ *
  * The database before stays, by hard links: first its log, then the file. While both names are one file, a
  * restore was cut off between taking the log away and the rename, and what is kept is the whole of it: then
  * it is left alone. */
@@ -29,9 +34,10 @@
 /* https://www.sqlite.org/fileformat2.html, 1.3 */
 #define HEADER_SIZE 100U
 #define HEADER_MAGIC "SQLite format 3" /* with its NUL */
-#define HEADER_WRITE_VERSION 18U       /* 1: no log; so is what db_backup() makes */
+#define HEADER_WRITE_VERSION 18U       /* 1: no log, so is what db_backup() makes; 2: WAL */
 #define HEADER_READ_VERSION 19U
 #define HEADER_APPLICATION_ID 68U
+#define LOG_MAGIC 0x377f0682U          /* ibid., 4.1; or one more */
 /* What every connection in WAL mode keeps locked (ibid., "The Lock-Byte Page"; os.h of SQLite). */
 #define SHARED_LOCK_START 0x40000002
 #define SHARED_LOCK_SIZE 510
@@ -44,16 +50,30 @@ static int refuse(const char *name, Error **reterr_error, int r, const char *why
         return error_set(reterr_error, r, "'%s' is not restored: %s", name, why);
 }
 
-static int check_header(int fd, const char *name, Error **reterr_error) {
-        unsigned char header[HEADER_SIZE];
-        uint32_t id;
+static char *beside(const char *path, const char *suffix) {
+        char *s;
+
+        return asprintf(&s, "%s%s", path, suffix) < 0 ? NULL : s;
+}
+
+static int check_file(int fd, const char *name, Error **reterr_error) {
         struct stat st;
-        ssize_t n;
 
         if (fstat(fd, &st) < 0)
                 return error_set_errno(reterr_error, -errno, "Can't read '%s'", name);
-        if (!S_ISREG(st.st_mode))
-                return refuse(name, reterr_error, -EINVAL, "it is not a file");
+        return S_ISREG(st.st_mode) ? 0 : refuse(name, reterr_error, -EINVAL, "it is not a file");
+}
+
+/* 1: it is in WAL mode. */
+static int check_header(int fd, const char *name, Error **reterr_error) {
+        unsigned char header[HEADER_SIZE];
+        uint32_t id;
+        ssize_t n;
+        int r;
+
+        r = check_file(fd, name, reterr_error);
+        if (r < 0)
+                return r;
         n = pread(fd, header, sizeof(header), 0);
         if (n < 0)
                 return error_set_errno(reterr_error, -errno, "Can't read '%s'", name);
@@ -62,10 +82,26 @@ static int check_header(int fd, const char *name, Error **reterr_error) {
         memcpy(&id, header + HEADER_APPLICATION_ID, sizeof(id));
         if (be32toh(id) != ENGINE_APPLICATION_ID)
                 return refuse(name, reterr_error, -EINVAL, "it is a database, but not one of Gantry's");
-        if (header[HEADER_WRITE_VERSION] != 1 || header[HEADER_READ_VERSION] != 1)
-                return refuse(name, reterr_error, -EINVAL,
-                              "it was copied from a database that was in use, without the log that belongs to it; "
-                              "gantry-cron makes backups that are whole");
+        if (header[HEADER_WRITE_VERSION] != header[HEADER_READ_VERSION] || header[HEADER_WRITE_VERSION] < 1 ||
+            header[HEADER_WRITE_VERSION] > 2)
+                return refuse(name, reterr_error, -EINVAL, "it is of a kind that SQLite doesn't make");
+        return header[HEADER_WRITE_VERSION] == 2;
+}
+
+/* An empty one holds nothing that isn't in the file. */
+static int check_log(int fd, const char *name, Error **reterr_error) {
+        uint32_t magic = 0;
+        ssize_t n;
+        int r;
+
+        r = check_file(fd, name, reterr_error);
+        if (r < 0)
+                return r;
+        n = pread(fd, &magic, sizeof(magic), 0);
+        if (n < 0)
+                return error_set_errno(reterr_error, -errno, "Can't read '%s'", name);
+        if (n > 0 && (n < (ssize_t) sizeof(magic) || (be32toh(magic) & ~1U) != LOG_MAGIC))
+                return refuse(name, reterr_error, -EINVAL, "it is not a database's log");
         return 0;
 }
 
@@ -194,6 +230,27 @@ static int compare_schema(sqlite3 *handle, const char *name, int version, Error 
         return r;
 }
 
+/* What the copy's log holds goes into the copy, which is one file then. */
+static int settle(const char *copy, const char *name, Error **reterr_error) {
+        _cleanup_close_ int fd = -EBADF;
+        sqlite3 *handle = NULL;
+        int r;
+
+        r = engine_open_strange(copy, SCHEMA_INSTRUCTIONS, /* read_only= */ false, &handle, reterr_error);
+        if (r >= 0)
+                r = engine_leave_wal(handle, reterr_error);
+        (void) sqlite3_close(handle);
+        if (r < 0)
+                return r;
+        fd = open(copy, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+        if (fd < 0)
+                return error_set_errno(reterr_error, -errno, "Can't open '%s'", copy);
+        r = check_header(fd, name, reterr_error);
+        if (r > 0)
+                return refuse(name, reterr_error, -EBADMSG, "its log can't be put into it");
+        return r < 0 || fsync(fd) >= 0 ? r : -errno;
+}
+
 static int judge(const char *copy, const char *name, int *ret_version, Error **reterr_error) {
         _cleanup_(db_freep) Db *db = calloc(1, sizeof(*db));
         int version, r;
@@ -201,7 +258,7 @@ static int judge(const char *copy, const char *name, int *ret_version, Error **r
         if (!db)
                 return -ENOMEM;
         db->read_only = true;
-        r = engine_open_strange(copy, SCHEMA_INSTRUCTIONS, &db->handle, reterr_error);
+        r = engine_open_strange(copy, SCHEMA_INSTRUCTIONS, /* read_only= */ true, &db->handle, reterr_error);
         if (r >= 0)
                 r = db_schema_version(db, &version, reterr_error);
         if (r >= 0 && version > db_schema_known())
@@ -222,26 +279,28 @@ static int judge(const char *copy, const char *name, int *ret_version, Error **r
 /* --- taking its place --- */
 
 static int unlink_beside(const char *path, const char *suffix) {
-        _cleanup_free_ char *beside = NULL;
+        _cleanup_free_ char *name = beside(path, suffix);
 
-        if (asprintf(&beside, "%s%s", path, suffix) < 0) {
-                beside = NULL;
+        if (!name)
                 return -ENOMEM;
-        }
-        return unlink(beside) < 0 && errno != ENOENT ? -errno : 0;
+        return unlink(name) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+/* A log or journal of another database would be written into the one that comes. */
+static int unlink_logs(const char *path) {
+        static const char *const suffixes[] = { "-wal", "-shm", "-journal" };
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(suffixes); i++)
+                r = unlink_beside(path, suffixes[i]);
+        return r;
 }
 
 static int keep_log(const char *path) {
-        _cleanup_free_ char *log = NULL, *kept = NULL;
+        _cleanup_free_ char *log = beside(path, "-wal"), *kept = beside(path, DB_BEFORE_RESTORE "-wal");
 
-        if (asprintf(&log, "%s-wal", path) < 0) {
-                log = NULL;
+        if (!log || !kept)
                 return -ENOMEM;
-        }
-        if (asprintf(&kept, "%s" DB_BEFORE_RESTORE "-wal", path) < 0) {
-                kept = NULL;
-                return -ENOMEM;
-        }
         return link(log, kept) < 0 && errno != ENOENT ? -errno : 0;
 }
 
@@ -272,47 +331,73 @@ static int sync_directory_of(const char *path) {
 }
 
 static int take_place(const char *copy, const char *path, const char *kept) {
-        /* A log or journal of the database before would be written into the new one. */
-        static const char *const beside[] = { "-wal", "-shm", "-journal" };
         int r = keep_before(path, kept);
 
         if (r >= 0)
                 r = sync_directory_of(path);
-        for (size_t i = 0; r >= 0 && i < ELEMENTSOF(beside); i++)
-                r = unlink_beside(path, beside[i]);
+        if (r >= 0)
+                r = unlink_logs(path);
         if (r >= 0)
                 r = RET_NERRNO(rename(copy, path));
         return r < 0 ? r : sync_directory_of(path);
 }
 
-int db_restore(int fd, const char *name, const char *path, int *ret_version, Error **reterr_error) {
-        _cleanup_free_ char *copy = NULL, *kept = NULL;
-        int version, r;
+/* What is kept gives way to what is kept next. */
+static int check_not_kept(int fd, const char *name, const char *kept, Error **reterr_error) {
+        struct stat given, before;
 
-        if (asprintf(&copy, "%s.restoring", path) < 0) {
-                copy = NULL;
+        if (fstat(fd, &given) < 0 || lstat(kept, &before) < 0)
+                return 0;
+        if (given.st_dev != before.st_dev || given.st_ino != before.st_ino)
+                return 0;
+        return refuse(name, reterr_error, -EINVAL,
+                      "the present database would be kept in its place; rename it first, and its log with it");
+}
+
+/* 1: it is in WAL mode, and there was no log. */
+static int make_copy(const RestoreSource *s, const char *copy, Error **reterr_error) {
+        _cleanup_free_ char *log = beside(s->name, "-wal"), *log_copy = beside(copy, "-wal");
+        int wal, r;
+
+        if (!log || !log_copy)
                 return -ENOMEM;
-        }
-        if (asprintf(&kept, "%s" DB_BEFORE_RESTORE, path) < 0) {
-                kept = NULL;
+        wal = r = check_header(s->fd, s->name, reterr_error);
+        if (r > 0 && s->log_fd >= 0)
+                r = check_log(s->log_fd, log, reterr_error);
+        if (r >= 0)
+                r = unlink_logs(copy);
+        if (r >= 0)
+                r = copy_file(s->fd, s->name, copy, reterr_error);
+        if (r >= 0 && wal && s->log_fd >= 0)
+                r = copy_file(s->log_fd, log, log_copy, reterr_error);
+        if (r >= 0 && wal)
+                r = settle(copy, s->name, reterr_error);
+        return r < 0 ? r : wal && s->log_fd < 0;
+}
+
+int db_restore(const RestoreSource *s, const char *path, int *ret_version, Error **reterr_error) {
+        _cleanup_free_ char *copy = beside(path, ".restoring"), *kept = beside(path, DB_BEFORE_RESTORE);
+        int version, without_log = 0, r;
+
+        if (!copy || !kept)
                 return -ENOMEM;
-        }
         r = check_unused(path, reterr_error);
         if (r >= 0)
-                r = check_header(fd, name, reterr_error);
+                r = check_not_kept(s->fd, s->name, kept, reterr_error);
         if (r >= 0)
-                r = copy_file(fd, name, copy, reterr_error);
+                r = without_log = make_copy(s, copy, reterr_error);
         if (r >= 0)
-                r = judge(copy, name, &version, reterr_error);
+                r = judge(copy, s->name, &version, reterr_error);
         if (r >= 0) {
                 r = take_place(copy, path, kept);
                 if (r < 0)
-                        (void) error_set_errno(reterr_error, r, "Can't put '%s' into the place of '%s'", name, path);
+                        (void) error_set_errno(reterr_error, r, "Can't put '%s' into the place of '%s'", s->name, path);
         }
         if (r < 0) {
                 (void) unlink(copy);
+                (void) unlink_logs(copy);
                 return r;
         }
         *ret_version = version;
-        return 0;
+        return without_log;
 }

@@ -10,9 +10,16 @@
  * "-wal". */
 #define DB_BEFORE_RESTORE ".before-restore"
 
-/* Puts what the descriptor has, a backup of db_backup(), into the place of the database `path`, whether
- * there is one or not. `name` is for messages. The caller holds the bootloader's lock. -EBUSY: somebody
- * has the database open; -EINVAL: the file is no backup of Gantry's; -EPROTO: its schema is newer than
- * ours; -EBADMSG: it is damaged or prepared. After an error, and after a crash, the database before is
- * there, under its name or the other one. */
-int db_restore(int fd, const char *name, const char *path, int *ret_version, Error **reterr_error);
+typedef struct RestoreSource {
+        int fd;           /* the file */
+        int log_fd;       /* the log beside it, its name with "-wal"; -1: there is none */
+        const char *name; /* for messages */
+} RestoreSource;
+
+/* Puts a copy of a database, as db_backup() makes it, SQLite itself, or cp with its log, into the place of the
+ * database `path`, whether there is one or not. The caller holds the bootloader's lock. 1: the copy is in WAL
+ * mode and came without a log, if it was made by cp it lacks what the log had. -EBUSY: somebody has the
+ * database open; -EINVAL: the file is no copy of Gantry's; -EPROTO: its schema is newer than ours; -EBADMSG: it
+ * is damaged or prepared. After an error, and after a crash, the database before is there, under its name or the
+ * other one. */
+int db_restore(const RestoreSource *s, const char *path, int *ret_version, Error **reterr_error);

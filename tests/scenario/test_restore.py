@@ -98,13 +98,15 @@ def test_T76_a_sound_backup_becomes_the_database_and_the_one_before_is_kept(plac
     assert {p.name for p in place.database.parent.iterdir()} - {"gantry.db.before-restore-wal"} == before | {"gantry.db.before-restore"}
     assert place.moment() == "of the backup" and place.moment(place.kept) == "later"
     assert stat.S_IMODE(place.database.stat().st_mode) == 0o600 and place.backup.exists()
-    # It is used like any other, and the one before can be put back the same way, once it is a single file.
+    # It is used like any other, and the one before can be put back the same way, once it is out of the way.
     assert place.boot().code == 0 and place.rows("PRAGMA journal_mode") == [("wal",)]
-    with sqlite3.connect(place.kept) as database:
-        database.execute("PRAGMA journal_mode = DELETE")
-    database.close()
+    result = place.restore(place.kept)
+    assert result.code == BY_HAND and b"rename it first" in result.stderr, repr(result)
     again = place.backup.with_name("again.db")
     place.kept.rename(again)
+    log = place.kept.with_name(place.kept.name + "-wal")
+    if log.exists():
+        log.rename(again.with_name("again.db-wal"))
     assert place.restore(again).code == 0 and place.dump() == whole
 
 
@@ -132,6 +134,117 @@ def test_T76_a_log_of_the_database_before_is_not_written_into_the_backup(place):
     assert place.restore().code == 0
     assert place.moment() == "of the backup" and place.rows("PRAGMA integrity_check") == [("ok",)]
     assert place.moment(place.kept) == "in the log"
+
+
+def in_wal_mode(path):
+    return path.read_bytes()[18:20] == b"\2\2"
+
+
+def write_in_wal_mode(path):
+    content = path.read_bytes()
+    path.write_bytes(content[:18] + b"\2\2" + content[20:])
+    assert in_wal_mode(path)
+
+
+class Used:
+    """The database while somebody writes, whose log has what was committed last; then a copy of it."""
+
+    def __init__(self, place):
+        self.writer = sqlite3.connect(place.database)
+        self.writer.execute("PRAGMA wal_autocheckpoint = 0")
+        self.writer.execute("UPDATE metadata SET value = 'in the log' WHERE name = 'moment'")
+        self.writer.commit()
+        self.database, self.copy = place.database, place.backup.with_name("copy.db")
+        self.log = self.copy.with_name("copy.db-wal")
+
+    def cp(self, with_log=True):
+        shutil.copy(self.database, self.copy)
+        if with_log:
+            shutil.copy(self.database.with_name("gantry.db-wal"), self.log)
+
+    def by_sqlite(self):
+        with contextlib.closing(sqlite3.connect(self.copy)) as target:
+            self.writer.backup(target)
+
+    def vacuum(self):
+        self.writer.execute("VACUUM INTO ?", (str(self.copy),))
+
+    def end(self):
+        self.writer.execute("UPDATE metadata SET value = 'later' WHERE name = 'moment'")
+        self.writer.commit()
+        self.writer.close()
+        return self.copy
+
+
+def left(place):
+    return {p.name for p in place.database.parent.iterdir() if "restoring" in p.name}
+
+
+@pytest.mark.parametrize("how, wal, warned", [("by_sqlite", True, True), ("cp", True, False), ("vacuum", False, False)])
+def test_a_copy_of_a_database_in_use_is_taken_however_it_was_made(place, how, wal, warned):
+    used = Used(place)
+    getattr(used, how)()
+    copy = used.end()
+    assert in_wal_mode(copy) == wal
+    before = {p: p.read_bytes() for p in copy.parent.glob("copy.db*")}
+    result = place.restore(copy)
+    assert result.code == 0, repr(result)
+    assert (b"no log beside it" in result.stderr) == warned
+    assert place.moment() == "in the log" and place.rows("PRAGMA integrity_check") == [("ok",)] and not left(place)
+    assert {p: p.read_bytes() for p in copy.parent.glob("copy.db*")} == before
+    assert place.boot().code == 0 and place.moment() == "in the log"
+
+
+def test_a_copy_without_its_log_is_taken_as_it_is_and_that_is_said(place):
+    used = Used(place)
+    used.cp(with_log=False)
+    result = place.restore(used.end())
+    assert result.code == 0 and b"lacks what was written last" in result.stderr, repr(result)
+    assert place.moment() == "later" and place.rows("PRAGMA integrity_check") == [("ok",)]  # what was there before both
+
+
+def test_an_empty_log_is_one_and_a_link_leads_to_it(place):
+    used = Used(place)
+    used.cp()
+    copy = used.end()
+    link = place.backup.with_name("link.db")
+    link.symlink_to(copy)
+    assert place.restore(link).code == 0 and place.moment() == "in the log"
+    used.log.write_bytes(b"")
+    result = place.restore(copy)
+    assert result.code == 0 and b"no log" not in result.stderr
+
+
+def test_T76_what_lies_where_the_log_would_be_is_judged_too(place):
+    used = Used(place)
+    used.cp()
+    copy, log = used.end(), used.log
+    good = log.read_bytes()
+    for content in (b"text" * 1000, b"7", bytes(len(good))):
+        log.write_bytes(content)
+        place.refused(copy, b"not a database's log")
+    # Cut off or damaged behind its beginning, it holds what came before, as after a crash.
+    for content in (good[:32], good[:-7], good[:100] + bytes(8) + good[108:]):
+        log.write_bytes(content)
+        result = place.restore(copy)
+        assert result.code == 0 and place.rows("PRAGMA integrity_check") == [("ok",)] and not left(place), repr(result)
+    for make in (os.mkfifo, os.mkdir):
+        log.unlink(missing_ok=True)
+        make(log)
+        assert place.restore(copy).code in (FAILED, BY_HAND)
+    log.rmdir()
+    log.symlink_to("/etc/shadow")
+    assert place.restore(copy).code in (FAILED, BY_HAND) and not left(place)
+
+
+def test_T76_the_log_of_another_database_makes_no_unsound_one(place):
+    used = Used(place)
+    used.cp()
+    copy = used.end()
+    with contextlib.closing(sqlite3.connect(copy.with_name("other.db"))) as other:
+        other.executescript("PRAGMA journal_mode = WAL; CREATE TABLE evil (a); INSERT INTO evil VALUES (hex(randomblob(20000)))")
+        shutil.copy(copy.with_name("other.db-wal"), used.log)
+        place.refused(copy)
 
 
 SCHEMAS = {
@@ -166,14 +279,16 @@ SCHEMAS = {
     "another application": ("PRAGMA application_id = 7", b"not one of Gantry's"),
     "no application": ("PRAGMA application_id = 0", b"not one of Gantry's"),
     "a child without its parent": ("PRAGMA foreign_keys = OFF; UPDATE tag SET workspace_id = 'none'", b"damaged"),
-    "the mode of one in use": ("PRAGMA journal_mode = WAL", b"in use"),
 }
 
 
+@pytest.mark.parametrize("wal", [False, True], ids=["one file", "WAL"])
 @pytest.mark.parametrize("what", SCHEMAS)
-def test_T76_a_prepared_file_is_refused_and_changes_nothing(place, what):
+def test_T76_a_prepared_file_is_refused_and_changes_nothing(place, what, wal):
     sql, word = SCHEMAS[what]
     path = place.prepared(sql)
+    if wal:
+        write_in_wal_mode(path)
     place.refused(path, word)
     # The control: the same file without what was done to it.
     assert place.restore().code == 0 and place.moment() == "of the backup"
@@ -236,6 +351,10 @@ def endless_schema(path):
 def test_T76_a_schema_without_an_end_is_given_up(place, tmp_path):
     path = endless_schema(tmp_path / "endless.db")
     place.refused(path, b"no end")
+    content = path.read_bytes()
+    write_in_wal_mode(path)
+    place.refused(path, b"no end")
+    path.write_bytes(content)
     # The control: it isn't damage that is found.
     database = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
     database.set_progress_handler(lambda: 1, 100_000_000)
@@ -250,6 +369,8 @@ def test_T76_what_is_no_database_is_refused(place, tmp_path):
     contents = {"empty": b"", "text": b"SELECT 1;\n" * 1000, "cut in the header": good[:50], "cut behind the header": good[:100],
                 "cut in a page": good[:PAGE + 7], "half": good[:len(good) // 2 // PAGE * PAGE], "a page less": good[:-PAGE],
                 "zeros": bytes(len(good)), "the header alone": good[:100] + bytes(len(good) - 100)}
+    for versions in ((0, 0), (3, 3), (1, 2), (2, 1)):
+        contents[f"versions {versions}"] = good[:18] + bytes(versions) + good[20:]
     for name, content in contents.items():
         path = tmp_path / "file"
         path.write_bytes(content)
@@ -334,10 +455,21 @@ def test_T76_root_reads_the_file_as_the_owner_of_the_database(place):
 
 
 @pytest.mark.sandbox
-def test_T76_cut_off_at_any_call_one_of_the_two_databases_is_whole(place):
+@pytest.mark.parametrize("copied_by", ["gantry-cron", "cp"])
+def test_T76_cut_off_at_any_call_one_of_the_two_databases_is_whole(place, copied_by):
     """SIGKILL at each call that changes a file or directory, in turn."""
     if not strace_works():
         pytest.skip("strace can't inject signals here")
+    if copied_by == "cp":
+        # The backup's moment stands in the log alone.
+        with contextlib.closing(sqlite3.connect(place.backup)) as database:
+            database.executescript("PRAGMA journal_mode = WAL; UPDATE metadata SET value = 'before' WHERE name = 'moment';"
+                                   "PRAGMA wal_checkpoint(TRUNCATE); UPDATE metadata SET value = 'of the backup' WHERE name = 'moment'")
+            for path in place.backup.parent.glob("backup.db*"):
+                if not path.name.endswith("-shm"):
+                    shutil.copy(path, path.with_name(path.name.replace("backup", "pair")))
+        place.backup = place.backup.with_name("pair.db")
+        assert place.backup.with_name("pair.db-wal").stat().st_size > 0
     origin = place.database.parent.with_name("origin")
     writer = sqlite3.connect(place.database)
     writer.execute("UPDATE metadata SET value = 'in the log' WHERE name = 'moment'")
@@ -345,7 +477,7 @@ def test_T76_cut_off_at_any_call_one_of_the_two_databases_is_whole(place):
     shutil.copytree(place.database.parent, origin)
     writer.close()
     cut = {}
-    for call in ("link", "unlink", "rename", "fsync", "openat", "pwrite64", "write"):
+    for call in ("link", "unlink", "rename", "fsync", "fdatasync", "ftruncate", "openat", "pwrite64", "write"):
         for number in range(1, 200):
             shutil.rmtree(place.database.parent)
             shutil.copytree(origin, place.database.parent)
