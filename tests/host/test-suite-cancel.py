@@ -15,8 +15,9 @@ import sys
 import time
 
 sys.path.insert(0, "/mnt/tests/host")
+import heldsync  # noqa: E402
 import suite  # noqa: E402
-from heldsync import check_nothing_left  # noqa: E402
+from heldsync import check_gone, check_nothing_left  # noqa: E402
 
 API = suite.Api()
 PROGRAM = pathlib.Path("/usr/lib/drip/drip")
@@ -43,10 +44,13 @@ elif sys.argv[1] == "read":
         n += 1
         say({"type": "RECORD", "record": {"stream": "drops", "data": {"id": n}, "emitted_at": int(time.time() * 1000)}},
             {"type": "STATE", "state": {"type": "STREAM", "stream": {"stream_descriptor": {"name": "drops"}, "stream_state": {"n": n}}}})
+        # One that drips never comes to its last: somebody ends it.
+        while config["pause"] and n == config["count"] - 1:
+            time.sleep(1)
         time.sleep(config["pause"])
     said("COMPLETE")
 '''
-COUNT = 2000
+COUNT = 5000
 
 
 def set_up():
@@ -61,7 +65,7 @@ def set_up():
 
 
 class Drip:
-    """A sync that drips records into a file, far from its end."""
+    """A sync that drips records into a file and never ends by itself."""
 
     numbers = itertools.count()
     asker = concurrent.futures.ThreadPoolExecutor(1)
@@ -89,24 +93,45 @@ class Drip:
         return json.loads(rows[0][0])["n"] if rows else 0
 
     def unit(self, role):
-        (unit,) = [u for u in suite.job_units(self.job) if u.endswith(f"-{role}.service")]
-        return unit
+        return heldsync.unit_of(self.job, role)
 
-    def cancel(self):
-        """The wish is stored when this returns, though the answer waits for the end; what is stored of the state before it is told."""
-        before = self.stored()
-        self.answer = self.asker.submit(API.ask, "DELETE", f"/jobs/{self.job}")
+    def stand_behind(self):
+        """Its worker stands still, with more at the destination than what is stored of the state, which is told: states are stored every
+        10 s, which may be just now."""
+        self.worker = suite.main_pid(self.unit("worker"))
+        while True:
+            assert heldsync.stand_still(self.worker), API.story(self.job)
+            before = self.stored()
+            if len(self.there()) > before:
+                return before
+            heldsync.go_on(self.worker)
+            suite.until(lambda: len(self.there()) > before, "more records")  # noqa: B023
+
+    def go(self):
+        heldsync.go_on(self.worker)
+
+    def wish(self, path):
+        """Asks for the end of it. The wish is stored when this returns, though the answer waits for the end."""
+        self.answer = self.asker.submit(API.ask, "DELETE", path)
         suite.until(lambda: self.answer.done() or suite.rows(
             suite.DATABASE, "SELECT 1 FROM workflow_event WHERE workflow_id = ? AND type = 'signal-received'", f"job-{self.job}"),
             "the wish in the history")
+
+    def cancel(self, go=True):
+        """Cancelled before anything of the last seconds was stored; what is stored of the state then. Without `go`, its worker stands still."""
+        before = self.stand_behind()
+        self.wish(f"/jobs/{self.job}")
+        if go:
+            self.go()
         return before
 
     def check_handed_over(self, before):
         """To the record: the destination, the state, the job's and the attempt's numbers."""
         job = API.wait(self.job, "cancelled")
         if self.answer:
-            assert self.answer.result(suite.PATIENCE)["status"] in ("running", "cancelled")
-        suite.until(lambda: not suite.job_units(self.job), f"the end of the units of job {self.job}")
+            answer = self.answer.result(suite.PATIENCE)
+            assert answer is None or answer["status"] in ("running", "cancelled"), answer
+        check_gone(self.job)
         there, (attempt,) = self.there(), API.story_of(self.job)["attempts"]
         told = (self.stored(), job["rowsSynced"], attempt["recordsCommitted"])
         print(f"   {before} in the state when it was cancelled, then {told}; {len(there)} there", flush=True)
@@ -136,12 +161,9 @@ def units(*names):
 
 def test_a_cancelled_sync_has_handed_over_to_the_record():
     drip = Drip("plain")
-    before = drip.cancel()
-    again = API.ask("POST", "/jobs", {"connectionId": drip.connection, "jobType": "sync"}, status=(200, 409))
-    assert "jobId" not in again or API.job(drip.job)["status"] == "cancelled", "two at once"
-    if "jobId" in again:
-        API.wait(again["jobId"])
-        return
+    before = drip.cancel(go=False)
+    API.ask("POST", "/jobs", {"connectionId": drip.connection, "jobType": "sync"}, status=409)
+    drip.go()
     API.ask("DELETE", f"/jobs/{drip.job}", status=(200, 409))  # twice
     drip.check_handed_over(before)
     API.ask("DELETE", f"/jobs/{drip.job}", status=409)
@@ -170,7 +192,8 @@ def test_the_answer_is_the_end_and_the_next_sync_may_begin():
         quick += took < 10
         drip.job = API.start(drip.connection)  # 409 where the one before has it still
     print(f"   {quick} of 12 before the bound", flush=True)
-    assert quick > 0
+    n = len(drip.there())
+    suite.until(lambda: len(drip.there()) > n, "a record of the last one")
     before = drip.cancel()
     API.wait(drip.job, "cancelled")
     assert drip.stored() >= before
@@ -181,10 +204,11 @@ def test_O03_whoever_is_killed_when_a_cancel_is_stored():
     """kill -9, in each order that two of the three can have."""
     for names in itertools.permutations(("workflow", "workload", "launcher"), 2):
         drip = Drip("-".join(names))
-        before = drip.cancel()
+        before = drip.cancel(go=False)
         for unit in units(*names):
             if suite.main_pid(unit) > 0:
                 suite.kill(unit)
+        drip.go()
         print(f"   killed: {' '.join(names)}", flush=True)
         drip.check_handed_over(before)
         drip.check_next()
@@ -206,10 +230,8 @@ def test_a_launcher_that_is_not_there():
 def test_a_launcher_adopts_what_was_cancelled_while_it_was_away():
     """Its worker stands still and hears nothing: the launcher finds in the API's list what is to end, and stops it in order."""
     drip = Drip("adopted")
-    worker = suite.main_pid(drip.unit("worker"))
     suite.out("systemctl", "mask", "--runtime", "--now", *units("launcher"))
-    os.kill(worker, signal.SIGSTOP)
-    before = drip.cancel()
+    before = drip.cancel(go=False)
     suite.until(lambda: suite.rows(suite.DATABASE, "SELECT cancel_at FROM workload WHERE job_id = ? AND type = 'sync'", drip.job)[0][0],
                 "the word that it is to end")
     assert API.job(drip.job)["status"] == "running"
@@ -221,12 +243,10 @@ def test_a_launcher_adopts_what_was_cancelled_while_it_was_away():
 
 def test_D03_a_worker_that_is_killed_hands_over_nothing_and_nothing_is_ahead():
     drip = Drip("worker-killed")
-    worker = suite.main_pid(drip.unit("worker"))
-    os.kill(worker, signal.SIGSTOP)  # so that it is killed before it has handed over
-    drip.cancel()
-    os.kill(worker, signal.SIGKILL)
+    drip.cancel(go=False)  # so that it is killed before it has handed over
+    os.kill(drip.worker, signal.SIGKILL)
     job = API.wait(drip.job, "cancelled")
-    suite.until(lambda: not suite.job_units(drip.job), "the end of the units")
+    check_gone(drip.job)
     there = drip.there()
     assert there == list(range(1, len(there) + 1)), there
     assert drip.stored() <= job["rowsSynced"] <= len(there) < COUNT, (drip.stored(), job, len(there))
@@ -247,9 +267,9 @@ def test_a_cancel_at_any_moment_of_the_launch():
     for tenths in range(8):
         drip = Drip("launching", begin=False)
         time.sleep(tenths / 10)  # any moment will do
-        drip.cancel()
+        drip.wish(f"/jobs/{drip.job}")
         job = API.wait(drip.job, "cancelled")
-        suite.until(lambda: not suite.job_units(drip.job), "the end of the units")  # noqa: B023
+        check_gone(drip.job)
         there = drip.there()
         assert drip.stored() == job["rowsSynced"] == len(there), (drip.stored(), job, there)
         drip.check_next()
@@ -257,8 +277,9 @@ def test_a_cancel_at_any_moment_of_the_launch():
 
 def test_P07_a_connection_deleted_in_mid_sync_hands_over_too():
     drip = Drip("deleted")
-    before = drip.stored()
-    API.ask("DELETE", f"/connections/{drip.connection}")
+    before = drip.stand_behind()
+    drip.wish(f"/connections/{drip.connection}")
+    drip.go()
     drip.check_handed_over(before)
     check_nothing_left(drip.job)
 
