@@ -78,14 +78,16 @@ class Gate:
         until(lambda: code("pgrep", "-u", "polkitd", "-f", str(self.path)) == 0, "the rule")
 
 
-def until(condition, what, patience=PATIENCE, pause=0.02):
-    """Waits for what sends no event; the condition's first true value."""
-    end = time.monotonic() + patience
+def until(condition, what, patience=PATIENCE, pause=None):
+    """Waits for what sends no event; the condition's first true value. Without `pause` the first looks come soon and the later ones
+    seldom, a twentieth of the wait later: what takes long isn't asked for all the time."""
+    begin = time.monotonic()
     while True:
         if value := condition():
             return value
-        assert time.monotonic() < end, f"never came: {what}"
-        time.sleep(pause)
+        waited = time.monotonic() - begin
+        assert waited < patience, f"never came: {what}"
+        time.sleep(pause or min(max(waited / 20, 0.02), 0.25))
 
 
 class UnixConnection(http.client.HTTPConnection):
