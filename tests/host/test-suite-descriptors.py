@@ -41,6 +41,9 @@ def syncs():
     job = API.start(long)
     suite.until(lambda: suite.attempt_slices(job), "its units")
     suite.out("systemctl", "stop", *suite.attempt_slices(job))
+    # Stopped while it was still being launched, an attempt has failed, and another one follows, which would not end by itself.
+    suite.until(lambda: API.job(job)["status"] in suite.ENDED[:3] or len(API.attempts(job)) > 1, "the end of the attempt")
+    API.ask("DELETE", f"/jobs/{job}", status=(200, 409))
     API.wait(job)
     return short, long
 
