@@ -12,8 +12,11 @@
 static int connection_list(Ctl *c, int argc, char **argv) {
         static const CtlColumn columns[] = {
                 { "NAME", "name", CTL_TEXT },
-                { "STATUS", "status", CTL_TEXT },
+                { "STATE", "status", CTL_TEXT },
                 { "SCHEDULE", "schedule.scheduleType", CTL_TEXT },
+                { "NEXT", "nextRun", CTL_TIME },
+                { "LAST", "lastJob.startTime", CTL_TIME },
+                { "STATUS", "lastJob.status", CTL_TEXT },
                 { "ID", "connectionId", CTL_TEXT },
         };
         _cleanup_json_ JsonObject *rows = NULL;
@@ -41,12 +44,16 @@ static int connection_show(Ctl *c, int argc, char **argv) {
         static const CtlColumn fields[] = {
                 { "Name", "name", CTL_TEXT },
                 { "Id", "connectionId", CTL_TEXT },
-                { "Status", "status", CTL_TEXT },
+                { "State", "status", CTL_TEXT },
                 { "Reason", "statusReason", CTL_TEXT },
                 { "Source", "sourceName", CTL_TEXT },
                 { "Destination", "destinationName", CTL_TEXT },
                 { "Schedule", "schedule.scheduleType", CTL_TEXT },
                 { "Cron", "schedule.cronExpression", CTL_TEXT },
+                { "Next run", "nextRun", CTL_TIME },
+                { "Last job", "lastJob.jobId", CTL_NUMBER },
+                { "Began", "lastJob.startTime", CTL_TIME },
+                { "Status", "lastJob.status", CTL_TEXT },
                 { "Namespace", "namespaceDefinition", CTL_TEXT },
                 { "Prefix", "prefix", CTL_TEXT },
                 { "Schema changes", "nonBreakingSchemaUpdatesBehavior", CTL_TEXT },

@@ -73,6 +73,14 @@ int job_store_get_latest(Db *db, const char *connection_id, Job **ret, Error **r
                             : r;
 }
 
+int job_store_list_latest(Db *db, const char *first, const char *last, const char *workspace_id, JobArray *ret,
+                          Error **reterr_error) {
+        return db_list_whole(db, SQL_JOB_LIST_LATEST,
+                             BINDS(B_TEXT("first", first), B_TEXT("last", last),
+                                   B_TEXT("workspace_id", workspace_id)),
+                             &job_model, ret, reterr_error);
+}
+
 int job_store_get_live(Db *db, const char *connection_id, Job **ret, Error **reterr_error) {
         int r;
 

@@ -40,6 +40,10 @@ int job_store_list_live(Db *db, JobArray *ret, Error **reterr_error);
 /* The connection's newest job, or the one that hasn't ended. -ENOENT. */
 int job_store_get_latest(Db *db, const char *connection_id, Job **ret, Error **reterr_error);
 int job_store_get_live(Db *db, const char *connection_id, Job **ret, Error **reterr_error);
+/* The newest job of each connection from `first` to `last`, in the order of the connections' ids; of one workspace
+ * or (NULL) of all. What it says of the job: id, connection_id, type, status, created_at, started_at, ended_at. */
+int job_store_list_latest(Db *db, const char *first, const char *last, const char *workspace_id, JobArray *ret,
+                          Error **reterr_error);
 
 /* Moves it on. Only along Airbyte's table: -ESRCH when it has ended, -EINVAL for another step that isn't
  * in it. Sets started_at with the first `running` and ended_at with an end. `failure` (JSON or NULL)

@@ -13,6 +13,7 @@
 #include "server/bus-manager.h"
 #include "server/bus-signals.h"
 #include "server/configuration.h"
+#include "server/connection-overview.h"
 #include "server/connection-service.h"
 #include "server/connector-service.h"
 #include "server/job-progress.h"
@@ -100,24 +101,6 @@ static int append_destinations(Call *c, const Listing *l, JsonObject *items) {
         return append_actors(c, l, ACTOR_DESTINATION, items);
 }
 
-/* Without their streams, which may be many: Get() of the object has them. */
-static int append_connections(Call *c, const Listing *l, JsonObject *items) {
-        ConnectionArray found = {};
-        int r = connection_service_list(c, l, NULL, &found);
-
-        for (size_t i = 0; r >= 0 && i < found.n; i++) {
-                JsonObject *o = NULL;
-
-                r = connection_view(c, found.items[i], &o);
-                if (r < 0)
-                        break;
-                json_object_object_del(o, "configurations");
-                r = out_append(items, o);
-        }
-        connection_array_done(&found);
-        return r;
-}
-
 static int list_workspaces(Call *c, sd_bus_message *m, JsonObject **ret) {
         return list(c, m, append_workspaces, ret);
 }
@@ -131,7 +114,7 @@ static int list_destinations(Call *c, sd_bus_message *m, JsonObject **ret) {
 }
 
 static int list_connections(Call *c, sd_bus_message *m, JsonObject **ret) {
-        return list(c, m, append_connections, ret);
+        return list(c, m, connection_overview_list, ret);
 }
 
 static int view_definition(const Definition *d, JsonObject **ret) {

@@ -17,6 +17,7 @@
 #include "db/attempt-store.h"
 #include "server/actor-run.h"
 #include "server/bus-objects.h"
+#include "server/connection-overview.h"
 #include "server/connection-service.h"
 #include "server/connection-state.h"
 #include "server/job-log.h"
@@ -285,7 +286,7 @@ static int connection_get(Call *c, sd_bus_message *m, JsonObject **ret) {
         if (r < 0)
                 return r;
         c->revision = connection->revision;
-        return connection_view(c, connection, ret);
+        return connection_overview_view(c, connection, ret);
 }
 
 static int connection_update(Call *c, sd_bus_message *m, JsonObject **ret) {

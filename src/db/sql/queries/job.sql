@@ -13,6 +13,11 @@ SELECT * FROM job WHERE id = $id;
 SELECT * FROM job WHERE status IN ('pending', 'queued', 'running', 'incomplete') ORDER BY id;
 -- name: job_get_latest
 SELECT * FROM job WHERE connection_id = $connection_id ORDER BY id DESC LIMIT 1;
+-- name: job_list_latest
+SELECT j.id, j.connection_id, j.type, j.status, j.created_at, j.started_at, j.ended_at FROM connection AS c
+        JOIN job AS j ON j.id = (SELECT max(id) FROM job WHERE connection_id = c.id)
+        WHERE c.id >= $first AND c.id <= $last AND ($workspace_id IS NULL OR c.workspace_id = $workspace_id)
+        ORDER BY c.id;
 -- name: job_get_live
 SELECT * FROM job WHERE connection_id = $connection_id AND status IN ('pending', 'queued', 'running', 'incomplete');
 -- name: job_set_status
