@@ -298,14 +298,35 @@ static void on_removed(Call *c, int r, sd_bus_message *reply) {
         call_complete(c, r, NULL);
 }
 
+/* What was never installed can't be removed; each kind has its own way to go. */
+static int refuse_other_kind(Call *c, const ConnectorRef *ref, const char *text) {
+        switch (ref->kind) {
+        case CONNECTOR_PYPI:
+        case CONNECTOR_NPM:
+                return 0;
+        case CONNECTOR_NATIVE:
+                return call_fail(c, -EEXIST, NULL, "'%s' comes with Gantry and can't be removed by itself: it is part of"
+                                 " the Debian package gantry-connectors", text);
+        case CONNECTOR_IMAGE:
+                return call_fail(c, -EEXIST, NULL, "'%s' is an image: remove its definition by the name or id that"
+                                 " 'gantryctl connector list' shows, and the image with podman", text);
+        default:
+                return call_fail(c, -EINVAL, NULL, "'%s' is nothing that was installed: write pypi:NAME==VERSION or"
+                                 " npm:NAME@VERSION", text);
+        }
+}
+
 int connector_service_remove(Call *c, const char *text) {
         _cleanup_(installed_connector_freep) InstalledConnector *there = NULL;
         _cleanup_(connector_ref_freep) ConnectorRef *ref = NULL;
         _cleanup_free_ char *reference = NULL, *version = NULL;
-        int r = connector_service_parse(c, text, &reference, &version);
+        int r = connector_ref_parse(text, CONNECTOR_ANY_ROLE, &ref, &c->error);
 
+        if (r < 0)
+                return r == -ENOMEM ? r : call_fail(c, -EINVAL, NULL, "%s", error_message(c->error, r));
+        r = refuse_other_kind(c, ref, text);
         if (r >= 0)
-                r = connector_ref_parse(text, CONNECTOR_ANY_ROLE, &ref, &c->error);
+                r = connector_service_parse(c, text, &reference, &version);
         if (r >= 0)
                 r = connector_store_find(ref, &there, NULL);
         if (r == -ENOENT)

@@ -95,3 +95,14 @@ def test_a_long_list_is_a_call_for_each_page_and_each_row_has_its_own_job(contro
     # Of one workspace the same, of another nothing.
     control.ctl("workspace", "add", "other")
     assert control.json("connection", "list", "--workspace=test") == listed and control.json("connection", "list", "--workspace=other") == []
+
+
+def test_what_cannot_be_removed_says_why_and_what_to_do(control):
+    for reference, code, word in (("native:source-faker", 1, "gantry-connectors"), ("image:airbyte/source-x:1.2", 1, "remove its definition"),
+                                  ("exec:/bin/true", 78, "pypi:NAME==VERSION"), ("source-x", 78, "pypi:NAME==VERSION"),
+                                  ("pypy:x", 78, "did you mean 'pypi:'?"), ("pypi:airbyte-source-nowhere==1", 4, "is not installed")):
+        said = control.ctl("connector", "remove", reference, code=code).stderr
+        assert word in said and reference in said, said
+    for kind in ("source", "destination"):
+        in_use = control.ctl(kind, "remove", kind, code=1).stderr
+        assert "'test'" in in_use, in_use
