@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* A page is looked up as a whole: the connections without their catalogs, then the last job of each in one
- * query (tags, which few have, are looked up row by row). Both come in the order of the connections' ids, so that joining them is a walk along two lists. The
- * jobs are asked for by the first and the last id of the page: between these lie the page, and the few that
- * are deleted. */
+ * query; tags, which few have, are looked up row by row. Both come in the order of the connections' ids, so
+ * that joining them is a walk along two lists. The jobs are asked for by the first and the last id of the
+ * page: between these lie the page, and the few that are deleted. */
 
 #include "db/job-store.h"
 #include "server/connection-overview.h"

@@ -30,13 +30,14 @@ def columns(table):
 
 def multiply(control, n):
     """`n` more connections like the first, of which each second has had two jobs; every tenth is deleted."""
-    ((workspace, source, destination, catalog),) = control.sql("SELECT workspace_id, source_id, destination_id, catalog_hash FROM connection")
+    ((workspace, source, destination, catalog),) = control.sql("SELECT workspace_id, source_id, destination_id, catalog_hash "
+                                                               "FROM connection")
     control.sql("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?) INSERT INTO connection (id, workspace_id, "
                 "source_id, destination_id, name, status, schedule_type, namespace_definition, catalog_hash, non_breaking_preference, "
                 "created_at, updated_at) SELECT printf('%08x-0000-7000-8000-000000000000', i), ?, ?, ?, 'many ' || i, iif(i % 10 = 0, "
                 "'deprecated', 'active'), 'manual', 'destination', ?, 'ignore', 1, 1 FROM n", (n, workspace, source, destination, catalog))
     control.sql("INSERT INTO job (id, connection_id, workspace_id, type, status, config, created_at, updated_at, ended_at) "
-                "SELECT 10000 * k.k + c.rowid, c.id, c.workspace_id, 'sync', iif(k.k = 2, 'failed', 'succeeded'), '{}', k.k * 1000000000000, 1, 1 "
+                "SELECT 10000 * k.k + c.rowid, c.id, c.workspace_id, 'sync', iif(k.k = 2, 'failed', 'succeeded'), '{}', k.k * 1000000, 1, 1 "
                 "FROM connection AS c, (SELECT 1 AS k UNION SELECT 2 AS k) AS k WHERE c.name LIKE 'many %' AND c.rowid % 2 = 0")
 
 
@@ -94,11 +95,13 @@ def test_a_long_list_is_a_call_for_each_page_and_each_row_has_its_own_job(contro
     assert sum(1 for c in listed if "lastJob" in c) > MANY // 3
     # Of one workspace the same, of another nothing.
     control.ctl("workspace", "add", "other")
-    assert control.json("connection", "list", "--workspace=test") == listed and control.json("connection", "list", "--workspace=other") == []
+    assert control.json("connection", "list", "--workspace=test") == listed
+    assert control.json("connection", "list", "--workspace=other") == []
 
 
 def test_what_cannot_be_removed_says_why_and_what_to_do(control):
-    for reference, code, word in (("native:source-faker", 1, "gantry-connectors"), ("image:airbyte/source-x:1.2", 1, "remove its definition"),
+    for reference, code, word in (("native:source-faker", 1, "gantry-connectors"),
+                                  ("image:airbyte/source-x:1.2", 1, "remove its definition"),
                                   ("exec:/bin/true", 78, "pypi:NAME==VERSION"), ("source-x", 78, "pypi:NAME==VERSION"),
                                   ("pypy:x", 78, "did you mean 'pypi:'?"), ("pypi:airbyte-source-nowhere==1", 4, "is not installed")):
         said = control.ctl("connector", "remove", reference, code=code).stderr
