@@ -30,6 +30,7 @@ const CtlKind ctl_kind_destination = { "destination", "ListDestinations", "Creat
                                        CTL_SERVICE ".Destination", "destinationId" };
 const CtlKind ctl_kind_job = { "job", "ListJobs", NULL, CTL_SERVICE ".Job", "jobId" };
 const CtlKind ctl_kind_source = { "source", "ListSources", "CreateSource", CTL_SERVICE ".Source", "sourceId" };
+const CtlKind ctl_kind_tag = { "tag", "ListTags", "CreateTag", NULL, "tagId" };
 const CtlKind ctl_kind_workspace = { "workspace", "ListWorkspaces", "CreateWorkspace", NULL, "workspaceId" };
 
 /* Appends the rows of one reply and says how many there were. */
@@ -89,9 +90,14 @@ static int new_kind_call(Ctl *c, void *userdata, sd_bus_message **ret, Error **r
         return r < 0 ? r : sd_bus_message_append(*ret, "s", k->workspace_id);
 }
 
+int ctl_list_in(Ctl *c, const CtlKind *kind, const char *workspace_id, JsonObject **ret, Error **reterr_error) {
+        KindCall call = { kind, workspace_id };
+
+        return ctl_list_pages(c, new_kind_call, &call, /* limit= */ 0, ret, reterr_error);
+}
+
 int ctl_list(Ctl *c, const CtlKind *kind, JsonObject **ret, Error **reterr_error) {
         _cleanup_free_ char *workspace_id = NULL;
-        KindCall call = { kind, "" };
         int r;
 
         if (c->given[CTL_OPTION_WORKSPACE] && kind != &ctl_kind_workspace) {
@@ -99,9 +105,8 @@ int ctl_list(Ctl *c, const CtlKind *kind, JsonObject **ret, Error **reterr_error
                              reterr_error);
                 if (r < 0)
                         return r;
-                call.workspace_id = workspace_id;
         }
-        return ctl_list_pages(c, new_kind_call, &call, /* limit= */ 0, ret, reterr_error);
+        return ctl_list_in(c, kind, strempty(workspace_id), ret, reterr_error);
 }
 
 const char *ctl_text(JsonObject *o, const char *key) {
@@ -141,7 +146,7 @@ static int take_found(JsonObject *row, const CtlKind *kind, char **ret_id, char 
 }
 
 /* The ids of those that share a name, for who has to choose one. */
-static int ambiguous(const CtlKind *kind, JsonObject *rows, const char *name, unsigned n,
+static int ambiguous(const CtlKind *kind, JsonObject *rows, const char *key, const char *name, unsigned n,
                      Error **reterr_error) {
         _cleanup_buffer_ Buffer ids = {};
         int r = 0;
@@ -149,7 +154,7 @@ static int ambiguous(const CtlKind *kind, JsonObject *rows, const char *name, un
         for (size_t i = 0; r >= 0 && i < json_object_array_length(rows); i++) {
                 JsonObject *row = json_object_array_get_idx(rows, i);
 
-                if (!streq(ctl_text(row, "name"), name))
+                if (!streq(ctl_text(row, key), name))
                         continue;
                 if (ids.len > AMBIGUOUS_IDS_LENGTH_MAX) {
                         r = buffer_append_string(&ids, ", …");
@@ -181,18 +186,11 @@ static int find_by_id(Ctl *c, const CtlKind *kind, const char *id, char **ret_id
         return r < 0 ? r : 1;
 }
 
-int ctl_find(Ctl *c, const CtlKind *kind, const char *name, char **ret_id, char **ret_name, Error **reterr_error) {
-        _cleanup_json_ JsonObject *rows = NULL;
+int ctl_find_row(const CtlKind *kind, JsonObject *rows, const char *name, char **ret_id, char **ret_name,
+                 Error **reterr_error) {
         JsonObject *found = NULL;
         unsigned n = 0;
-        int r;
 
-        r = find_by_id(c, kind, name, ret_id, ret_name, reterr_error);
-        if (r != 0)
-                return r < 0 ? r : 0;
-        r = ctl_list(c, kind, &rows, reterr_error);
-        if (r < 0)
-                return r;
         for (size_t i = 0; i < json_object_array_length(rows); i++) {
                 JsonObject *row = json_object_array_get_idx(rows, i);
 
@@ -206,8 +204,19 @@ int ctl_find(Ctl *c, const CtlKind *kind, const char *name, char **ret_id, char 
         if (n == 0)
                 return not_found(kind, rows, name, reterr_error);
         if (n > 1)
-                return ambiguous(kind, rows, name, n, reterr_error);
+                return ambiguous(kind, rows, "name", name, n, reterr_error);
         return take_found(found, kind, ret_id, ret_name);
+}
+
+int ctl_find(Ctl *c, const CtlKind *kind, const char *name, char **ret_id, char **ret_name, Error **reterr_error) {
+        _cleanup_json_ JsonObject *rows = NULL;
+        int r;
+
+        r = find_by_id(c, kind, name, ret_id, ret_name, reterr_error);
+        if (r != 0)
+                return r < 0 ? r : 0;
+        r = ctl_list(c, kind, &rows, reterr_error);
+        return r < 0 ? r : ctl_find_row(kind, rows, name, ret_id, ret_name, reterr_error);
 }
 
 int ctl_new_object_call(Ctl *c, const CtlKind *kind, const char *id, const char *member, sd_bus_message **ret,
@@ -305,7 +314,8 @@ int ctl_create(Ctl *c, const CtlKind *kind, JsonObject *body, char **ret_id, Err
         if (r >= 0)
                 r = ctl_send(c, m, &reply, reterr_error);
         if (r >= 0)
-                r = sd_bus_message_read(reply, "os", NULL, &id);
+                r = sd_bus_message_has_signature(reply, "s") > 0 ? sd_bus_message_read(reply, "s", &id)
+                                                                 : sd_bus_message_read(reply, "os", NULL, &id);
         if (r < 0)
                 return r;
         *ret_id = strdup(id);
@@ -377,7 +387,31 @@ int ctl_list_definitions(Ctl *c, const char *role, JsonObject **ret, Error **ret
         return ctl_list_pages(c, new_definitions_call, (char *) role, /* limit= */ 0, ret, reterr_error);
 }
 
-int ctl_find_definition(Ctl *c, const char *role, const char *name, char **ret_id, Error **reterr_error) {
+/* Those that fit by one key: their number, the last, and the last that is a workspace's own. */
+typedef struct Fitting {
+        unsigned n, n_own;
+        JsonObject *any, *own;
+} Fitting;
+
+static Fitting find_fitting(JsonObject *rows, const char *key, const char *name) {
+        Fitting f = {};
+
+        for (size_t i = 0; i < json_object_array_length(rows); i++) {
+                JsonObject *row = json_object_array_get_idx(rows, i);
+
+                if (!streq(ctl_text(row, key), name))
+                        continue;
+                f.n++;
+                f.any = row;
+                if (!json_object_get_boolean(json_member(row, "custom")))
+                        continue;
+                f.n_own++;
+                f.own = row;
+        }
+        return f;
+}
+
+int ctl_find_definition(Ctl *c, const char *role, const char *name, JsonObject **ret, Error **reterr_error) {
         static const char *const keys[] = { "id", "name", "connectorType", "reference" };
         static const CtlKind kind = { .name = "connector", .id_key = "id" };
         _cleanup_json_ JsonObject *rows = NULL;
@@ -386,13 +420,16 @@ int ctl_find_definition(Ctl *c, const char *role, const char *name, char **ret_i
         r = ctl_list_definitions(c, role, &rows, reterr_error);
         if (r < 0)
                 return r;
-        for (size_t k = 0; k < ELEMENTSOF(keys); k++)
-                for (size_t i = 0; i < json_object_array_length(rows); i++) {
-                        JsonObject *row = json_object_array_get_idx(rows, i);
+        for (size_t k = 0; k < ELEMENTSOF(keys); k++) {
+                Fitting f = find_fitting(rows, keys[k], name);
 
-                        if (streq(ctl_text(row, keys[k]), name))
-                                return take_found(row, &kind, ret_id, NULL);
+                if (f.n > 1 && f.n_own != 1)
+                        return ambiguous(&kind, rows, keys[k], name, f.n, reterr_error);
+                if (f.n > 0) {
+                        *ret = json_object_get(f.n_own == 1 ? f.own : f.any);
+                        return 0;
                 }
+        }
         return not_found(&kind, rows, name, reterr_error);
 }
 
@@ -408,21 +445,41 @@ int ctl_print_created(Ctl *c, const CtlKind *kind, const char *name, const char 
         return ctl_print_json(c, o);
 }
 
-/* The revision of an object, of which Get() is asked first. */
-static int read_revision(Ctl *c, const CtlKind *kind, const char *id, int64_t *ret, Error **reterr_error) {
+int ctl_get(Ctl *c, const CtlKind *kind, const char *id, JsonObject **ret, int64_t *ret_revision,
+            Error **reterr_error) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
-        int fd, r;
+        _cleanup_json_ JsonObject *o = NULL;
+        int r;
 
         r = ctl_new_object_call(c, kind, id, "Get", &m, reterr_error);
         if (r >= 0)
                 r = ctl_send(c, m, &reply, reterr_error);
-        return r < 0 ? r : sd_bus_message_read(reply, "hx", &fd, ret);
+        if (r >= 0)
+                r = ctl_read_json(reply, &o, reterr_error);
+        if (r >= 0)
+                r = sd_bus_message_read(reply, "x", ret_revision);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(o);
+        return 0;
+}
+
+int ctl_put(Ctl *c, const CtlKind *kind, const char *id, JsonObject *body, int64_t revision, Error **reterr_error) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
+        int r;
+
+        r = ctl_new_object_call(c, kind, id, "Update", &m, reterr_error);
+        if (r >= 0)
+                r = ctl_append_memfd(m, body);
+        if (r >= 0)
+                r = sd_bus_message_append(m, "x", revision);
+        return r < 0 ? r : ctl_send(c, m, &reply, reterr_error);
 }
 
 /* The revision is read just before: what a person has seen on the screen longer ago is not protected,
  * what somebody else writes meanwhile is. */
 int ctl_update(Ctl *c, const CtlKind *kind, const char *name, JsonObject *body) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
+        _cleanup_json_ JsonObject *before = NULL;
         _cleanup_error_ Error *error = NULL;
         _cleanup_free_ char *id = NULL;
         int64_t revision = 0;
@@ -430,22 +487,17 @@ int ctl_update(Ctl *c, const CtlKind *kind, const char *name, JsonObject *body) 
 
         r = ctl_find(c, kind, name, &id, NULL, &error);
         if (r >= 0)
-                r = read_revision(c, kind, id, &revision, &error);
+                r = ctl_get(c, kind, id, &before, &revision, &error);
         if (r >= 0)
-                r = ctl_new_object_call(c, kind, id, "Update", &m, &error);
-        if (r >= 0)
-                r = ctl_append_memfd(m, body);
-        if (r >= 0)
-                r = sd_bus_message_append(m, "x", revision);
-        if (r >= 0)
-                r = ctl_send(c, m, &reply, &error);
+                r = ctl_put(c, kind, id, body, revision, &error);
         if (r < 0)
                 return ctl_fail(c, error, r);
         ctl_say(c, "Changed the %s '%s'.", kind->name, name);
         return EXIT_OK;
 }
 
-/* "x revision": whatever is stored now, for who calls this has not looked. Workspaces are no objects of the bus. */
+/* "x revision": whatever is stored now, for who calls this has not looked. Workspaces and tags are no objects of the
+ * bus. */
 static int send_remove(Ctl *c, const CtlKind *kind, const char *id, Error **reterr_error) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
         int r;
@@ -455,7 +507,7 @@ static int send_remove(Ctl *c, const CtlKind *kind, const char *id, Error **rete
                 if (r >= 0)
                         r = sd_bus_message_append(m, "x", INT64_C(0));
         } else {
-                r = ctl_new_call(c, "DeleteWorkspace", &m, reterr_error);
+                r = ctl_new_call(c, kind == &ctl_kind_tag ? "DeleteTag" : "DeleteWorkspace", &m, reterr_error);
                 if (r >= 0)
                         r = sd_bus_message_append(m, "s", id);
         }

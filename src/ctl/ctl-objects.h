@@ -11,10 +11,13 @@ typedef struct CtlKind {
         const char *list, *create, *interface;
         const char *id_key;    /* in its JSON */
 } CtlKind;
-extern const CtlKind ctl_kind_connection, ctl_kind_destination, ctl_kind_job, ctl_kind_source, ctl_kind_workspace;
+extern const CtlKind ctl_kind_connection, ctl_kind_destination, ctl_kind_job, ctl_kind_source, ctl_kind_tag,
+        ctl_kind_workspace;
 
 /* All of a kind (of --workspace, where that is given), as an array of objects. */
 int ctl_list(Ctl *c, const CtlKind *kind, JsonObject **ret, Error **reterr_error);
+/* Those of a workspace; "": of all. */
+int ctl_list_in(Ctl *c, const CtlKind *kind, const char *workspace_id, JsonObject **ret, Error **reterr_error);
 /* The rows of another list: `m` has everything but the offset and the limit, which are appended. 0 = all. */
 typedef int (*CtlListCall)(Ctl *c, void *userdata, sd_bus_message **ret, Error **reterr_error);
 int ctl_list_pages(Ctl *c, CtlListCall call, void *userdata, size_t limit, JsonObject **ret, Error **reterr_error);
@@ -22,6 +25,10 @@ int ctl_list_pages(Ctl *c, CtlListCall call, void *userdata, size_t limit, JsonO
 /* The id of the one with this id or name. -ENOENT with a hint; -EEXIST: several have this name. `ret_name` may be
  * NULL. */
 int ctl_find(Ctl *c, const CtlKind *kind, const char *name, char **ret_id, char **ret_name, Error **reterr_error);
+
+/* The same among rows that were listed before. */
+int ctl_find_row(const CtlKind *kind, JsonObject *rows, const char *name, char **ret_id, char **ret_name,
+                 Error **reterr_error);
 
 /* A new call to an object, to be filled and given to ctl_send(). */
 int ctl_new_object_call(Ctl *c, const CtlKind *kind, const char *id, const char *member, sd_bus_message **ret,
@@ -42,14 +49,19 @@ int ctl_read_config(const Ctl *c, JsonObject **ret, Error **reterr_error);
 /* The same of another type. */
 int ctl_read_config_of(const Ctl *c, enum json_type type, JsonObject **ret, Error **reterr_error);
 
-/* The id of the connector definition with this id, name, type or reference; `role` is "source" or "destination". */
-int ctl_find_definition(Ctl *c, const char *role, const char *name, char **ret_id, Error **reterr_error);
+/* The connector definition with this id, name, type or reference; `role` is "source", "destination" or "" (both). Of
+ * several, the only one that is the workspace's own, as the server does; else -EEXIST with their ids. */
+int ctl_find_definition(Ctl *c, const char *role, const char *name, JsonObject **ret, Error **reterr_error);
 /* All definitions; `role` "": of both. */
 int ctl_list_definitions(Ctl *c, const char *role, JsonObject **ret, Error **reterr_error);
 
 /* A member that is a string; "" where it is none. */
 const char *ctl_text(JsonObject *o, const char *key);
 
+/* Get(): what it is, and which revision of it that is. */
+int ctl_get(Ctl *c, const CtlKind *kind, const char *id, JsonObject **ret, int64_t *ret_revision, Error **reterr_error);
+/* Update(), which is refused where another revision is stored. */
+int ctl_put(Ctl *c, const CtlKind *kind, const char *id, JsonObject *body, int64_t revision, Error **reterr_error);
 /* Changes one as the HTTP API's PATCH does, unless it is changed by somebody else since it was looked at. */
 int ctl_update(Ctl *c, const CtlKind *kind, const char *name, JsonObject *body);
 /* The ends of "add" and "remove" verbs; exit codes. */

@@ -25,13 +25,14 @@
 #include "ctl/verb-job.h"
 #include "ctl/verb-state.h"
 #include "ctl/verb-status.h"
+#include "ctl/verb-tag.h"
 #include "ctl/verb-workflow.h"
 #include "ctl/verb-workspace.h"
 
 static const CtlNoun *const nouns[] = {
         &ctl_noun_status, &ctl_noun_sync,        &ctl_noun_job,       &ctl_noun_logs,      &ctl_noun_connection,
         &ctl_noun_source, &ctl_noun_destination, &ctl_noun_connector, &ctl_noun_workspace, &ctl_noun_workflow,
-        &ctl_noun_state,  &ctl_noun_launcher, &ctl_noun_web,
+        &ctl_noun_state,  &ctl_noun_tag,         &ctl_noun_launcher,  &ctl_noun_web,
 };
 
 /* What an option is called, and whether it takes an argument. */
@@ -41,6 +42,7 @@ static const struct {
         const char *help;
 } option_table[_CTL_OPTION_MAX] = {
         [CTL_OPTION_ATTEMPT] = { "attempt", true, "of which attempt; the last one" },
+        [CTL_OPTION_COLOR] = { "color", true, "its colour, six hexadecimal digits" },
         [CTL_OPTION_CONFIG] = { "config", true, "a file with JSON; - is standard input" },
         [CTL_OPTION_CONNECTOR] = { "connector", true, "the connector" },
         [CTL_OPTION_DESTINATION] = { "destination", true, "the destination" },

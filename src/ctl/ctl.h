@@ -13,6 +13,7 @@
 /* Options that not every verb takes; the table of a verb names its own. */
 typedef enum CtlOption {
         CTL_OPTION_ATTEMPT,
+        CTL_OPTION_COLOR,
         CTL_OPTION_CONFIG,
         CTL_OPTION_CONNECTOR,
         CTL_OPTION_DESTINATION,

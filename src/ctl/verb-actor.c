@@ -52,12 +52,13 @@ static int actor_show(Ctl *c, int argc, char **argv) {
 /* The body of the API's POST: {"name", "definitionId", "configuration", "workspaceId"?}. */
 static int make_body(Ctl *c, const char *name, JsonObject **ret, Error **reterr_error) {
         _cleanup_json_ JsonObject *body = json_object_new_object(), *configuration = NULL;
-        _cleanup_free_ char *definition_id = NULL, *workspace_id = NULL;
+        _cleanup_json_ JsonObject *definition = NULL;
+        _cleanup_free_ char *workspace_id = NULL;
         int r;
 
         r = ctl_read_config(c, &configuration, reterr_error);
         if (r >= 0)
-                r = ctl_find_definition(c, kind_of(c)->name, c->values[CTL_OPTION_CONNECTOR], &definition_id,
+                r = ctl_find_definition(c, kind_of(c)->name, c->values[CTL_OPTION_CONNECTOR], &definition,
                                         reterr_error);
         if (r >= 0 && c->given[CTL_OPTION_WORKSPACE])
                 r = ctl_find(c, &ctl_kind_workspace, c->values[CTL_OPTION_WORKSPACE], &workspace_id, NULL,
@@ -65,7 +66,7 @@ static int make_body(Ctl *c, const char *name, JsonObject **ret, Error **reterr_
         if (r < 0)
                 return r;
         if (!body || json_add_string(body, "name", name) < 0 ||
-            json_add_string(body, "definitionId", definition_id) < 0 ||
+            json_add_string(body, "definitionId", ctl_text(definition, "id")) < 0 ||
             json_add(body, "configuration", TAKE_PTR(configuration) ?: json_object_new_object()) < 0 ||
             (workspace_id && json_add_string(body, "workspaceId", workspace_id) < 0))
                 return -ENOMEM;

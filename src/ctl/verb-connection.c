@@ -9,6 +9,9 @@
 #include "ctl/ctl-output.h"
 #include "ctl/verb-connection.h"
 
+/* In one command. */
+#define TAGS_MAX 64
+
 static int connection_list(Ctl *c, int argc, char **argv) {
         static const CtlColumn columns[] = {
                 { "NAME", "name", CTL_TEXT },
@@ -40,6 +43,26 @@ static int print_streams(const Ctl *c, JsonObject *o) {
                               ELEMENTSOF(columns));
 }
 
+/* For tables. */
+static int add_tag_names(const Ctl *c, JsonObject *o) {
+        _cleanup_json_ JsonObject *names = json_object_new_array();
+        JsonObject *tags = json_member(o, "tags");
+
+        if (c->json || !json_object_is_type(tags, json_type_array) || json_object_array_length(tags) == 0)
+                return 0;
+        if (!names)
+                return -ENOMEM;
+        for (size_t i = 0; i < json_object_array_length(tags); i++) {
+                JsonObject *name = json_member(json_object_array_get_idx(tags, i), "name");
+
+                if (json_object_array_add(names, json_object_get(name)) < 0) {
+                        json_object_put(name);
+                        return -ENOMEM;
+                }
+        }
+        return json_add(o, "tagNames", TAKE_PTR(names));
+}
+
 static int connection_show(Ctl *c, int argc, char **argv) {
         static const CtlColumn fields[] = {
                 { "Name", "name", CTL_TEXT },
@@ -56,6 +79,7 @@ static int connection_show(Ctl *c, int argc, char **argv) {
                 { "Status", "lastJob.status", CTL_TEXT },
                 { "Namespace", "namespaceDefinition", CTL_TEXT },
                 { "Prefix", "prefix", CTL_TEXT },
+                { "Tags", "tagNames", CTL_LIST },
                 { "Schema changes", "nonBreakingSchemaUpdatesBehavior", CTL_TEXT },
         };
         _cleanup_json_ JsonObject *o = NULL;
@@ -70,6 +94,8 @@ static int connection_show(Ctl *c, int argc, char **argv) {
                 r = ctl_add_names(c, o, &ctl_kind_source, "sourceName");
         if (r >= 0)
                 r = ctl_add_names(c, o, &ctl_kind_destination, "destinationName");
+        if (r >= 0)
+                r = add_tag_names(c, o);
         if (r < 0)
                 return ctl_fail(c, error, r);
         r = ctl_print_object(c, o, fields, ELEMENTSOF(fields));
@@ -175,6 +201,84 @@ static int connection_disable(Ctl *c, int argc, char **argv) {
         return set_status(c, argv[0], "Disable", "inactive");
 }
 
+/* Whether the connection carries it, and where. */
+static bool find_tag(JsonObject *tags, const char *id, size_t *ret) {
+        for (size_t i = 0; i < json_object_array_length(tags); i++)
+                if (streq(ctl_text(json_object_array_get_idx(tags, i), "tagId"), id)) {
+                        *ret = i;
+                        return true;
+                }
+        return false;
+}
+
+static int add_tag(JsonObject *tags, const char *id) {
+        JsonObject *tag;
+        size_t at;
+
+        if (find_tag(tags, id, &at))
+                return 0;
+        tag = json_object_new_object();
+        if (!tag || json_add_string(tag, "tagId", id) < 0 || json_object_array_add(tags, tag) < 0) {
+                json_object_put(tag);
+                return -ENOMEM;
+        }
+        return 0;
+}
+
+/* Looks the words up among what there is (of the workspace, or of the connection) and adds or takes each. */
+static int change_tags(JsonObject *tags, JsonObject *known, char **names, int n_names, bool add, Error **reterr_error) {
+        int r = 0;
+
+        for (int i = 0; r >= 0 && i < n_names; i++) {
+                _cleanup_free_ char *id = NULL;
+                size_t at;
+
+                r = ctl_find_row(&ctl_kind_tag, known, names[i], &id, NULL, reterr_error);
+                if (r >= 0 && add)
+                        r = add_tag(tags, id);
+                else if (r >= 0 && find_tag(tags, id, &at))
+                        (void) json_object_array_del_idx(tags, at, 1);
+        }
+        return r;
+}
+
+/* The API replaces them all: refused where somebody else has changed the connection since it was read. */
+static int put_tags(Ctl *c, char **argv, int argc, bool add) {
+        _cleanup_json_ JsonObject *o = NULL, *rows = NULL, *body = json_object_new_object();
+        _cleanup_error_ Error *error = NULL;
+        _cleanup_free_ char *id = NULL;
+        JsonObject *tags = NULL;
+        int64_t revision = 0;
+        int r = body ? ctl_find(c, &ctl_kind_connection, argv[0], &id, NULL, &error) : -ENOMEM;
+
+        if (r >= 0)
+                r = ctl_get(c, &ctl_kind_connection, id, &o, &revision, &error);
+        if (r >= 0) {
+                tags = json_member(o, "tags");
+                r = json_object_is_type(tags, json_type_array) ? 0 : -EBADMSG;
+        }
+        if (r >= 0 && add)
+                r = ctl_list_in(c, &ctl_kind_tag, ctl_text(o, "workspaceId"), &rows, &error);
+        if (r >= 0)
+                r = change_tags(tags, add ? rows : tags, argv + 1, argc - 1, add, &error);
+        if (r >= 0)
+                r = json_add(body, "tags", json_object_get(tags));
+        if (r >= 0)
+                r = ctl_put(c, &ctl_kind_connection, id, body, revision, &error);
+        if (r < 0)
+                return ctl_fail(c, error, r);
+        ctl_say(c, "Changed the tags of the connection '%s'.", argv[0]);
+        return EXIT_OK;
+}
+
+static int connection_tag(Ctl *c, int argc, char **argv) {
+        return put_tags(c, argv, argc, /* add= */ true);
+}
+
+static int connection_untag(Ctl *c, int argc, char **argv) {
+        return put_tags(c, argv, argc, /* add= */ false);
+}
+
 /* The states are JSON for whoever reads them, with --json or without. */
 static int connection_state(Ctl *c, int argc, char **argv) {
         _cleanup_json_ JsonObject *states = NULL;
@@ -199,6 +303,8 @@ static const CtlVerb verbs[] = {
           CTL_BIT(NAME) | CTL_BIT(SCHEDULE) | CTL_BIT(CONFIG) | CTL_BIT(WORKSPACE), connection_update },
         { "enable", "NAME", "let its schedule run", 1, 1, CTL_BIT(WORKSPACE), connection_enable },
         { "disable", "NAME", "stop its schedule", 1, 1, CTL_BIT(WORKSPACE), connection_disable },
+        { "tag", "NAME TAG…", "let it carry these tags, too", 2, 1 + TAGS_MAX, CTL_BIT(WORKSPACE), connection_tag },
+        { "untag", "NAME TAG…", "take these tags from it", 2, 1 + TAGS_MAX, CTL_BIT(WORKSPACE), connection_untag },
         { "state", "NAME", "print where its streams stand", 1, 1, CTL_BIT(WORKSPACE), connection_state },
         { "remove", "NAME", "delete it; what it has written stays", 1, 1, CTL_BIT(WORKSPACE), connection_remove },
 };

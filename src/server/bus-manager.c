@@ -10,49 +10,25 @@
 #include "db/workspace-store.h"
 #include "server/access-service.h"
 #include "server/actor-service.h"
+#include "server/bus-definitions.h"
 #include "server/bus-manager.h"
 #include "server/bus-signals.h"
 #include "server/configuration.h"
 #include "server/connection-overview.h"
 #include "server/connection-service.h"
-#include "server/connector-service.h"
 #include "server/job-progress.h"
 #include "server/job-service.h"
 #include "server/out.h"
+#include "server/tag-service.h"
 #include "server/workflow-client.h"
 #include "server/workspace-service.h"
 
-#define LIST_MAX 1000U
-
 typedef int (*AppendFunction)(Call *c, const Listing *l, JsonObject *list);
-
-/* A page out of "t offset, u limit"; the database counts in int64. */
-static int set_page(Call *c, uint64_t offset, uint32_t limit, Listing *l) {
-        if (offset > INT64_MAX)
-                return call_fail(c, -EINVAL, NULL, "The offset is too large");
-        l->options.offset = offset;
-        l->options.limit = limit == 0 || limit > LIST_MAX ? LIST_MAX : limit;
-        return 0;
-}
-
-/* "s workspace, t offset, u limit": an empty workspace is all, a limit of 0 the largest. */
-static int read_listing(Call *c, sd_bus_message *m, Listing *l) {
-        const char *workspace;
-        uint64_t offset;
-        uint32_t limit;
-        int r = sd_bus_message_read(m, "stu", &workspace, &offset, &limit);
-
-        if (r >= 0)
-                r = set_page(c, offset, limit, l);
-        if (r < 0)
-                return r;
-        return *workspace ? listing_set_workspaces(c, (char *const[]) { (char *) workspace, NULL }, l) : 0;
-}
 
 static int list(Call *c, sd_bus_message *m, AppendFunction append, JsonObject **ret) {
         _cleanup_listing_ Listing l = {};
         _cleanup_json_ JsonObject *items = json_object_new_array();
-        int r = read_listing(c, m, &l);
+        int r = bus_read_listing(c, m, &l);
 
         if (!items)
                 return -ENOMEM;
@@ -117,69 +93,6 @@ static int list_connections(Call *c, sd_bus_message *m, JsonObject **ret) {
         return list(c, m, connection_overview_list, ret);
 }
 
-static int view_definition(const Definition *d, JsonObject **ret) {
-        _cleanup_out_ Out out = out_object();
-
-        out_string(&out, "id", d->id);
-        out_string(&out, "name", d->name);
-        out_string(&out, "role", actor_role_to_string(d->role));
-        out_string(&out, "connectorType", d->connector_type);
-        out_string(&out, "reference", d->reference);
-        out_string(&out, "version", d->docker_image_tag);
-        out_string(&out, "documentationUrl", d->documentation_url);
-        out_string(&out, "network", network_class_to_string(d->network));
-        out_bool(&out, "installed", connector_service_is_installed(d));
-        out_bool(&out, "custom", d->custom);
-        out_string(&out, "workspaceId", d->workspace_id);
-        return out_take(&out, ret);
-}
-
-/* "s role, s workspace, t offset, u limit". */
-static int list_definitions(Call *c, sd_bus_message *m, JsonObject **ret) {
-        _cleanup_json_ JsonObject *items = json_object_new_array();
-        _cleanup_listing_ Listing l = {};
-        DefinitionFilter filter = { .role = _ACTOR_ROLE_INVALID };
-        DefinitionArray found = {};
-        const char *role;
-        int r = sd_bus_message_read(m, "s", &role);
-
-        if (r >= 0 && *role) {
-                filter.role = actor_role_from_string(role);
-                if (filter.role < 0)
-                        return call_fail(c, -EINVAL, NULL, "The role must be source, destination or empty");
-        }
-        if (r >= 0)
-                r = read_listing(c, m, &l);
-        if (r < 0)
-                return r;
-        filter.workspace_id = l.workspace_ids ? l.workspace_ids[0] : NULL;
-        r = definition_store_list(c->server->db, &filter, &l.options, &found, &c->error);
-        for (size_t i = 0; r >= 0 && i < found.n; i++) {
-                JsonObject *o = NULL;
-
-                r = view_definition(found.items[i], &o);
-                if (r >= 0)
-                        r = out_append(items, o);
-        }
-        definition_array_done(&found);
-        if (r >= 0)
-                *ret = TAKE_PTR(items);
-        return r;
-}
-
-/* "s definition_id": the ConnectorSpecification. */
-static int get_spec(Call *c, sd_bus_message *m, JsonObject **ret) {
-        _cleanup_(definition_freep) Definition *d = NULL;
-        const char *id;
-        int r = sd_bus_message_read(m, "s", &id);
-
-        if (r >= 0)
-                r = definition_store_get(c->server->db, id, &d, &c->error);
-        if (r >= 0)
-                r = definition_service_require_spec(c, d);
-        return r != 0 ? r : json_parse(d->spec, strlen(d->spec), ret, &c->error);
-}
-
 static void on_host(Call *c, int r, sd_bus_message *reply) {
         _cleanup_json_ JsonObject *host = NULL;
         const char *text;
@@ -195,29 +108,6 @@ static int get_host(Call *c, sd_bus_message *m, JsonObject **ret) {
         return launcher_describe_host(c, on_host);
 }
 
-/* "s reference, s workspace": "" is the first workspace. */
-static int install_connector(Call *c, sd_bus_message *m, JsonObject **ret) {
-        _cleanup_(definition_freep) Definition *d = NULL;
-        const char *reference, *workspace;
-        bool built = false;
-        int r = sd_bus_message_read(m, "ss", &reference, &workspace);
-
-        if (r >= 0)
-                r = connector_service_install(c, reference, workspace, &d, &built);
-        if (r == 0)
-                r = view_definition(d, ret);
-        if (r == 0 && built)
-                r = json_add(*ret, "builtFromSource", json_object_new_boolean(true));
-        return r;
-}
-
-static int remove_connector(Call *c, sd_bus_message *m, JsonObject **ret) {
-        const char *reference;
-        int r = sd_bus_message_read(m, "s", &reference);
-
-        return r < 0 ? r : connector_service_remove(c, reference);
-}
-
 /* "s filter, t offset, u limit": filter is {connectionId, workspaceId, jobType, status}, the newest come
  * first. */
 static int list_jobs(Call *c, sd_bus_message *m, JsonObject **ret) {
@@ -231,7 +121,7 @@ static int list_jobs(Call *c, sd_bus_message *m, JsonObject **ret) {
         int r = sd_bus_message_read(m, "stu", &text, &offset, &limit);
 
         if (r >= 0)
-                r = set_page(c, offset, limit, &l);
+                r = bus_set_page(c, offset, limit, &l);
         if (r >= 0 && *text)
                 r = json_parse(text, strlen(text), &o, &c->error);
         if (r >= 0)
@@ -381,6 +271,54 @@ static int write_credentials(Call *c, JsonObject *result, sd_bus_message *reply)
                                      json_object_get_string(json_member(result, "clientSecret")));
 }
 
+/* A workspace's tags are few: they are read as a whole, and a page is a part of that. */
+static int append_tags(Call *c, const Listing *l, JsonObject *items) {
+        TagArray found = {};
+        int r = tag_service_list(c, l, &found);
+
+        for (uint64_t i = l->options.offset; r >= 0 && i < found.n && i - l->options.offset < l->options.limit; i++) {
+                JsonObject *o = NULL;
+
+                r = tag_view(found.items[i], &o);
+                if (r >= 0)
+                        r = out_append(items, o);
+        }
+        tag_array_done(&found);
+        return r;
+}
+
+static int list_tags(Call *c, sd_bus_message *m, JsonObject **ret) {
+        return list(c, m, append_tags, ret);
+}
+
+static int create_tag(Call *c, sd_bus_message *m, JsonObject **ret) {
+        _cleanup_json_ JsonObject *body = NULL;
+        _cleanup_(tag_freep) Tag *t = NULL;
+        _cleanup_out_ Out out = out_object();
+        int r = bus_read_memfd(c, m, &body);
+
+        if (r >= 0)
+                r = complete_body(c, body);
+        if (r >= 0)
+                r = tag_service_create(c, body, &t);
+        if (r < 0)
+                return r;
+        out_string(&out, "id", t->id);
+        return out_take(&out, ret);
+}
+
+static int write_id(Call *c, JsonObject *result, sd_bus_message *reply) {
+        return sd_bus_message_append(reply, "s", json_object_get_string(json_member(result, "id")));
+}
+
+/* "s tag_id": connections lose it. */
+static int delete_tag(Call *c, sd_bus_message *m, JsonObject **ret) {
+        const char *id;
+        int r = sd_bus_message_read(m, "s", &id);
+
+        return r < 0 ? r : tag_service_delete(c, id);
+}
+
 /* "s actor_id, h config": from gantry-workload, which runs as we do. */
 static int put_rotated(Call *c, sd_bus_message *m, JsonObject **ret) {
         _cleanup_json_ JsonObject *config = NULL;
@@ -411,7 +349,7 @@ static int list_changes(Call *c, sd_bus_message *m, JsonObject **ret) {
         if (r >= 0 && since > INT64_MAX)
                 return call_fail(c, -EINVAL, NULL, "There is no such seq");
         if (r >= 0)
-                r = change_list(c->server->db, (int64_t) since, limit == 0 || limit > LIST_MAX ? LIST_MAX :
+                r = change_list(c->server->db, (int64_t) since, limit == 0 || limit > BUS_LIST_MAX ? BUS_LIST_MAX :
                                 limit,
                                 &found, &c->error);
         for (size_t i = 0; r >= 0 && i < found.n; i++) {
@@ -467,20 +405,26 @@ const BusMethod bus_manager_methods[] = {
         METHOD("ListSources", "read", ROLE_READER, list_sources, bus_write_list),
         METHOD("ListDestinations", "read", ROLE_READER, list_destinations, bus_write_list),
         METHOD("ListConnections", "read", ROLE_READER, list_connections, bus_write_list),
-        METHOD("ListDefinitions", "read", ROLE_READER, list_definitions, bus_write_list),
+        METHOD("ListTags", "read", ROLE_READER, list_tags, bus_write_list),
+        METHOD("ListDefinitions", "read", ROLE_READER, bus_list_definitions, bus_write_list),
         METHOD("ListJobs", "read", ROLE_READER, list_jobs, bus_write_list),
         METHOD("ListChanges", "read", ROLE_READER, list_changes, write_changes),
         METHOD("Subscribe", "read", ROLE_READER, subscribe, NULL),
         METHOD("Unsubscribe", "read", ROLE_READER, unsubscribe, NULL),
-        METHOD("GetSpec", "read", ROLE_READER, get_spec, bus_write_memfd),
+        METHOD("GetSpec", "read", ROLE_READER, bus_get_spec, bus_write_memfd),
         METHOD("GetHost", "read", ROLE_READER, get_host, bus_write_memfd),
-        METHOD("InstallConnector", "install-connector", ROLE_ADMIN, install_connector, bus_write_memfd),
-        METHOD("RemoveConnector", "install-connector", ROLE_ADMIN, remove_connector, NULL),
+        METHOD("CreateDefinition", "install-connector", ROLE_ADMIN, bus_create_definition, bus_write_memfd),
+        METHOD("UpdateDefinition", "install-connector", ROLE_ADMIN, bus_update_definition, bus_write_memfd),
+        METHOD("DeleteDefinition", "install-connector", ROLE_ADMIN, bus_delete_definition, NULL),
+        METHOD("InstallConnector", "install-connector", ROLE_ADMIN, bus_install_connector, bus_write_memfd),
+        METHOD("RemoveConnector", "install-connector", ROLE_ADMIN, bus_remove_connector, NULL),
         METHOD("CreateWorkspace", "configure", ROLE_ADMIN, create_workspace, bus_write_object),
         METHOD("DeleteWorkspace", "configure", ROLE_ADMIN, delete_workspace, NULL),
         METHOD("CreateSource", "configure", ROLE_ADMIN, create_source, bus_write_object),
         METHOD("CreateDestination", "configure", ROLE_ADMIN, create_destination, bus_write_object),
         METHOD("CreateConnection", "configure", ROLE_ADMIN, create_connection, bus_write_object),
+        METHOD("CreateTag", "configure", ROLE_ADMIN, create_tag, write_id),
+        METHOD("DeleteTag", "configure", ROLE_ADMIN, delete_tag, NULL),
         METHOD("Sync", "run", ROLE_RUNNER, start_sync, bus_write_job),
         METHOD("Refresh", "clear-data", ROLE_ADMIN, start_refresh, bus_write_job),
         METHOD("Clear", "clear-data", ROLE_ADMIN, start_clear, bus_write_job),
@@ -508,6 +452,7 @@ static const sd_bus_vtable manager_vtable[] = {
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("ListConnections", LIST_IN, ITEMS_OUT, bus_method_handler,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ListTags", LIST_IN, ITEMS_OUT, bus_method_handler, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("ListDefinitions", SD_BUS_ARGS("s", role, "s", workspace_id, "t", offset,
                                                                "u", limit),
                                 ITEMS_OUT, bus_method_handler, SD_BUS_VTABLE_UNPRIVILEGED),
@@ -524,6 +469,12 @@ static const sd_bus_vtable manager_vtable[] = {
                                 SD_BUS_RESULT("h", spec), bus_method_handler, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("GetHost", SD_BUS_NO_ARGS, SD_BUS_RESULT("h", host), bus_method_handler,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("CreateDefinition", SD_BUS_ARGS("s", role, "s", reference, "h", json),
+                                SD_BUS_RESULT("h", definition), bus_method_handler, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("UpdateDefinition", SD_BUS_ARGS("s", definition_id, "h", json),
+                                SD_BUS_RESULT("h", definition), bus_method_handler, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("DeleteDefinition", SD_BUS_ARGS("s", definition_id), SD_BUS_NO_RESULT,
+                                bus_method_handler, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("InstallConnector", SD_BUS_ARGS("s", reference, "s", workspace_id),
                                 SD_BUS_RESULT("h", definition), bus_method_handler, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("RemoveConnector", SD_BUS_ARGS("s", reference), SD_BUS_NO_RESULT, bus_method_handler,
@@ -537,6 +488,10 @@ static const sd_bus_vtable manager_vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("CreateDestination", JSON_IN, OBJECT_OUT, bus_method_handler,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("CreateConnection", JSON_IN, OBJECT_OUT, bus_method_handler,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("CreateTag", JSON_IN, SD_BUS_RESULT("s", id), bus_method_handler,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("DeleteTag", SD_BUS_ARGS("s", tag_id), SD_BUS_NO_RESULT, bus_method_handler,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Sync", JOB_IN, SD_BUS_RESULT("x", job_id), bus_method_handler,
                                 SD_BUS_VTABLE_UNPRIVILEGED),

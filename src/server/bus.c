@@ -197,6 +197,27 @@ int bus_read_memfd(Call *c, sd_bus_message *m, JsonObject **ret) {
         return 0;
 }
 
+int bus_set_page(Call *c, uint64_t offset, uint32_t limit, Listing *l) {
+        if (offset > INT64_MAX)
+                return call_fail(c, -EINVAL, NULL, "The offset is too large");
+        l->options.offset = offset;
+        l->options.limit = limit == 0 || limit > BUS_LIST_MAX ? BUS_LIST_MAX : limit;
+        return 0;
+}
+
+int bus_read_listing(Call *c, sd_bus_message *m, Listing *l) {
+        const char *workspace;
+        uint64_t offset;
+        uint32_t limit;
+        int r = sd_bus_message_read(m, "stu", &workspace, &offset, &limit);
+
+        if (r >= 0)
+                r = bus_set_page(c, offset, limit, l);
+        if (r < 0)
+                return r;
+        return *workspace ? listing_set_workspaces(c, (char *const[]) { (char *) workspace, NULL }, l) : 0;
+}
+
 int bus_start_job(Call *c, sd_bus_message *m, const char *connection_id, JobType type) {
         _cleanup_json_ JsonObject *options = NULL;
         const char *text;

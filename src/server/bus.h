@@ -6,7 +6,7 @@
  * is written. */
 
 #include "model/job.h"
-#include "server/call.h"
+#include "server/list-service.h"
 
 #define SERVER_PATH "/org/gantry/Server1"
 #define SERVER_INTERFACE "org.gantry.Server1"
@@ -35,6 +35,11 @@ int bus_write_memfd(Call *c, JsonObject *result, sd_bus_message *reply);
 
 /* Reads a memfd argument as one JSON object; an empty one gives NULL. */
 int bus_read_memfd(Call *c, sd_bus_message *m, JsonObject **ret);
+/* A page out of "t offset, u limit"; the database counts in int64. A limit of 0 is the largest. */
+#define BUS_LIST_MAX 1000U
+int bus_set_page(Call *c, uint64_t offset, uint32_t limit, Listing *l);
+/* "s workspace, t offset, u limit": an empty workspace is all. */
+int bus_read_listing(Call *c, sd_bus_message *m, Listing *l);
 /* Reads the options, a JSON text or "", and starts a job of the connection. */
 int bus_start_job(Call *c, sd_bus_message *m, const char *connection_id, JobType type);
 /* "source", id → /org/gantry/Server1/source/ID, encoded. */

@@ -305,8 +305,8 @@ static int refuse_other_kind(Call *c, const ConnectorRef *ref, const char *text)
         case CONNECTOR_NPM:
                 return 0;
         case CONNECTOR_NATIVE:
-                return call_fail(c, -EEXIST, NULL, "'%s' comes with Gantry and can't be removed by itself: it is part of"
-                                 " the Debian package gantry-connectors", text);
+                return call_fail(c, -EEXIST, NULL, "'%s' comes with Gantry and can't be removed by itself: it is part"
+                                 " of the Debian package gantry-connectors", text);
         case CONNECTOR_IMAGE:
                 return call_fail(c, -EEXIST, NULL, "'%s' is an image: remove its definition by the name or id that"
                                  " 'gantryctl connector list' shows, and the image with podman", text);

@@ -14,6 +14,7 @@
 #include <stdio.h>
 
 #include "basic/uuid.h"
+#include "db/actor-store.h"
 #include "db/spec-store.h"
 #include "runtime/connector-ref.h"
 #include "server/body.h"
@@ -423,6 +424,18 @@ int definition_service_update(Call *c, const char *workspace_id, ActorRole role,
         return 0;
 }
 
+/* Which one it is, or else that there is one. */
+static int refuse_in_use(Call *c, const char *id) {
+        ActorFilter filter = { .role = _ACTOR_ROLE_INVALID, .definition_id = id };
+        _cleanup_(actor_array_done) ActorArray found = {};
+        int r = actor_store_list(c->server->db, &filter, &(ListOptions) { .limit = 1 }, &found, NULL);
+
+        if (r < 0 || found.n == 0)
+                return call_fail(c, -EEXIST, NULL, "A source or destination is made of it");
+        return call_fail(c, -EEXIST, NULL, "The %s '%s' is made of it", actor_role_to_string(found.items[0]->role),
+                         found.items[0]->name);
+}
+
 int definition_service_delete(Call *c, const char *workspace_id, ActorRole role, bool declarative,
                               const char *id,
                               Definition **ret) {
@@ -434,7 +447,7 @@ int definition_service_delete(Call *c, const char *workspace_id, ActorRole role,
         if (r >= 0)
                 r = definition_store_delete(c->server->db, id, server_now(c->server), &c->error);
         if (r == -EBUSY)
-                return call_fail(c, -EEXIST, NULL, "A source or destination is made of it");
+                return refuse_in_use(c, id);
         if (r < 0)
                 return r;
         server_announce(c->server);

@@ -37,6 +37,10 @@ class World:
         self.workspace = API.ask("POST", "/workspaces", {"name": f"{name}-workspace"})["workspaceId"]
         self.job = API.start(self.connection)
         API.wait(self.job, "succeeded")
+        first = API.ask("GET", "/workspaces")["data"][0]["workspaceId"]
+        self.tag = API.ask("POST", "/tags", {"name": f"{name}-tag", "color": "808080", "workspaceId": first})["tagId"]
+        self.custom = API.ask("POST", f"/workspaces/{first}/definitions/sources",
+                              {"name": f"{name}-image", "dockerRepository": "team/source-x", "dockerImageTag": "1"})["id"]
         self.definition = API.ask("GET", f"/sources/{self.source}")["definitionId"]
 
     def path(self, kind, key):
@@ -46,7 +50,7 @@ class World:
         """(interface, path, member, action, arguments), in an order in which nothing removes what the next needs."""
         page = [("s", ""), ("t", 0), ("u", 10)]
         manager, rows = "/org/gantry/Server1", []
-        for member in ("ListWorkspaces", "ListSources", "ListDestinations", "ListConnections", "ListJobs"):
+        for member in ("ListWorkspaces", "ListSources", "ListDestinations", "ListConnections", "ListJobs", "ListTags"):
             rows.append((".Manager", manager, member, "read", page))
         rows += [(".Manager", manager, "ListDefinitions", "read", [("s", ""), *page]),
                  (".Manager", manager, "ListChanges", "read", [("t", 0), ("u", 10)]),
@@ -56,6 +60,9 @@ class World:
                  (".Manager", manager, "GetCredentials", "secrets", []),
                  (".Manager", manager, "InstallConnector", "install-connector", [("s", "exec:/bin/true"), ("s", "")]),
                  (".Manager", manager, "RemoveConnector", "install-connector", [("s", "pypi:airbyte-source-nowhere==1")]),
+                 (".Manager", manager, "CreateDefinition", "install-connector", [("s", ""), ("s", "exec:/bin/true"), ("h", {})]),
+                 (".Manager", manager, "UpdateDefinition", "install-connector", [("s", self.custom), ("h", {"dockerImageTag": "2"})]),
+                 (".Manager", manager, "CreateTag", "configure", [("h", {"name": "made", "color": "808080"})]),
                  (".Manager", manager, "CreateWorkspace", "configure", [("h", {"name": "made"})]),
                  (".Manager", manager, "CreateSource", "configure", [("h", {"name": "made", "configuration": {"sourceType": "faker"}})]),
                  (".Manager", manager, "CreateDestination", "configure",
@@ -81,6 +88,8 @@ class World:
                  (".Connection", where, "Delete", "configure", [("x", 0)]),
                  (".Source", self.path("source", self.source), "Delete", "configure", [("x", 0)]),
                  (".Destination", self.path("destination", self.destination), "Delete", "configure", [("x", 0)]),
+                 (".Manager", manager, "DeleteDefinition", "install-connector", [("s", self.custom)]),
+                 (".Manager", manager, "DeleteTag", "configure", [("s", self.tag)]),
                  (".Manager", manager, "DeleteWorkspace", "configure", [("s", self.workspace)])]
         return [(f"org.gantry.Server1{i}", p, m, a, args) for i, p, m, a, args in rows]
 
@@ -91,7 +100,7 @@ class World:
 
 def snapshot():
     """What a denied call must not have changed."""
-    return [API.ask("GET", f"/{kind}?limit=100")["data"] for kind in ("workspaces", "sources", "destinations", "connections", "jobs")]
+    return [API.ask("GET", f"/{kind}?limit=100")["data"] for kind in ("workspaces", "sources", "destinations", "connections", "jobs", "tags")]
 
 
 def add_users():
