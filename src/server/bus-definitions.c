@@ -224,8 +224,8 @@ static int get_own(Call *c, const char *id, Definition **ret) {
         if (r < 0)
                 return r;
         if (!d->custom)
-                return call_fail(c, -EEXIST, NULL, "The connector '%s' comes with Gantry: it is changed and removed with"
-                                 " its Debian package", d->name);
+                return call_fail(c, -EEXIST, NULL, "The connector '%s' comes with Gantry: it is changed and removed"
+                                 " with its Debian package", d->name);
         *ret = TAKE_PTR(d);
         return 0;
 }
