@@ -232,7 +232,7 @@ static void show_progress(Follower *f) {
                 return;
         progress_update(f->progress, &(ProgressNumbers) {
                 .job = f->job_id,
-                .attempt = last + 1,
+                .attempt = last,
                 .records_emitted = count_of(attempt, "recordsEmitted"),
                 .bytes_emitted = count_of(attempt, "bytesEmitted"),
                 .records_committed = count_of(attempt, "recordsCommitted"),

@@ -20,7 +20,7 @@ ProgressMode progress_mode_from_string(const char *s);
 /* How far it is now. */
 typedef struct ProgressNumbers {
         int64_t job;  /* 0: none */
-        int attempt;  /* of the job, from 1 */
+        int attempt;  /* of the job, from 0 */
         uint64_t records_emitted, bytes_emitted, records_committed, bytes_committed;
         double share; /* of the whole that is read, 0 to 1; negative: nobody knows */
 } ProgressNumbers;

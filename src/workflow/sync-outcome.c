@@ -393,7 +393,7 @@ static void note_attempt(const SyncRun *run, const Outcome *o) {
         job_journal_note(&run->world->journal,
                          &(JobNoteOptions) { LOG_LEVEL_WARNING, MESSAGE_ATTEMPT_FAILED, run->job_id, o->attempt.number,
                                              run->connection_id, string(first, "failureType"), NULL },
-                         "Job %lld: attempt %d failed: %s", (long long) run->job_id, o->attempt.number + 1,
+                         "Job %lld: attempt %d failed: %s", (long long) run->job_id, o->attempt.number,
                          string(first, "externalMessage") ?: string(first, "internalMessage") ?: "without a reason");
 }
 

@@ -387,6 +387,42 @@ def test_a_report_is_bound_to_its_lease_and_stores_nothing(live):
     shown_by(live, job, 0)
 
 
+def test_an_attempt_has_one_number_everywhere_and_the_first_is_0(live):
+    """docs/INTERFACES.md, "Numbers of attempts": what is read in one place can be typed in another."""
+    listener = Listener(live)
+    ctl = subprocess.Popen([BUILD / "gantryctl", "sync", "start", "test", "--wait", "--progress=json"], env=live.environment, text=True,
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    for number in (0, 1):
+        runner = live.take_sync()
+        job = int(runner.id.rsplit("_", 3)[1])
+        assert runner.id.endswith(f"_{job}_{number}_sync")
+        watcher = subprocess.Popen([BUILD / "gantryctl", "job", "wait", str(job), "--progress=plain"], env=live.environment, text=True,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        runner.log(json.dumps({"t": 1, "level": "INFO", "origin": "source", "message": f"number {number} speaks"}) + "\n")
+        with reporting(runner, first=2 + 1_000_000 * number, estimatedRecords=10_000_000):
+            while (told := json.loads(ctl.stderr.readline()))["attempt"] != number:
+                assert told["attempt"] == number - 1, told
+            assert watcher.stderr.readline().startswith(f"Job {job}, attempt {number}: ")
+            while (event := listener.progress())["attempt"] != number:
+                assert event["attempt"] == number - 1, event
+        watcher.kill()
+        watcher.communicate()
+        assert runner.put("success", output=completed() if number else failed(3)).status == 204
+    live.serve(live.ended(job))
+    ctl.communicate(timeout=PATIENCE)
+    assert f"Job {job}: attempt 0 failed: it broke" in live.said() and "attempt 1 failed" not in live.said()
+    assert [a["attemptNumber"] for a in live.json("job", "show", str(job))["attempts"]] == [0, 1]
+    info = live.ask("POST", "/api/v1/jobs/get", {"id": job})
+    assert [a["attempt"]["id"] for a in info["attempts"]] == [0, 1]
+    table = live.ctl("job", "show", str(job)).stdout.splitlines()
+    heads = [i for i, line in enumerate(table) if line.startswith("ATTEMPT")]
+    assert [line.split()[0] for line in table[heads[0] + 1:heads[0] + 3]] == ["0", "1"], table
+    for number in (0, 1):
+        assert f"number {number} speaks" in live.ctl("job", "logs", str(job), f"--attempt={number}").stdout
+    assert "has no attempt 2, its last one is 1" in live.ctl("job", "logs", str(job), "--attempt=2", code=4).stderr
+    listener.close()
+
+
 def test_gantryctl_shows_it_in_each_form(live):
     def start(*arguments, text=True):
         ctl = subprocess.Popen([BUILD / "gantryctl", "sync", "start", "test", *arguments], env=live.environment, text=text,
