@@ -30,10 +30,13 @@
 /* Attempts' slices, launch_slice_name(). */
 #define SLICE_PATTERN "gantry-jobs-*.slice"
 
+typedef struct Sweep Sweep;
+
 typedef struct SystemdExecutor {
         Executor executor;
         UnitManager *units;
         ExecutorEvents events;
+        Sweep *sweep; /* the one that is under way */
 } SystemdExecutor;
 
 /* Several units' jobs that are one step: `done` comes after the last. */
@@ -310,13 +313,15 @@ static int systemd_adopt(Executor *e, ExecutorFound found, void *userdata) {
 
 /* ---- Sweeping ---- */
 
-typedef struct Sweep {
+/* The executor's, so that one that goes in the middle of it leaves nothing. It has no other end than the last
+ * answer: what can't be stopped is told and passed over, for the launcher must go on. */
+struct Sweep {
         SystemdExecutor *executor;
         ExecutorLives lives;
         ExecutorDone done;
         void *userdata;
         size_t n_waiting;
-} Sweep;
+};
 
 static void on_left_stopped(const char *name, int r, const Error *error, void *userdata) {
         Sweep *s = userdata;
@@ -325,31 +330,47 @@ static void on_left_stopped(const char *name, int r, const Error *error, void *u
                 log_warning("What is left of '%s' could not be taken away: %s", name, error_message(error, r));
         if (--s->n_waiting > 0)
                 return;
+        s->executor->sweep = NULL;
         s->done(0, NULL, s->userdata);
         free(s);
+}
+
+/* Other slices below gantry-jobs.slice are somebody else's. */
+static bool is_left(const Sweep *s, const char *slice) {
+        return launch_slice_name_is_valid(slice) && !s->lives(slice, s->userdata);
 }
 
 static void on_slices_listed(const UnitInfo units[], size_t n, int r, void *userdata) {
         Sweep *s = userdata;
 
+        /* One for this function itself, which ends it where nothing is left. */
         s->n_waiting = 1;
-        for (size_t i = 0; i < n; i++)
-                if (!s->lives(units[i].name, s->userdata) &&
-                    unit_manager_stop(s->executor->units, units[i].name, on_left_stopped, s) >= 0)
-                        s->n_waiting++;
+        for (size_t i = 0; i < n; i++) {
+                int k;
+
+                if (!is_left(s, units[i].name))
+                        continue;
+                s->n_waiting++;
+                k = unit_manager_stop(s->executor->units, units[i].name, on_left_stopped, s);
+                if (k < 0)
+                        on_left_stopped(units[i].name, k, NULL, s);
+        }
         on_left_stopped(SLICE_PATTERN, r, NULL, s);
 }
 
 static int systemd_sweep(Executor *e, ExecutorLives lives, ExecutorDone done, void *userdata) {
-        _cleanup_free_ Sweep *s = calloc(1, sizeof(*s));
+        _cleanup_free_ Sweep *s = NULL;
         int r;
 
+        if (systemd_executor(e)->sweep)
+                return -EBUSY;
+        s = calloc(1, sizeof(*s));
         if (!s)
                 return -ENOMEM;
         *s = (Sweep) { systemd_executor(e), lives, done, userdata };
         r = unit_manager_list(s->executor->units, SLICE_PATTERN, on_slices_listed, s);
         if (r >= 0)
-                TAKE_PTR(s);
+                systemd_executor(e)->sweep = TAKE_PTR(s);
         return r;
 }
 
@@ -376,6 +397,7 @@ static Executor *systemd_free(Executor *executor) {
         SystemdExecutor *e = systemd_executor(executor);
 
         unit_manager_free(e->units);
+        free(e->sweep);
         free(e);
         return NULL;
 }

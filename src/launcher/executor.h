@@ -57,7 +57,7 @@ typedef struct ExecutorOps {
         /* What runs that an earlier launcher has started. */
         int (*adopt)(Executor *e, ExecutorFound found, void *userdata);
         /* Takes away what attempts that don't live have left, slices that adopt() can't tell of for want of
-         * units included. */
+         * units included. `done` comes with 0 whatever could not be taken away; -EBUSY: one is under way. */
         int (*sweep)(Executor *e, ExecutorLives lives, ExecutorDone done, void *userdata);
         Executor *(*free)(Executor *e);
 } ExecutorOps;

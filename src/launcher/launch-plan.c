@@ -20,6 +20,12 @@
 #include "launcher/launch-units.h"
 
 #define AUTO_ID_LENGTH 36U
+#define FLAT_ID_LENGTH 32U /* less its dashes */
+#define SLICE_PREFIX "gantry-jobs-"
+#define SLICE_SUFFIX ".slice"
+#define DIGITS "0123456789"
+#define HEX_DIGITS DIGITS "abcdef"
+#define LETTERS "abcdefghijklmnopqrstuvwxyz"
 /* Of those that no distribution, directory or container manager gives away (systemd's UIDS-GIDS:
  * 1879048192 … 2147352575 is unused), the upper end, which sssd's default range does not reach either. */
 #define UID_FIRST UINT32_C(0x7f000000)
@@ -46,7 +52,7 @@ static bool is_auto_id(const char *s, size_t n) {
         for (size_t i = 0; i < AUTO_ID_LENGTH; i++) {
                 bool dash = i == 8 || i == 13 || i == 18 || i == 23;
 
-                if (i >= n || (dash ? s[i] != '-' : !strchr("0123456789abcdef", s[i])))
+                if (i >= n || (dash ? s[i] != '-' : !strchr(HEX_DIGITS, s[i])))
                         return false;
         }
         return true;
@@ -112,7 +118,7 @@ int launch_slice_name(const char *type, int64_t job_id, int64_t attempt, const c
         size_t n = 0;
 
         if (job_id > 0 && attempt >= 0 && streq(type, "sync"))
-                return asprintf(ret, "gantry-jobs-j%" PRId64 "a%" PRId64 ".slice", job_id, attempt) < 0
+                return asprintf(ret, SLICE_PREFIX "j%" PRId64 "a%" PRId64 SLICE_SUFFIX, job_id, attempt) < 0
                         ? -ENOMEM : 0;
         flat = strdup(auto_id);
         if (!flat)
@@ -121,7 +127,33 @@ int launch_slice_name(const char *type, int64_t job_id, int64_t attempt, const c
                 if (*p != '-')
                         flat[n++] = *p;
         flat[n] = 0;
-        return asprintf(ret, "gantry-jobs-%s%s.slice", type, flat) < 0 ? -ENOMEM : 0;
+        return asprintf(ret, SLICE_PREFIX "%s%s" SLICE_SUFFIX, type, flat) < 0 ? -ENOMEM : 0;
+}
+
+/* "j<job>a<attempt>" */
+static bool names_an_attempt(const char *s, size_t n) {
+        size_t job = n > 0 && s[0] == 'j' ? strspn(s + 1, DIGITS) : 0, attempt;
+
+        if (job == 0 || s[1 + job] != 'a')
+                return false;
+        attempt = strspn(s + job + 2, DIGITS);
+        return attempt > 0 && job + attempt + 2 == n;
+}
+
+bool launch_slice_name_is_valid(const char *name) {
+        size_t n = strlen(name), type;
+
+        if (strncmp(name, SLICE_PREFIX, STRLEN(SLICE_PREFIX)) != 0 || n < STRLEN(SLICE_PREFIX SLICE_SUFFIX) ||
+            !streq(name + n - STRLEN(SLICE_SUFFIX), SLICE_SUFFIX))
+                return false;
+        name += STRLEN(SLICE_PREFIX);
+        n -= STRLEN(SLICE_PREFIX SLICE_SUFFIX);
+        if (names_an_attempt(name, n))
+                return true;
+        if (n <= FLAT_ID_LENGTH)
+                return false;
+        type = n - FLAT_ID_LENGTH;
+        return strspn(name, LETTERS) >= type && strspn(name + type, HEX_DIGITS) == FLAT_ID_LENGTH;
 }
 
 static int add_unit(LaunchPlan *p, const LaunchRequest *q, UnitRole role, UnitPlan **ret) {

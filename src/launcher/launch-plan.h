@@ -84,6 +84,8 @@ DEFINE_CLEANUP(LaunchPlan, launch_plan_free);
 
 /* The slice of an attempt or of another workload. */
 int launch_slice_name(const char *type, int64_t job_id, int64_t attempt, const char *auto_id, char **ret);
+/* Whether it is a name that launch_slice_name() gives, a workload's autoId being a UUID. */
+bool launch_slice_name_is_valid(const char *name);
 /* For people: everything but the content of files. */
 int launch_plan_to_json(const LaunchPlan *p, JsonObject **ret);
 
