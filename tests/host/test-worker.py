@@ -88,7 +88,7 @@ def test_T16_a_worker_at_work_is_fenced_in(lab):
     def source(count):
         return actor("native:source-faker", "source", {"count": count, "seed": 1}, "lite")
     destination = actor("native:destination-devnull", "destination", {}, "lite")
-    workload_id, slice_name, held, _ = lab.hold(source, lambda: destination, lab.catalog(source(1)), heldsync.ENDLESS)
+    workload_id, slice_name, stopped, _ = lab.hold(source, lambda: destination, lab.catalog(source(1)), heldsync.ENDLESS)
     unit = unit_of(slice_name, "worker")
     lab.api.wait(workload_id, "running", *TERMINAL)
     pid, me = main_pid(unit), os.getpid()
@@ -110,7 +110,7 @@ def test_T16_a_worker_at_work_is_fenced_in(lab):
     require(sorted(inside) == ["run", "run/gantry", "run/gantry/workload", "run/gantry/workload/api.sock"], f"{inside}")
     held = sorted({os.readlink(path).split(":")[0] for path in pathlib.Path(f"/proc/{pid}/fd").iterdir()})
     require(set(held) <= {"socket", "pipe", "anon_inode", "/memfd", "/dev/null"}, f"{held}")
-    heldsync.go_on(held)
+    heldsync.go_on(stopped)
     lab.api.call("PUT", "workload/cancel", {"workloadId": workload_id, "source": "test", "reason": "enough"})
     run("busctl", "call", "org.gantry.Launcher1", "/org/gantry/Launcher1", "org.gantry.Launcher1.Manager", "Cancel", "s", workload_id)
 
