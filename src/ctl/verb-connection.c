@@ -5,12 +5,15 @@
  * --config carries what has no option of its own, in the words of the HTTP API; options win over members
  * of the same meaning. Ids in it are ids: only --source and --destination take names. */
 
+#include "basic/parse-util.h"
+#include "basic/time-util.h"
 #include "ctl/ctl-objects.h"
 #include "ctl/ctl-output.h"
 #include "ctl/verb-connection.h"
 
 /* In one command. */
 #define TAGS_MAX 64
+#define EVENTS_DEFAULT 100U
 
 static int connection_list(Ctl *c, int argc, char **argv) {
         static const CtlColumn columns[] = {
@@ -279,6 +282,48 @@ static int connection_untag(Ctl *c, int argc, char **argv) {
         return put_tags(c, argv, argc, /* add= */ false);
 }
 
+static int new_events_call(Ctl *c, void *userdata, sd_bus_message **ret, Error **reterr_error) {
+        return ctl_new_object_call(c, &ctl_kind_connection, userdata, "ListEvents", ret, reterr_error);
+}
+
+/* The API's seconds as what a column of times shows. */
+static int add_times(const Ctl *c, JsonObject *rows) {
+        int r = 0;
+
+        for (size_t i = 0; !c->json && r >= 0 && i < json_object_array_length(rows); i++) {
+                JsonObject *row = json_object_array_get_idx(rows, i);
+                int64_t at = json_object_get_int64(json_member(row, "createdAt"));
+
+                r = json_add(row, "at", json_object_new_int64(at * (int64_t) USEC_PER_SEC));
+        }
+        return r;
+}
+
+/* What has happened to it, the newest first. */
+static int connection_events(Ctl *c, int argc, char **argv) {
+        static const CtlColumn columns[] = {
+                { "TIME", "at", CTL_TIME },
+                { "EVENT", "eventType", CTL_TEXT },
+                { "JOB", "summary.jobId", CTL_NUMBER },
+                { "RECORDS", "summary.recordsLoaded", CTL_NUMBER },
+                { "FAILURE", "summary.failureReason", CTL_FAILURE },
+        };
+        _cleanup_json_ JsonObject *rows = NULL;
+        _cleanup_error_ Error *error = NULL;
+        _cleanup_free_ char *id = NULL;
+        uint64_t limit = EVENTS_DEFAULT;
+        int r;
+
+        if (c->given[CTL_OPTION_LIMIT] && (parse_u64(c->values[CTL_OPTION_LIMIT], &limit) < 0 || limit < 1))
+                return ctl_usage_error(c->verb, "'%s' is not a number from 1 up", c->values[CTL_OPTION_LIMIT]);
+        r = ctl_find(c, &ctl_kind_connection, argv[0], &id, NULL, &error);
+        if (r >= 0)
+                r = ctl_list_pages(c, new_events_call, id, limit, &rows, &error);
+        if (r >= 0)
+                r = add_times(c, rows);
+        return r < 0 ? ctl_fail(c, error, r) : ctl_print_rows(c, rows, columns, ELEMENTSOF(columns));
+}
+
 /* The states are JSON for whoever reads them, with --json or without. */
 static int connection_state(Ctl *c, int argc, char **argv) {
         _cleanup_json_ JsonObject *states = NULL;
@@ -305,6 +350,8 @@ static const CtlVerb verbs[] = {
         { "disable", "NAME", "stop its schedule", 1, 1, CTL_BIT(WORKSPACE), connection_disable },
         { "tag", "NAME TAG…", "let it carry these tags, too", 2, 1 + TAGS_MAX, CTL_BIT(WORKSPACE), connection_tag },
         { "untag", "NAME TAG…", "take these tags from it", 2, 1 + TAGS_MAX, CTL_BIT(WORKSPACE), connection_untag },
+        { "events", "NAME [--limit=N]", "what has happened to it, the newest first", 1, 1,
+          CTL_BIT(LIMIT) | CTL_BIT(WORKSPACE), connection_events },
         { "state", "NAME", "print where its streams stand", 1, 1, CTL_BIT(WORKSPACE), connection_state },
         { "remove", "NAME", "delete it; what it has written stays", 1, 1, CTL_BIT(WORKSPACE), connection_remove },
 };

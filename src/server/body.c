@@ -2,6 +2,8 @@
 
 #include "server/body.h"
 
+#define PAGE_SIZE_DEFAULT 200
+
 #define WHAT "The body"
 
 int body_string(Call *c, JsonObject *body, const char *key, const char **ret) {
@@ -82,4 +84,22 @@ int body_replace_json(Call *c, JsonObject *body, const char *key, json_type type
                 return call_fail(c, -EINVAL, NULL, "'%s' must be an %s", key,
                                  type == json_type_array ? "array" : "object");
         return replace_text(field, json_to_string(value));
+}
+
+int body_page(Call *c, JsonObject *body, ListOptions *ret) {
+        JsonObject *pagination = NULL;
+        int64_t size = PAGE_SIZE_DEFAULT, offset = 0;
+        int r = body_object(c, body, "pagination", &pagination);
+
+        if (r > 0)
+                r = body_i64(c, pagination, "pageSize", &size);
+        if (r >= 0 && pagination)
+                r = body_i64(c, pagination, "rowOffset", &offset);
+        if (r < 0)
+                return r;
+        if (size < 1 || offset < 0)
+                return call_fail(c, -EINVAL, NULL, "'pagination' has a number that is too small");
+        ret->limit = MIN((size_t) size, (size_t) LIST_LIMIT_MAX);
+        ret->offset = (uint64_t) offset;
+        return 0;
 }

@@ -4,6 +4,7 @@
 /* Members of what a client sent. Each function: 1 there, 0 absent or null, -EINVAL with a sentence that
  * names the member (400). */
 
+#include "db/list-options.h"
 #include "server/call.h"
 
 /* Of names: long enough for people, short enough for a page. */
@@ -20,6 +21,9 @@ int body_strv(Call *c, JsonObject *body, const char *key, char ***ret);
 /* Must be there: 0 or -EINVAL. */
 int body_need_string(Call *c, JsonObject *body, const char *key, const char **ret);
 int body_need_object(Call *c, JsonObject *body, const char *key, JsonObject **ret);
+
+/* {"pagination": {"pageSize", "rowOffset"}}, the config API's; the size is 200 where none is said. */
+int body_page(Call *c, JsonObject *body, ListOptions *ret);
 
 /* A name replaces `*name`, which is owned: neither empty nor too long, no control characters. 1: it was
  * there. */

@@ -27,7 +27,9 @@ static int view_definition(const Definition *d, JsonObject **ret) {
         out_string(&out, "version", d->docker_image_tag);
         out_string(&out, "documentationUrl", d->documentation_url);
         out_string(&out, "network", network_class_to_string(d->network));
-        out_bool(&out, "installed", connector_service_is_installed(d));
+        /* Which images the host has is podman's to know. */
+        if (d->executor != EXECUTOR_PODMAN)
+                out_bool(&out, "installed", connector_service_is_installed(d));
         out_bool(&out, "custom", d->custom);
         out_string(&out, "workspaceId", d->workspace_id);
         return out_take(&out, ret);

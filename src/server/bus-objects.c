@@ -24,6 +24,7 @@
 #include "server/job-progress.h"
 #include "server/job-service.h"
 #include "server/out.h"
+#include "server/timeline-service.h"
 
 typedef enum ObjectKind {
         OBJECT_SOURCE,
@@ -361,6 +362,27 @@ static int connection_get_state(Call *c, sd_bus_message *m, JsonObject **ret) {
         return r < 0 ? r : connection_state_get(c, id, ret);
 }
 
+/* "t offset, u limit". */
+static int connection_list_events(Call *c, sd_bus_message *m, JsonObject **ret) {
+        _cleanup_json_ JsonObject *items = json_object_new_array();
+        _cleanup_free_ char *id = NULL;
+        Listing l = {};
+        ObjectKind kind;
+        uint64_t offset;
+        uint32_t limit;
+        int r = items ? target(m, &kind, &id) : -ENOMEM;
+
+        if (r >= 0)
+                r = sd_bus_message_read(m, "tu", &offset, &limit);
+        if (r >= 0)
+                r = bus_set_page(c, offset, limit, &l);
+        if (r >= 0)
+                r = timeline_service_list(c, id, NULL, &l.options, items);
+        if (r >= 0)
+                *ret = TAKE_PTR(items);
+        return r;
+}
+
 /* {"states": […]}, because a memfd holds an object. */
 static int connection_set_state(Call *c, sd_bus_message *m, JsonObject **ret) {
         _cleanup_json_ JsonObject *body = NULL;
@@ -430,6 +452,7 @@ const BusMethod bus_object_methods[] = {
         ROW_CONNECTION("Refresh", "clear-data", ROLE_EDITOR, connection_refresh, bus_write_job),
         ROW_CONNECTION("Clear", "clear-data", ROLE_EDITOR, connection_clear, bus_write_job),
         ROW_CONNECTION("GetState", "read", ROLE_READER, connection_get_state, bus_write_memfd),
+        ROW_CONNECTION("ListEvents", "read", ROLE_READER, connection_list_events, bus_write_list),
         ROW_CONNECTION("SetState", "configure", ROLE_EDITOR, connection_set_state, NULL),
         { SERVER_INTERFACE ".Job", "Get", "read", ROLE_READER, job_get, bus_write_memfd },
         { SERVER_INTERFACE ".Job", "Cancel", "run", ROLE_RUNNER, job_cancel, NULL },
@@ -508,6 +531,8 @@ static const sd_bus_vtable connection_vtable[] = {
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("GetState", SD_BUS_NO_ARGS, SD_BUS_RESULT("h", states), bus_method_handler,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ListEvents", SD_BUS_ARGS("t", offset, "u", limit), SD_BUS_RESULT("as", items),
+                                bus_method_handler, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("SetState", SD_BUS_ARGS("h", states), SD_BUS_NO_RESULT, bus_method_handler,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_VTABLE_END,

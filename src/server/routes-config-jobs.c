@@ -16,7 +16,6 @@
 #include "server/routes-config-jobs.h"
 
 #define LOG_LINES_MAX 10000U
-#define PAGE_SIZE_DEFAULT 200
 
 /* {"job", "attempts"} (JobInfoRead). */
 static int view_info(Call *c, const Job *j, JsonObject *lines, JsonObject **ret) {
@@ -227,24 +226,6 @@ static int read_types(Call *c, JobFilter *filter, bool *ret_none) {
         return r < 0 ? r : 0;
 }
 
-static int read_page(Call *c, ListOptions *options) {
-        JsonObject *pagination = NULL;
-        int64_t size = PAGE_SIZE_DEFAULT, offset = 0;
-        int r = body_object(c, c->body, "pagination", &pagination);
-
-        if (r > 0)
-                r = body_i64(c, pagination, "pageSize", &size);
-        if (r >= 0 && pagination)
-                r = body_i64(c, pagination, "rowOffset", &offset);
-        if (r < 0)
-                return r;
-        if (size < 1 || offset < 0)
-                return call_fail(c, -EINVAL, NULL, "'pagination' has a number that is too small");
-        options->limit = MIN((size_t) size, (size_t) LIST_LIMIT_MAX);
-        options->offset = (uint64_t) offset;
-        return 0;
-}
-
 static int list_jobs(Call *c, HttpRequest *q, JsonObject **ret) {
         JsonObject *list = json_object_new_array();
         _cleanup_out_ Out out = out_object();
@@ -257,7 +238,7 @@ static int list_jobs(Call *c, HttpRequest *q, JsonObject **ret) {
         if (r >= 0)
                 r = read_types(c, &filter, &none);
         if (r >= 0)
-                r = read_page(c, &l.options);
+                r = body_page(c, c->body, &l.options);
         if (r >= 0)
                 r = listing_set_workspaces(c, NULL, &l);
         filter.order = JOB_ORDER_CREATED_DESCENDING;

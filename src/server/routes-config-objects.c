@@ -8,12 +8,14 @@
  * both; answers have views of their own (config-view.c). The web_backend calls, which are Airbyte's own
  * UI's, are answered as the plain ones. */
 
+#include "basic/strv.h"
 #include "server/actor-run.h"
 #include "server/api.h"
 #include "server/config-body.h"
 #include "server/config-view.h"
 #include "server/organization.h"
 #include "server/routes-config-objects.h"
+#include "server/timeline-service.h"
 
 static ActorRole role_of(HttpRequest *q) {
         return strncmp(http_request_route(q)->path, "/api/v1/source", STRLEN("/api/v1/source")) == 0 ?
@@ -409,6 +411,25 @@ static int delete_connection(Call *c, HttpRequest *q, JsonObject **ret) {
         return r < 0 ? r : connection_service_delete(c, id);
 }
 
+static int list_events(Call *c, HttpRequest *q, JsonObject **ret) {
+        JsonObject *list = json_object_new_array();
+        _cleanup_strv_ char **types = NULL;
+        ListOptions options = {};
+        const char *id;
+        int r = list ? body_need_string(c, c->body, "connectionId", &id) : -ENOMEM;
+
+        if (r >= 0)
+                r = body_strv(c, c->body, "eventTypes", &types);
+        if (r >= 0)
+                r = body_page(c, c->body, &options);
+        if (r >= 0)
+                r = timeline_service_list(c, id, types, &options, list);
+        if (r >= 0)
+                return wrap("events", list, ret);
+        json_object_put(list);
+        return r;
+}
+
 /* What ran after a sync in older versions; there is none of it here, but older clients ask. */
 static int list_operations(Call *c, HttpRequest *q, JsonObject **ret) {
         _cleanup_(connection_freep) Connection *connection = NULL;
@@ -454,6 +475,7 @@ static const ApiRoute routes_config_objects_rows[] = {
         ROW("connections/create", create_connection),
         ROW("connections/update", update_connection),
         ROW_204("connections/delete", delete_connection),
+        ROW("connections/events/list", list_events),
         ROW("operations/list", list_operations),
         ROW("web_backend/connections/list", list_connections),
         ROW("web_backend/connections/create", create_connection),

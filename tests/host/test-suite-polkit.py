@@ -76,6 +76,7 @@ class World:
         rows.append((".Source", self.path("source", self.source), "Discover", "run", [("b", False)]))
         where = self.path("connection", self.connection)
         rows += [(".Connection", where, "Get", "read", []), (".Connection", where, "GetState", "read", []),
+                 (".Connection", where, "ListEvents", "read", [("t", 0), ("u", 10)]),
                  (".Connection", where, "Update", "configure", [("h", {"name": "renamed"}), ("x", 0)]),
                  (".Connection", where, "Disable", "configure", []), (".Connection", where, "Enable", "configure", []),
                  (".Connection", where, "SetState", "configure", [("h", {"states": []})])]

@@ -34,7 +34,7 @@ CONFIG = {
     "nothing": {"workspaces/list", "workspaces/list_by_organization_id", "workspaces/get_organization_info",
                 "organizations/get_organization_info"},
     "reader": {"workspaces/get", "jobs/list", "jobs/get", "jobs/get_light", "jobs/get_without_logs", "jobs/get_debug_info", "state/get",
-               "connections/get", "connections/list", "operations/list", "web_backend/connections/get", "web_backend/connections/list",
+               "connections/get", "connections/list", "connections/events/list", "operations/list", "web_backend/connections/get", "web_backend/connections/list",
                "connector_builder_projects/get_for_definition_id", "connector_builder_projects/get_with_manifest",
                *(f"{kind}{rest}" for kind in ("source", "destination") for rest in (
                    "s/list", "s/get", "_definitions/list", "_definitions/list_latest", "_definitions/list_for_workspace",
