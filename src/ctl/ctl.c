@@ -142,7 +142,8 @@ static void print_global_help(void) {
              "  -q --quiet          say nothing but what was asked for\n"
              "  -H --host=[USER@]HOST  the Gantry of another host, over ssh\n"
              "  --no-ask-password   don't ask for a password\n"
-             "  -h --help, --version");
+             "  -h --help, --version\n"
+             "  --                  what follows is no option: a name that begins with '-'");
 }
 
 static int help_all(void) {
@@ -300,6 +301,18 @@ static int parse_line(Ctl *c, int argc, char **argv, Line *line) {
         return r;
 }
 
+/* Names go over the bus, which takes UTF-8 alone; what a person has typed is quoted in no other words. */
+static int check_text(int argc, char **argv) {
+        for (int i = 1; i < argc; i++)
+                if (!utf8_is_valid(argv[i], strlen(argv[i]))) {
+                        _cleanup_buffer_ Buffer b = {};
+
+                        (void) utf8_append_printable(&b, argv[i], strlen(argv[i]), /* keep_newlines= */ false);
+                        return ctl_usage_error(NULL, "'%s' is not UTF-8", strempty(buffer_string(&b)));
+                }
+        return 0;
+}
+
 static int check_verb(Ctl *c, const CtlVerb *verb, int n_words) {
         for (int i = 0; i < _CTL_OPTION_MAX; i++)
                 if (c->given[i] && !(verb->options & (UINT64_C(1) << i)))
@@ -343,6 +356,8 @@ int ctl_main(int argc, char **argv) {
         int r;
 
         r = parse_line(&c, argc, argv, &line);
+        if (r == 0)
+                r = check_text(argc, argv);
         if (r != 0)
                 return r;
         if (line.version) {

@@ -117,7 +117,7 @@ def test_tags_are_made_given_taken_and_removed(control):
     control.ctl("tag", "add", "été", "--color=0a0B0c")
     assert {(t["name"], t["color"]) for t in control.json("tag", "list")} == {("nightly", "808080"), ("été", "0a0B0c")}
     assert "NAME" in control.ctl("tag", "list").stdout
-    for arguments, code, word in ((["tag", "add", "nightly"], 1, "already"), (["tag", "add", "x", "--color=red"], 78, "six hexadecimal"),
+    for arguments, code, word in ((["tag", "add", "nightly"], 1, "a tag of this name"), (["tag", "add", "x", "--color=red"], 78, "six hexadecimal"),
                                   (["tag", "remove", "nightlx"], 4, "did you mean 'nightly'?"),
                                   (["connection", "tag", "test", "nightlx"], 4, "did you mean 'nightly'?"),
                                   (["connection", "untag", "test", "nightly"], 4, "There is no tag 'nightly'"),
@@ -146,6 +146,7 @@ def test_tags_are_made_given_taken_and_removed(control):
 def test_connectors_of_ones_own_are_defined_changed_and_removed(control):
     made = control.json("connector", "add", "image:registry.example:5000/team/source-x:1.2")
     assert (made["name"], made["role"], made["version"], made["custom"]) == ("source-x", "source", "1.2", True)
+    assert "installed" not in made  # nobody has looked
     assert made["reference"] == "image:registry.example:5000/team/source-x:1.2"
     digest = "sha256:" + "ab" * 32
     said = control.ctl("connector", "add", f"image:team/loader@{digest}", "--type=destination", "--name=Our loader").stdout
@@ -232,3 +233,45 @@ def test_a_real_bash_completes_names_and_runs_nothing_of_them(control, library):
         if wanted:
             assert typed_in_bash(control, line, library) == wanted, line
     assert not (control.directory / "pwned").exists()
+
+
+def test_odd_names_go_in_and_out_as_they_are(control):
+    """A dash at the beginning, spaces, wide characters; what is no text or nothing is refused in words."""
+    for name in ("-x", "--json", "two  words", "日本語", "a=b:c", "it's", "$(true)", "x" * 512):
+        with control.serving(well):
+            made = json.loads(control.ctl("--json=short", "source", "add", "--connector=source", "--", name).stdout)["sourceId"]
+        assert json.loads(control.ctl("--json=short", "source", "show", "--", name).stdout)["sourceId"] == made, name
+        assert made in control.ctl("source", "list").stdout
+        control.ctl("source", "remove", "--", name)
+    assert control.ctl("source", "show", "-x", code=2).stderr.count("\n") == 1
+    for arguments, code, word in ((["source", "show", b"a\xffb"], 2, "is not UTF-8"), (["tag", "add", b"\xc0\x80"], 2, "is not UTF-8"),
+                                  (["tag", "add", ""], 78, "from 1 to 512"), (["tag", "add", "a\nb"], 78, "control characters"),
+                                  (["source", "show", ""], 4, "There is no source ''")):
+        assert word in control.ctl(*arguments, code=code).stderr, arguments
+
+
+def test_every_list_is_json_for_machines_and_plain_in_a_pipe(control):
+    multiply(control, 1000)
+    for words in ("status", "source list", "destination list", "connection list", "connector list", "workspace list", "tag list", "job list",
+                  "workflow list", "connection show test", "connection events test", "source show source", "state show test"):
+        for form in ("--json", "--json=short", "--json=pretty"):
+            json.loads(control.ctl(*words.split(), form).stdout)
+        assert json.loads(control.ctl(*words.split(), "--json=short", "--quiet", "--no-legend").stdout) is not None
+        for environment in ({"NO_COLOR": "1"}, {"TERM": "dumb", "COLUMNS": "40"}, {"LC_ALL": "C"}, {"TERM": "xterm-256color"}):
+            said = control.ctl(*words.split(), env=control.environment | environment, stdin=subprocess.DEVNULL)
+            assert said.stdout and not said.stderr and "\x1b" not in said.stdout, (words, environment)
+
+
+def test_the_timeline_tells_how_jobs_ended(control):
+    assert control.json("connection", "events", "test") == []
+    with control.serving(lambda kind, attempt: completed(7) if kind == "sync" else well(kind, attempt)):
+        control.ctl("sync", "start", "test", "--wait")
+    with control.serving(lambda kind, attempt: failed(0, "config_error") if kind == "sync" else well(kind, attempt)):
+        control.ctl("sync", "start", "test", "--wait", code=1)
+    newest, oldest = control.json("connection", "events", "test")
+    assert (newest["eventType"], oldest["eventType"]) == ("SYNC_FAILED", "SYNC_SUCCEEDED")
+    assert (oldest["summary"]["jobId"], oldest["summary"]["recordsLoaded"]) == (1, 7) and newest["createdAt"] >= oldest["createdAt"] > 1e9
+    assert control.json("connection", "events", "test", "--limit=1") == [newest]
+    table = control.ctl("connection", "events", "test", env=control.environment | {"TZ": "UTC"}).stdout
+    assert time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(newest["createdAt"])) in table and "source: it broke" in table
+    assert "number from 1" in control.ctl("connection", "events", "test", "--limit=0", code=2).stderr
