@@ -49,6 +49,33 @@ def test_each_program_has_a_page_with_its_options(program):
         assert option in text, f"{option} of {program} is not in its man page"
 
 
+def told(path):
+    """Options that stand in the heads of a page's paragraphs, where it explains them."""
+    lines = path.read_text().splitlines()
+    heads = [line for before, line in zip(lines, lines[1:]) if before in (".TP", ".TQ")]
+    return {o for line in heads for o in re.findall(r"--[a-z][a-z-]+", re.sub(r"\\f[BIRP]", "", line.replace("\\-", "-")))}
+
+
+# What only the suite's own units call.
+INTERNAL = {("gantry-launcher", "--probe-isolation")}
+
+
+@pytest.mark.parametrize("program", programs())
+def test_no_page_has_an_option_that_the_program_does_not_show(program):
+    (path,) = [p for section in "18" for p in [MAN / f"{program}.{section}"] if p.exists()]
+    if program == "gantryctl":
+        shown = "".join(help_of(program, noun) for noun in nouns())
+        assert {f"--{o}" for o in re.findall(r"--([a-z][a-z-]+)", page(program))} <= set(re.findall(r"--[a-z][a-z-]+", shown))
+    elif program == "gantry":
+        shown = "".join(help_of(program, *words) for words in ([], ["sync"], ["connector"], ["spec"], ["check"], ["discover"], ["read"], ["write"]))
+    elif "--help" in plain(path):
+        shown = help_of(program)
+    else:
+        return
+    left = {o for o in told(path) - set(re.findall(r"--[a-z][a-z-]+", shown)) if (program, o) not in INTERNAL}
+    assert not left, f"{program} does not show {left}"
+
+
 def nouns():
     found = re.findall(r"^  ([a-z]+) ", help_of("gantryctl"), re.M)
     assert len(found) > 8, found
