@@ -104,7 +104,8 @@ int bus_remove_connector(Call *c, sd_bus_message *m, JsonObject **ret) {
         return r < 0 ? r : connector_service_remove(c, reference);
 }
 
-/* "repository:tag", "repository@digest", "repository:tag@digest"; a colon before the last slash is a port's. */
+/* "repository:tag", "repository@digest", "repository:tag@digest"; a colon before the last slash is a
+ * port's. */
 static int split_image(const char *name, char **ret_repository, char **ret_tag) {
         const char *slash = strrchr(name, '/'), *at = strchr(name, '@');
         const char *colon = strchr(slash ?: name, ':');
@@ -131,7 +132,8 @@ static int split_reference(Call *c, const char *text, char **ret_repository, cha
                 return call_fail(c, -EINVAL, NULL, "A connector of one's own is a package or an image; '%s' is neither:"
                                  " write pypi:NAME, npm:NAME or image:REPOSITORY:TAG", text);
         r = split_image(ref->name, ret_repository, ret_tag);
-        return r == -EINVAL ? call_fail(c, r, NULL, "'%s' names no version: write image:REPOSITORY:TAG", text) : r;
+        return r != -EINVAL ? r : call_fail(c, r, NULL, "'%s' names no version: write image:REPOSITORY:TAG",
+                                            text);
 }
 
 /* By its name, as connectors are called; others must say. */
@@ -140,7 +142,9 @@ static int choose_role(Call *c, const char *role, const char *repository, ActorR
 
         if (*role) {
                 *ret = actor_role_from_string(role);
-                return *ret < 0 ? call_fail(c, -EINVAL, NULL, "The role must be source, destination or empty") : 0;
+                if (*ret < 0)
+                        return call_fail(c, -EINVAL, NULL, "The role must be source, destination or empty");
+                return 0;
         }
         if (source == destination)
                 return call_fail(c, -EINVAL, NULL, "Whether '%s' is a source or a destination must be said",
@@ -209,7 +213,8 @@ int bus_create_definition(Call *c, sd_bus_message *m, JsonObject **ret) {
         if (r >= 0)
                 r = choose_workspace(c, body, &workspace_id);
         if (r >= 0)
-                r = refuse_taken(c, workspace_id, role, strempty(json_object_get_string(json_member(body, "name"))));
+                r = refuse_taken(c, workspace_id, role,
+                                 strempty(json_object_get_string(json_member(body, "name"))));
         if (r < 0)
                 return r;
         r = definition_service_create(c, workspace_id, role, /* declarative= */ false, body, &d);
@@ -247,7 +252,8 @@ int bus_update_definition(Call *c, sd_bus_message *m, JsonObject **ret) {
                 r = get_own(c, id, &before);
         if (r < 0)
                 return r;
-        r = definition_service_update(c, before->workspace_id, before->role, !!before->manifest, id, body, &d);
+        r = definition_service_update(c, before->workspace_id, before->role, !!before->manifest, id, body,
+                                      &d);
         return r != 0 ? r : view_definition(d, ret);
 }
 
@@ -259,6 +265,7 @@ int bus_delete_definition(Call *c, sd_bus_message *m, JsonObject **ret) {
 
         if (r >= 0)
                 r = get_own(c, id, &before);
-        return r < 0 ? r : definition_service_delete(c, before->workspace_id, before->role, !!before->manifest, id,
-                                                     &d);
+        if (r < 0)
+                return r;
+        return definition_service_delete(c, before->workspace_id, before->role, !!before->manifest, id, &d);
 }
