@@ -17,6 +17,7 @@
 #include <linux/capability.h>
 #include <stdio.h>
 
+#include "launcher/launch-files.h"
 #include "launcher/launch-install.h"
 #include "launcher/launch-network.h"
 #include "launcher/launch-units.h"
@@ -192,6 +193,8 @@ int launch_unit_connector(UnitPlan *u, const LaunchRequest *q, const LaunchActor
         r = choose_user(u, q, start, reterr_error);
         if (r >= 0)
                 r = connector_plan_new(start, /* scratch= */ NULL, &u->sandbox, reterr_error);
+        if (r >= 0)
+                r = launch_files_check(a, u->sandbox, reterr_error);
         if (r >= 0)
                 r = launch_network_add(u, q, a, reterr_error);
         /* The control group counts all of it, and who meets its limit is killed and told so. */

@@ -103,6 +103,29 @@ static const char *network_argument(const UnitPlan *u) {
         return u->zone ? "--network=host" : "--network=none";
 }
 
+static int append_field(Buffer *b, const char *key, const char *value) {
+        int r = buffer_appendf(b, ",\"%s=", key);
+
+        for (const char *c = value; r >= 0 && *c; c++)
+                r = *c == '"' ? buffer_append(b, "\"\"", 2) : buffer_append(b, c, 1);
+        return r < 0 ? r : buffer_append(b, "\"", 1);
+}
+
+/* podman takes a --volume apart at colons, whatever is in the path; a --mount is a line of comma-separated
+ * values, with their rules of quoting. */
+static int add_bind(char ***argv, const SandboxMount *m) {
+        _cleanup_buffer_ Buffer b = {};
+        int r = buffer_appendf(&b, "--mount=type=bind");
+
+        if (r >= 0)
+                r = append_field(&b, "source", m->source);
+        if (r >= 0)
+                r = append_field(&b, "target", m->target);
+        if (r >= 0)
+                r = buffer_appendf(&b, ",%s,nosuid,nodev,noexec", m->writable ? "rw" : "ro");
+        return r < 0 ? r : strv_extend(argv, buffer_string(&b));
+}
+
 static int add_mounts(char ***argv, const SandboxPlan *p) {
         int r = 0;
 
@@ -110,21 +133,12 @@ static int add_mounts(char ***argv, const SandboxPlan *p) {
                 const SandboxMount *m = &p->mounts[i];
 
                 if (m->source)
-                        r = strv_extendf(argv, "--volume=%s:%s:%s,nosuid,nodev,noexec,rbind", m->source, m->target,
-                                         m->writable ? "rw" : "ro");
+                        r = add_bind(argv, m);
                 else
                         r = strv_extendf(argv, "--tmpfs=%s:rw,nosuid,nodev,noexec,mode=1777,size=" PRIVATE_SIZE,
                                          m->target);
         }
         return r;
-}
-
-/* podman takes a volume apart at colons. */
-static int check_mounts(const SandboxPlan *p) {
-        for (size_t i = 0; i < p->n_mounts; i++)
-                if (p->mounts[i].source && strpbrk(p->mounts[i].source, ":,"))
-                        return -EINVAL;
-        return 0;
 }
 
 static int add_limits(char ***argv, const LaunchActor *a) {
@@ -230,9 +244,7 @@ int podman_unit_add(UnitPlan *u, const LaunchRequest *q, const LaunchActor *a, c
         /* The shim stays root in the host's namespaces; all else is podman's to arrange. */
         u->sandbox->uid = u->sandbox->gid = 0;
         u->sandbox->outside = SANDBOX_LAYER_BIT(_SANDBOX_LAYER_MAX) - 1;
-        r = check_mounts(u->sandbox);
-        if (r >= 0)
-                r = make_command(u, q, a, start, name);
+        r = make_command(u, q, a, start, name);
         if (r >= 0)
                 r = unit_property_add_table(u->properties, podman_properties, ELEMENTSOF(podman_properties));
         if (r >= 0 && a->memory_max > 0)

@@ -97,6 +97,12 @@ static bool mount_covers(const SandboxMount *m, const char *source, const char *
                                                          source + strlen(m->source));
 }
 
+int sandbox_mount_check(const SandboxMount *m, const struct stat *st) {
+        bool same = m->device == (uint64_t) st->st_dev && m->inode == ((uint64_t) st->st_ino & INT64_MAX);
+
+        return !m->checked || same ? 0 : -ESTALE;
+}
+
 /* The mount that is nearest above `target`, itself included, or NULL. Mounts are sorted, so it is the
  * last that fits. */
 static SandboxMount *mount_above(SandboxPlan *p, const char *target) {
@@ -345,6 +351,10 @@ static int mount_to_json(const SandboxMount *m, JsonObject *array) {
                 r = add_bool(o, "writable", true);
         if (r >= 0 && m->optional)
                 r = add_bool(o, "optional", true);
+        if (r >= 0 && m->checked)
+                r = add_u64(o, "device", m->device);
+        if (r >= 0 && m->checked)
+                r = add_u64(o, "inode", m->inode);
         return r;
 }
 
@@ -448,6 +458,18 @@ static int copy_string(JsonObject *o, const char *key, char **ret, Error **reter
         return *ret ? 1 : -ENOMEM;
 }
 
+/* What a mount must be, if that is said. */
+static int parse_identity(JsonObject *o, SandboxMount *ret, Error **reterr_error) {
+        int64_t device = 0, inode = 0;
+        int r = json_get_i64(o, "device", &device, WHAT, reterr_error), k;
+
+        k = r < 0 ? r : json_get_i64(o, "inode", &inode, WHAT, reterr_error);
+        if (k < 0)
+                return k;
+        *ret = (SandboxMount) { .checked = r > 0 && k > 0, .device = (uint64_t) device, .inode = (uint64_t) inode };
+        return 0;
+}
+
 /* Through the same door as every mount: what is refused there is refused here. */
 static int mounts_from_json(JsonObject *o, SandboxPlan *p, Error **reterr_error) {
         JsonObject *array = NULL;
@@ -459,6 +481,7 @@ static int mounts_from_json(JsonObject *o, SandboxPlan *p, Error **reterr_error)
                 JsonObject *m = json_object_array_get_idx(array, i);
                 const char *source = NULL, *target = NULL;
                 bool writable = false, optional = false;
+                SandboxMount said;
 
                 if (json_get_string(m, "source", &source, WHAT, reterr_error) < 0 ||
                     json_get_bool(m, "writable", &writable, WHAT, reterr_error) < 0 ||
@@ -475,6 +498,16 @@ static int mounts_from_json(JsonObject *o, SandboxPlan *p, Error **reterr_error)
                 if (r < 0)
                         return error_set_errno(reterr_error, r, WHAT ": nothing can be mounted at '%s'",
                                                target);
+                r = parse_identity(m, &said, reterr_error);
+                if (r < 0)
+                        return r;
+                /* None where the mount is part of another one. */
+                for (size_t j = 0; said.checked && j < p->n_mounts; j++)
+                        if (streq(p->mounts[j].target, target)) {
+                                p->mounts[j].checked = true;
+                                p->mounts[j].device = said.device;
+                                p->mounts[j].inode = said.inode;
+                        }
         }
         return 0;
 }

@@ -4,6 +4,8 @@
 /* What a connector may see and do: a plan that is made by pure functions, printed, tested, and carried
  * out by sandbox/sandbox.h in the process that will become the connector. */
 
+#include <sys/stat.h>
+
 #include "shared/json-util.h"
 
 /* What the sandbox is made of. A layer that the kernel or a missing privilege refuses is left out by
@@ -45,7 +47,14 @@ typedef struct SandboxMount {
         char *target; /* inside; absolute */
         bool writable;
         bool optional; /* a missing source is no error */
+        /* The source is a place that others can change: what is mounted must be this file or directory, which
+         * whoever made the plan has looked at. 0, 0: nothing was there, and nothing may be. */
+        bool checked;
+        uint64_t device, inode; /* of its stat(2); the inode without its highest bit */
 } SandboxMount;
+
+/* Whether what was opened or mounted is that. -ESTALE: it is another. */
+int sandbox_mount_check(const SandboxMount *m, const struct stat *st);
 
 /* A file that the sandbox makes inside, out of a descriptor that comes beside the plan, in the plan's
  * order. It belongs to the connector and must lie in a private tmpfs. */

@@ -99,9 +99,30 @@ static void map_foreign_owner(const Sandbox *s, int tree) {
                 (void) idmap_owner_to_root(tree, &st);
 }
 
+static int fail_changed(Sandbox *s, const char *path) {
+        return sandbox_fail(s, -ESTALE, "give access to '%s': it was replaced by something else meanwhile", path);
+}
+
+int sandbox_root_check(Sandbox *s) {
+        for (size_t i = 0; i < s->plan->n_mounts; i++) {
+                const SandboxMount *m = &s->plan->mounts[i];
+                struct stat st;
+
+                if (!m->checked)
+                        continue;
+                if (stat(m->target, &st) < 0)
+                        return sandbox_fail(s, -errno, "find '%s'", m->target);
+                if (sandbox_mount_check(m, &st) < 0)
+                        return fail_changed(s, m->source);
+        }
+        return 0;
+}
+
 static int open_source(Sandbox *s, size_t i, bool early) {
         const SandboxMount *m = &s->plan->mounts[i];
         _cleanup_free_ char *link = NULL;
+        struct stat st;
+        int r;
 
         if (!m->source || s->trees[i] >= 0)
                 return 0;
@@ -111,6 +132,11 @@ static int open_source(Sandbox *s, size_t i, bool early) {
         s->trees[i] = tree_open(m->source, m->writable, may_execute(s->plan, m));
         if (s->trees[i] < 0)
                 return s->trees[i];
+        r = fstat(s->trees[i], &st) < 0 ? -errno : sandbox_mount_check(m, &st);
+        if (r < 0) {
+                s->trees[i] = safe_close(s->trees[i]);
+                return r;
+        }
         if (early)
                 map_foreign_owner(s, s->trees[i]);
         return 0;
@@ -134,6 +160,8 @@ static int open_sources(Sandbox *s) {
                         r = 0;
                 if (r < 0) {
                         s->refused = r == -EPERM || r == -ENOSYS;
+                        if (r == -ESTALE)
+                                return fail_changed(s, m->source);
                         return sandbox_fail(s, r, "give access to '%s'", m->source);
                 }
         }

@@ -14,5 +14,8 @@ void sandbox_root_close_sources(Sandbox *s);
 /* Makes the plan's files below `root`, which is open; negative: where they are, in the scratch directory. */
 int sandbox_root_make_files(Sandbox *s, int root);
 
+/* Where somebody else has mounted for us: whether all is what the plan says. */
+int sandbox_root_check(Sandbox *s);
+
 /* Builds the root and moves into it. */
 int sandbox_root_enter(Sandbox *s);

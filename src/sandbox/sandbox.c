@@ -196,8 +196,11 @@ static void raise_loopback(void) {
 
 /* Without a root of its own: what is private lies in the scratch directory. */
 static int enter_flat(Sandbox *s) {
-        int r = sandbox_plan_flatten(s->plan);
+        int r = sandbox_root_check(s);
 
+        if (r < 0)
+                return r;
+        r = sandbox_plan_flatten(s->plan);
         if (r < 0)
                 return sandbox_fail(s, r, "make private directories");
         return sandbox_root_make_files(s, /* root= */ -EBADF);

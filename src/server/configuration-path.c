@@ -26,6 +26,13 @@ static bool climbs(const char *path) {
         return false;
 }
 
+static bool has_controls(const char *path) {
+        for (; *path; path++)
+                if ((unsigned char) *path < 0x20 || *path == 0x7f)
+                        return true;
+        return false;
+}
+
 static bool is_below(const char *path, const char *root) {
         size_t n = strlen(root);
 
@@ -48,6 +55,10 @@ int configuration_path_check(const ConfFile *conf, const char *path, bool write,
                 r = strv_extend(&roots, FILES_ROOT_DEFAULT);
         if (r < 0)
                 return r;
+        if (has_controls(path)) {
+                *ret_why = strdup("must not have control characters");
+                return *ret_why ? -EPERM : -ENOMEM;
+        }
         if (*path == '/' && !climbs(path))
                 STRV_FOREACH(root, roots)
                         if (is_below(path, *root))

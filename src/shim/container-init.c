@@ -87,6 +87,18 @@ static void make_files(const ContainerOrder *o, int fds[SANDBOX_FILES_MAX]) {
         }
 }
 
+/* Whether podman has mounted what the launcher has looked at. */
+static void check_mounts(const ContainerOrder *o) {
+        for (size_t i = 0; i < MIN(o->n_mounts, CONTAINER_MOUNTS_MAX); i++) {
+                SandboxMount m = { .checked = true, .device = o->mounts[i].device, .inode = o->mounts[i].inode };
+                struct stat st;
+                int r = stat(o->mounts[i].target, &st) < 0 ? -errno : sandbox_mount_check(&m, &st);
+
+                if (r < 0)
+                        fail(-r, "find what belongs at", o->mounts[i].target);
+        }
+}
+
 static int confine(const ContainerOrder *o) {
         SandboxPlan plan = { .files_max = o->files_max, .file_size_max = o->file_size_max, .network = NETWORK_ANY,
                              .allow_write_exec = true };
@@ -157,6 +169,7 @@ int main(int argc, char *argv[]) {
                 fail(EBADMSG, "understand the order for", argv[command]);
         /* The connector is of the same user: it must not look into this process, nor write into its socket. */
         (void) prctl(PR_SET_DUMPABLE, 0);
+        check_mounts(&o);
         make_files(&o, fds);
         (void) sigemptyset(&set);
         (void) sigaddset(&set, SIGCHLD);

@@ -50,6 +50,20 @@ static int fill_order(const Sandbox *s, ContainerOrder *o) {
                 o->files[i].mode = (uint32_t) p->files[i].mode;
                 memcpy(o->files[i].target, p->files[i].target, strlen(p->files[i].target) + 1);
         }
+        for (size_t i = 0; i < p->n_mounts; i++) {
+                const SandboxMount *m = &p->mounts[i];
+
+                if (!m->checked)
+                        continue;
+                if (o->n_mounts == CONTAINER_MOUNTS_MAX)
+                        return -E2BIG;
+                if (strlen(m->target) >= PATH_MAX)
+                        return -ENAMETOOLONG;
+                o->mounts[o->n_mounts].device = m->device;
+                o->mounts[o->n_mounts].inode = m->inode;
+                memcpy(o->mounts[o->n_mounts].target, m->target, strlen(m->target) + 1);
+                o->n_mounts++;
+        }
         return 0;
 }
 

@@ -5,12 +5,16 @@
  * it says about the connector's end. podman's own exit code can't tell a connector that ended with 125 from
  * a container that never was, nor a signal from a code above 128. */
 
+#include <limits.h>
+
 #include "sandbox/sandbox.h"
 #include "shim/shim-init.h"
 
 /* What podman hands on to the container (--preserve-fds=1). */
 #define CONTAINER_CONTROL_FD 3
 #define CONTAINER_TARGET_MAX 128U
+/* Of files and directories that a configuration names. */
+#define CONTAINER_MOUNTS_MAX 16U
 /* The error of a step that is a sentence by itself. */
 #define CONTAINER_REFUSED EKEYREJECTED
 
@@ -23,6 +27,11 @@ typedef struct ContainerOrder {
                 uint32_t mode;
                 char target[CONTAINER_TARGET_MAX];
         } files[SANDBOX_FILES_MAX];
+        uint32_t n_mounts;
+        struct {
+                uint64_t device, inode; /* sandbox_mount_check() */
+                char target[PATH_MAX];
+        } mounts[CONTAINER_MOUNTS_MAX];
 } ContainerOrder;
 
 /* Makes the socket to the container and puts the order into it: `ret_fds` are our end and the container's.

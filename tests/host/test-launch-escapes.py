@@ -5,6 +5,7 @@
 import json
 import os
 import pathlib
+import shutil
 import signal
 import socket
 import subprocess
@@ -206,6 +207,36 @@ def as_user(like, do):
     path.chmod(0o644)
     line = json.loads(run(*like, PROBE, "check", "--config", path).splitlines()[-1])
     return json.loads(line["connectionStatus"]["message"])
+
+
+def test_T63_a_path_that_becomes_a_link_leads_nowhere(lab):
+    """A connector that may write where another one's path lies puts a link there; whoever mounts is root and would follow it. An
+    administrator's link is followed, and a link to a name beside it, which one might as well rename."""
+    victim, own = files_place("t63-victim"), files_place("t63-own")
+    (victim / "secret").write_text("x", encoding="utf-8")
+    path = own / "out"
+    like = ["setpriv", "--reuid=gantry-files", "--regid=gantry-files", "--clear-groups"]
+    beside = own / "beside"
+    run("install", "-d", "-o", "gantry-files", "-g", "gantry-files", "-m", "0750", beside)
+    (beside / "secret").write_text("x", encoding="utf-8")
+    shutil.chown(beside / "secret", "gantry-files")
+    shutil.chown(victim / "secret", "gantry-files")
+    for executor in EXECUTORS:
+        for target, by, seen in ((victim, like, None), (victim, [], "ok"), ("beside", like, "ok")):
+            path.unlink(missing_ok=True)
+            run(*by, "ln", "-s", target, path)
+            for write in (True, False):
+                workload = lab.oneshot("check", probe(executor, "files", given=[{"path": str(path), "write": write}], paths=[str(path / "secret")]))
+                what = f"{executor}: {target} by {by or 'root'}, write {write}: {workload.get('failure')} {workload.get('output')}"
+                if seen is None:
+                    require(workload["status"] == "failure" and str(path) in workload["failure"]["reason"], what)
+                else:
+                    require(workload["status"] == "success" and json.loads(workload["output"]["message"])[str(path / "secret")] == seen, what)
+    path.unlink()
+    # Above the path: an administrator's set-up, and somebody else's.
+    run("ln", "-sfn", own, "/srv/gantry/t63-admin")
+    found = inside(lab, "lite", "files", given=[{"path": "/srv/gantry/t63-admin/beside", "write": True}], paths=["/srv/gantry/t63-admin/beside/secret"])
+    require(set(found.values()) == {"ok"}, f"{found}")
 
 
 def test_T07_nothing_is_left(lab):

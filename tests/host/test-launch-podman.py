@@ -88,6 +88,23 @@ def test_syncs(lab):
     require_nothing_left()
 
 
+def test_paths_of_any_characters(lab):
+    """What podman, systemd or a shell would take apart is a path like others; control characters are refused with a sentence."""
+    catalog = lab.catalog(image())
+    for executor in ("podman", "lite", "service"):
+        for name, refused in ((f"{executor}, : \" ' \\ % = $HOME ü ", None), (f"{executor}\nExecStopPost=", "control characters")):
+            place = files_place(name)
+            destination = (image("destination", PYTHON, [place], path=str(place)) if executor == "podman" else
+                           actor("native:destination-jsonl", "destination", {"path": str(place)}, executor, paths=[{"path": str(place), "write": True}]))
+            workload = lab.api.wait(lab.sync(image(count=10), destination, catalog)[0])
+            if refused:
+                require(workload["status"] == "failure" and refused in workload["failure"]["reason"], f"{executor}: {workload}")
+            else:
+                require(workload["status"] == "success", f"'{place}': {workload.get('failure')}")
+                require(sum(p.read_bytes().count(b"\n") for p in place.rglob("*.jsonl")) == 10, f"'{place}'")
+    require_nothing_left()
+
+
 def start_endless(lab, source=None, **more):
     destination, path = destination_at(f"endless-{lab.job}", **more)
     return *lab.hold_endless(lambda count: source or image(count=count), lambda: destination, lab.catalog(image()), "/connector"), path

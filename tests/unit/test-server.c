@@ -71,6 +71,9 @@ TEST(paths_stay_below_their_roots) {
 
         assert_true(allowed(c, "/in", false));
         assert_true(allowed(c, "/in/a/b*.csv", false));
+        assert_true(allowed(c, "/in/a, b: \"'\\ % $", false));
+        assert_false(allowed(c, "/in/a\nExecStopPost=x", false));
+        assert_false(allowed(c, "/in/\x7f", false));
         assert_true(allowed(c, "file:///also/x", false));
         assert_true(allowed(c, "https://example.com/../x", false));
         assert_true(allowed(c, "/out/..x/y", true));
