@@ -299,7 +299,7 @@ def long():
     results = [make_check("build", env=full, tests=" ".join(f"tests/unit/test-{t}" for t in ("db-faults", "db", "remove-tree", "token-timing"))),
                pytest("long-scenario", "tests/scenario/test_restore.py", env=full),
                pytest("long-suite", "tests/suite/test_cron.py", "-k", "T78", env=full),
-               host_tests("long-host", "podman-images", env=full),
+               host_tests("long-host", "podman-images", "suite-flood", env=full),
                pytest("long-compat", "tests/compat/test_clients.py", env=full)]
     return tuple(sum(column) for column in zip(*results))
 

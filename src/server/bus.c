@@ -18,6 +18,7 @@
 #include "server/job-service.h"
 #include "server/out.h"
 #include "shared/bus-error.h"
+#include "shared/bus-sender.h"
 #include "shared/memfd.h"
 
 /* As over HTTP. */
@@ -80,19 +81,9 @@ static void run(Call *c) {
                 on_complete(c, r, result);
 }
 
-static int get_sender(sd_bus_message *m, uid_t *ret) {
-        sd_bus_creds *creds = NULL;
-        int r = sd_bus_query_sender_creds(m, SD_BUS_CREDS_EUID, &creds);
-
-        if (r >= 0)
-                r = sd_bus_creds_get_euid(creds, ret);
-        sd_bus_creds_unref(creds);
-        return r;
-}
-
 static int set_sender(Call *c, sd_bus_message *m) {
         uid_t uid = 0;
-        int r = get_sender(m, &uid);
+        int r = bus_sender_uid(m, &uid);
 
         if (r < 0)
                 return r;
@@ -110,7 +101,7 @@ static int authorize(Server *s, const BusMethod *k, sd_bus_message *m, sd_bus_er
                 (void) snprintf(action, sizeof(action), "org.gantry.%s", k->action);
                 return polkit_check(s->polkit, m, action, NULL, reterr);
         }
-        r = get_sender(m, &uid);
+        r = bus_sender_uid(m, &uid);
         if (r < 0)
                 return r;
         if (uid != 0 && uid != geteuid())

@@ -5,8 +5,9 @@
  * the second run finds the query answered and removes it. Where no handler comes for the answer any more,
  * a deferred source of idle priority removes the query: by then the message has been dispatched.
  *
- * Who may not be there: polkit. Then root is trusted, asked for at that moment by the bus, and nobody
- * else. Users can have only so many queries at work, since each keeps a message and an interactive one
+ * Who may not be there: polkit. Then root is trusted and nobody else. And the caller, who may have left while
+ * polkit was thinking: the bus is asked for its user once more before a call goes on, without waiting for it
+ * (bus-sender.c says why). Users can have only so many queries at work, since each keeps a message and an interactive one
  * may wait for minutes; one that has waited too long is called off, so that the agent doesn't go on
  * asking. */
 
@@ -15,6 +16,7 @@
 
 #include "shared/bus-error.h"
 #include "shared/bus-polkit.h"
+#include "shared/bus-sender.h"
 
 #define POLKIT "org.freedesktop.PolicyKit1"
 #define AUTHORITY POLKIT, "/org/freedesktop/PolicyKit1/Authority", POLKIT ".Authority"
@@ -87,33 +89,13 @@ static size_t count_of_user(const Polkit *p, uid_t uid) {
         return n;
 }
 
-/* Fails for who has left the bus meanwhile. */
-static int get_uid(sd_bus_message *m, uid_t *ret) {
-        sd_bus_creds *creds = NULL;
-        int r;
-
-        r = sd_bus_query_sender_creds(m, SD_BUS_CREDS_EUID, &creds);
-        if (r >= 0)
-                r = sd_bus_creds_get_euid(creds, ret);
-        sd_bus_creds_unref(creds);
-        return r;
-}
-
-/* Without an answer of polkit's there is only root to trust, and only while it is on the bus. */
-static bool sender_is_root(sd_bus_message *m) {
-        uid_t uid = (uid_t) -1;
-
-        return get_uid(m, &uid) >= 0 && uid == 0;
-}
-
 static void read_answer(Query *q, sd_bus_message *reply) {
         const sd_bus_error *e = sd_bus_message_get_error(reply);
         int allowed = 0, challenge = 0;
 
-        q->answered = true;
         if (e) {
                 /* It isn't there, is masked, has died or does not know the subject. */
-                q->allowed = sender_is_root(q->message);
+                q->allowed = q->uid == 0;
                 if (!q->allowed)
                         (void) sd_bus_error_copy(&q->error, e);
                 return;
@@ -151,6 +133,39 @@ static void call_off(const Query *q) {
                                         NULL, NULL, "s", q->id);
 }
 
+/* The handler runs once more and finds the answer. */
+static void finish(Query *q) {
+        int r;
+
+        q->answered = true;
+        r = hand_back(q);
+        if (r >= 0)
+                return;
+        (void) sd_bus_reply_method_errno(q->message, r, NULL);
+        query_remove(q->polkit, q);
+}
+
+static int on_still_there(sd_bus_message *reply, void *userdata, sd_bus_error *reterr) {
+        Query *q = userdata;
+        uint32_t uid = UINT32_MAX;
+
+        q->allowed = !sd_bus_message_get_error(reply) && sd_bus_message_read(reply, "u", &uid) >= 0 && uid == q->uid;
+        finish(q);
+        return 1;
+}
+
+/* 0: there is nobody to ask, the caller is at the other end of a socket. */
+static int ask_whether_there(Query *q) {
+        const char *sender = sd_bus_message_get_sender(q->message);
+
+        q->slot = sd_bus_slot_unref(q->slot);
+        if (!sender)
+                return 0;
+        return sd_bus_call_method_async(sd_bus_message_get_bus(q->message), &q->slot, "org.freedesktop.DBus",
+                                        "/org/freedesktop/DBus", "org.freedesktop.DBus", "GetConnectionUnixUser",
+                                        on_still_there, q, "s", sender);
+}
+
 static int on_answer(sd_bus_message *reply, void *userdata, sd_bus_error *reterr) {
         Query *q = userdata;
         int r;
@@ -158,12 +173,11 @@ static int on_answer(sd_bus_message *reply, void *userdata, sd_bus_error *reterr
         read_answer(q, reply);
         if (sd_bus_message_is_method_error(reply, SD_BUS_ERROR_NO_REPLY))
                 call_off(q);
-        /* The handler runs once more and finds the answer. */
-        r = hand_back(q);
-        if (r < 0) {
-                (void) sd_bus_reply_method_errno(q->message, r, NULL);
-                query_remove(q->polkit, q);
-        }
+        r = q->allowed ? ask_whether_there(q) : 0;
+        if (r < 0)
+                q->allowed = false;
+        if (r <= 0)
+                finish(q);
         return 1;
 }
 
@@ -247,7 +261,7 @@ int polkit_check(Polkit *p, sd_bus_message *m, const char *action, const char *c
                 return 0;
         if (q)
                 return conclude(p, q, reterr_bus);
-        r = get_uid(m, &uid);
+        r = bus_sender_uid(m, &uid);
         if (r < 0)
                 return sd_bus_error_setf(reterr_bus, BUS_ERROR_ACCESS_DENIED, "Not authorized for '%s'", action);
         if (uid != 0 && count_of_user(p, uid) >= POLKIT_PENDING_PER_USER_MAX) {

@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # host: timeout=1800
-"""What a local user can do to the daemons by the bus, by sockets, files and his environment (T46, T62 to T72)."""
+"""What a local user can do to the daemons by the bus, by sockets, files and his environment (T46, T62 to T65, T67 to T72; T66:
+test-suite-flood.py)."""
 
 import json
 import os
@@ -326,52 +327,6 @@ def test_T65_polkit_that_dies_while_it_thinks_denies():
     answer = wait()
     assert answer != "done" and "t65-carol" not in workspaces(), answer
     suite.polkit_rules()
-
-
-# --- T66: floods -------------------------------------------------------------------------------------------------------
-
-def flood():
-    """Calls without waiting, of every wrong kind, until the bus or the daemon stops this."""
-    import dbus
-    sent = 0
-    for what in range(6):
-        bus = bususer.connect()
-        try:
-            for i in range(3000 if what < 4 else 40):
-                message = dbus.lowlevel.MethodCallMessage("org.gantry.Server1", *MANAGER, ["ListJobs", "Nothing", "ListSources", "Sync",
-                                                                                          "ListJobs", "CreateSource"][what])
-                if what == 0:
-                    message.append(dbus.Array([dbus.Byte(7)] * 10, signature="y"), signature="ay")
-                elif what == 2:
-                    message.append("", dbus.UInt64(2**64 - 1), dbus.UInt32(0), signature="stu")
-                elif what == 3:
-                    message.append("x" * 3000, "{" * 3000, signature="ss")
-                elif what == 4:
-                    message.append("x" * 10**6, dbus.UInt64(0), dbus.UInt32(0), signature="stu")
-                elif what == 5:
-                    message.append([dbus.types.UnixFd(0)] * 16, signature="ah")
-                bus.send_message(message)
-                sent += 1
-            bus.flush()
-            for i in range(400):
-                bus.add_match_string_non_blocking(f"type='signal',sender='org.gantry.Server1',arg0='{i}'")
-            bus.flush()
-            time.sleep(1)  # the answers are not read meanwhile
-        except Exception:  # the bus has had enough
-            pass
-        finally:
-            bus.close()
-    return sent
-
-
-def test_T66_floods_do_not_grow_or_end_the_daemon():
-    suite.polkit_rules()
-    assert bususer.as_user("bob", many_calls, 10) == ["done"] * 10
-    pid, before = suite.main_pid(UNITS[0]), memory(UNITS[0])
-    for user in ("alice", "bob"):
-        assert bususer.as_user(user, flood) > 0
-        assert bususer.as_user("bob", bususer.call, *MANAGER, "ListJobs", [("s", ""), ("t", 0), ("u", 1)]) == "done"
-    assert suite.main_pid(UNITS[0]) == pid and memory(UNITS[0]) < 2 * before + 8192, (before, memory(UNITS[0]))
 
 
 # --- T67: names --------------------------------------------------------------------------------------------------------
