@@ -30,6 +30,7 @@
 #include "http/http-accept.h"
 #include "http/http-reply.h"
 #include "http/http-internal.h"
+#include "shared/stand-in.h"
 
 /* Room for the head that the guard let through, the same again for libmicrohttpd's pointers, and a piece
  * of a body. */
@@ -287,6 +288,16 @@ int http_server_add_socket(HttpServer *s, int listen_fd) {
 
 unsigned http_server_n_connections(const HttpServer *s) {
         return s->n_requests + http_accept_n_pending(s->accept);
+}
+
+bool http_server_has_clients(void *userdata) {
+        return http_server_n_connections(userdata) > 0;
+}
+
+int http_refuse(HttpRequest *q, void *userdata) {
+        const Error *fault = userdata;
+
+        return error_set(http_request_error(q), stand_in_error(fault->code), "%s", fault->message);
 }
 
 static int parse_address(const char *where, struct sockaddr_storage *ret, socklen_t *ret_n,

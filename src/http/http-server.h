@@ -48,3 +48,9 @@ int http_server_listen(HttpServer *s, const char *where, Error **reterr_error);
 
 /* Connections that wait or are being answered. */
 unsigned http_server_n_connections(const HttpServer *s);
+
+/* For a daemon that stands in (shared/stand-in.h). A `prepare` that refuses all with the Error that `userdata`
+ * is: a full disk is 507, all else 503; clients may try again. */
+int http_refuse(HttpRequest *q, void *userdata);
+/* Whether the HttpServer that `userdata` is has connections. */
+bool http_server_has_clients(void *userdata);

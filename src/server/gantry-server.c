@@ -64,9 +64,10 @@ static int open_stores(Server *s, const Options *o) {
         return jwt_key_new(s->keys, deployment, &s->jwt);
 }
 
-static int start_http(Server *s, const Options *o, HttpHandler prepare) {
+static int start_http(Server *s, const Options *o, HttpHandler prepare, void *userdata) {
         _cleanup_error_ Error *e = NULL;
-        HttpServerOptions options = { .event = daemon_event(s->daemon), .prepare = prepare, .userdata = s };
+        HttpServerOptions options = { .event = daemon_event(s->daemon), .prepare = prepare,
+                                      .userdata = userdata };
         int r, fd;
 
         r = api_make_routes(&s->routes, &s->n_routes);
@@ -112,42 +113,19 @@ static void server_done(Server *s) {
         error_free(s->fault);
 }
 
-/* -- While the database can't be used -- */
-
-typedef struct Fault {
-        Server *server;
-        const char *database;
-} Fault;
-
-/* A full disk is 507, all else 503: clients may try again. */
-static int refuse(HttpRequest *q, void *userdata) {
-        Server *s = userdata;
-
-        return error_set(http_request_error(q), stand_in_error(s->fault->code), "%s", s->fault->message);
-}
-
-static bool is_mended(void *userdata) {
-        Fault *f = userdata;
-
-        return !f->server->db && db_is_mended(f->database, f->server->fault->code);
-}
-
-static bool has_clients(void *userdata) {
-        return http_server_n_connections(((Fault *) userdata)->server->http) > 0;
-}
-
+/* While the database can't be used. */
 static int stand_in(Server *s, const Options *o, int error) {
-        Fault f = { s, o->database };
         int r = stand_in_fault(&s->fault, error);
 
         if (r >= 0)
-                r = start_http(s, o, refuse);
+                r = start_http(s, o, http_refuse, s->fault);
         return r < 0 ? r : stand_in_run(&(StandInOptions) {
                 .daemon = s->daemon,
                 .fault = s->fault,
-                .mended = is_mended,
-                .answers = has_clients,
-                .userdata = &f,
+                .mended = s->db ? NULL : db_is_mended,
+                .place = o->database,
+                .answers = http_server_has_clients,
+                .userdata = s->http,
         });
 }
 
@@ -183,7 +161,7 @@ static int run(const Options *o) {
                 r = event_feed_new(&s, &s.feed);
         if (r < 0)
                 return log_error_errno(r, "Failed to add the bus objects");
-        r = start_http(&s, o, api_prepare);
+        r = start_http(&s, o, api_prepare, &s);
         return r < 0 ? r : daemon_run(s.daemon);
 }
 

@@ -47,7 +47,7 @@ static int on_message(sd_bus_message *m, void *userdata, sd_bus_error *reterr_bu
 static int on_look(sd_event_source *timer, uint64_t now, void *userdata) {
         StandIn *s = userdata;
         const StandInOptions *o = s->options;
-        bool over = o->mended(o->userdata) ||
+        bool over = (o->mended && o->mended(o->place, o->fault->code)) ||
                     (o->fault->code != -ENOSPC && now_steady(s) - s->since >= PATIENCE_USEC);
 
         if (over && !(o->answers && o->answers(o->userdata))) {

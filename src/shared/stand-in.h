@@ -10,7 +10,9 @@
 typedef struct StandInOptions {
         Daemon *daemon;                   /* without objects */
         const Error *fault;               /* why, stand_in_fault()'s; `systemctl status` shows it as well */
-        bool (*mended)(void *userdata);   /* is the reason gone? Asked every other second */
+        /* Is the reason, an error at that place, gone? Asked every other second. NULL: nobody can see that */
+        bool (*mended)(const char *place, int error);
+        const char *place;
         bool (*answers)(void *userdata);  /* somebody is being answered otherwise than on the bus. NULL: nobody ever */
         void *userdata;
         /* There is work that nobody may call for: it stays while the reason does, and asks to be started

@@ -71,12 +71,6 @@ static int start_manager(Service *s) {
         return r;
 }
 
-static bool is_mended(void *userdata) {
-        Service *s = userdata;
-
-        return !s->db && db_is_mended(s->database, s->fault->code);
-}
-
 /* A timer may have started it, which won't come again: it stays. */
 static int stand_in(Service *s, int error) {
         int r = stand_in_fault(&s->fault, error);
@@ -84,8 +78,8 @@ static int stand_in(Service *s, int error) {
         return r < 0 ? r : stand_in_run(&(StandInOptions) {
                 .daemon = s->daemon,
                 .fault = s->fault,
-                .mended = is_mended,
-                .userdata = s,
+                .mended = s->db ? NULL : db_is_mended,
+                .place = s->database,
                 .stays = true,
         });
 }

@@ -159,35 +159,19 @@ static int start_bus(Service *s) {
         return r < 0 ? log_error_errno(r, "Failed to put the object on the bus") : 0;
 }
 
-/* Runners and the launcher try again for either, 507 and 503. */
-static int refuse(HttpRequest *q, void *userdata) {
-        Service *s = userdata;
-
-        return error_set(http_request_error(q), stand_in_error(s->fault->code), "%s", s->fault->message);
-}
-
-static bool is_mended(void *userdata) {
-        Service *s = userdata;
-
-        return !s->db && db_is_mended(s->database, s->fault->code);
-}
-
-static bool has_clients(void *userdata) {
-        return http_server_n_connections(((Service *) userdata)->http) > 0;
-}
-
 /* Leases run out, and ends are told, whether or not somebody calls: it stays. */
 static int stand_in(Service *s, int error) {
         int r = stand_in_fault(&s->fault, error);
 
         if (r >= 0)
-                r = start_http(s, refuse, s);
+                r = start_http(s, http_refuse, s->fault);
         return r < 0 ? r : stand_in_run(&(StandInOptions) {
                 .daemon = s->daemon,
                 .fault = s->fault,
-                .mended = is_mended,
-                .answers = has_clients,
-                .userdata = s,
+                .mended = s->db ? NULL : db_is_mended,
+                .place = s->database,
+                .answers = http_server_has_clients,
+                .userdata = s->http,
                 .stays = true,
         });
 }
