@@ -2,15 +2,13 @@
 """A daemon whose database can't be used answers everything with the reason instead of not being there, and makes room for a daemon
 that can when it is mended. On a host, with a disk that is full: tests/host/test-suite-faults.py."""
 
-import contextlib
 import json
-import sqlite3
 import subprocess
 import time
 
 import dbus
 import pytest
-from workload_host import BUILD, PATIENCE, Bus, UnixConnection
+from workload_host import BUILD, PATIENCE, DaemonHost, UnixConnection
 
 NEWER = "newer than this program's"
 CALLS = {"server": ("ListSources", "", dbus.UInt64(0), dbus.UInt32(0)), "workflow": ("WorkloadFinished", "of nobody"),
@@ -18,45 +16,22 @@ CALLS = {"server": ("ListSources", "", dbus.UInt64(0), dbus.UInt32(0)), "workflo
 SOCKETS = {"server": "/api/public/v1/health", "workload": "/api/v1/workload/x"}
 
 
-class Daemon:
+class Daemon(DaemonHost):
     def __init__(self, directory, name):
-        self.directory, self.name, self.socket = directory, name, str(directory / "socket")
-        self.database = directory / "gantry.db"
-        self.bus = Bus(directory)
-        (directory / "key").write_bytes(bytes(range(32)))
+        super().__init__(directory)
+        self.name = name
         data = directory / "data"
         (data / "definitions.d").mkdir(parents=True)
-        self.environment = {"GANTRY_BUS_ADDRESS": self.bus.address, "GANTRY_KEY_FILE": str(directory / "key"),
-                            "GANTRY_DATABASE": str(self.database), "PATH": "/usr/bin:/bin"}
         subprocess.run([BUILD / "gantry-bootloader", f"--data={data}"], env=self.environment, check=True)
-        self.process = None
-
-    def sql(self, statement):
-        with contextlib.closing(sqlite3.connect(self.database)) as database:
-            database.execute(statement)
-            database.commit()
 
     def start(self):
         listen = [f"--listen={self.socket}"] if self.name in SOCKETS else []
-        logs = [f"--log-directory={self.directory}/logs"] if self.name == "workload" else []
-        self.process = subprocess.Popen([BUILD / f"gantry-{self.name}", *listen, *logs], env=self.environment, stderr=subprocess.PIPE,
-                                        text=True)
-        with self.connected() as bus:
-            while not bus.name_has_owner(self.bus_name):
-                assert self.process.poll() is None, self.process.stderr.read()
-                time.sleep(0.01)
+        logs = [f"--log-directory={self.logs}"] if self.name == "workload" else []
+        self.start_daemon(self.name, *listen, *logs)
 
     @property
     def bus_name(self):
         return f"org.gantry.{self.name.capitalize()}1"
-
-    @contextlib.contextmanager
-    def connected(self):
-        bus = dbus.bus.BusConnection(self.bus.address)
-        try:
-            yield bus
-        finally:
-            bus.close()
 
     def call(self):
         """The name and the words of what a call fails with."""
@@ -81,7 +56,6 @@ class Daemon:
             self.process.kill()
         if self.process:
             self.process.wait()
-            self.process.stderr.close()
         self.bus.stop()
 
 
@@ -104,7 +78,7 @@ def test_the_reason_is_the_answer_until_it_is_gone(daemon):
     assert daemon.process.poll() is None
     daemon.sql("DELETE FROM schema_migration WHERE version = 9999")
     assert daemon.process.wait(PATIENCE) == (0 if daemon.name == "server" else 75)
-    assert NEWER in daemon.process.stderr.read()
+    assert NEWER in daemon.words()
     # Positive control: the next one does its work.
     daemon.start()
     if daemon.name in SOCKETS:

@@ -106,25 +106,21 @@ class Answer:
         return f"{self.status} {self.text[:500]}"
 
 
-class Host:
-    """gantry-workload and what is around it. start() and kill() may be called again and again."""
+class DaemonHost:
+    """What any daemon of the suite needs: a bus, a key, a place for the database. start_daemon() may be called again and again."""
 
     activates = False  # whether its bus does
 
     def __init__(self, directory):
         self.directory = pathlib.Path(directory)
         self.database = self.directory / "gantry.db"
-        self.socket = str(self.directory / "workload.sock")
+        self.socket = str(self.directory / "socket")
         self.logs = self.directory / "logs"
         (self.directory / "key").write_bytes(bytes(range(32)))
         self.bus = Bus(directory, self.activates)
-        self.peers = {}
         self.process = None
         self.environment = dict(os.environ, GANTRY_BUS_ADDRESS=self.bus.address, GANTRY_KEY_FILE=str(self.directory / "key"),
                                 GANTRY_DATABASE=str(self.database))
-        subprocess.run([BUILD / "tests/tools/make-database", self.database], check=True)
-        self.connection_id = str(uuid.uuid4())
-        self.launcher = None
 
     def sql(self, statement, parameters=()):
         with contextlib.closing(sqlite3.connect(self.database, timeout=PATIENCE)) as db:
@@ -132,12 +128,16 @@ class Host:
             db.commit()
             return rows
 
-    def start(self, arguments=()):
-        self.process = subprocess.Popen([BUILD / "gantry-workload", f"--listen={self.socket}", f"--log-directory={self.logs}",
-                                         *arguments], env=self.environment, stderr=(self.directory / "stderr").open("ab"))
-        while not self.owns("Workload1"):
-            assert self.process.poll() is None, (self.directory / "stderr").read_text()
+    def start_daemon(self, name, *arguments):
+        """Starts gantry-NAME and waits until it has its name on the bus. What it says is for words()."""
+        self.process = subprocess.Popen([BUILD / f"gantry-{name}", *arguments], env=self.environment,
+                                        stderr=(self.directory / "stderr").open("ab"))
+        while not self.owns(f"{name.capitalize()}1"):
+            assert self.process.poll() is None, self.words()
             time.sleep(0.01)
+
+    def words(self):
+        return (self.directory / "stderr").read_text()
 
     def owns(self, name):
         with self.connected() as bus:
@@ -150,6 +150,20 @@ class Host:
             yield bus
         finally:
             bus.close()
+
+
+class Host(DaemonHost):
+    """gantry-workload and what is around it. start() and kill() may be called again and again."""
+
+    def __init__(self, directory):
+        super().__init__(directory)
+        self.peers = {}
+        subprocess.run([BUILD / "tests/tools/make-database", self.database], check=True)
+        self.connection_id = str(uuid.uuid4())
+        self.launcher = None
+
+    def start(self, arguments=()):
+        self.start_daemon("workload", f"--listen={self.socket}", f"--log-directory={self.logs}", *arguments)
 
     def kill(self):
         self.process.kill()

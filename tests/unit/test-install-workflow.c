@@ -44,7 +44,7 @@ static void no_specification(World *w, FakeWorkload *workload) {
 }
 
 static void run(World *w) {
-        world_run(w, w->now + 7200 * USEC_PER_SEC);
+        world_run(w, w->clock.now + 7200 * USEC_PER_SEC);
 }
 
 static const char *result_text(const Answer *a, const char *key) {

@@ -4,71 +4,24 @@
  * away. */
 
 #include "orchestrator/worker-link.h"
+#include "unit/clock-harness.h"
 #include "unit/worker-harness.h"
 
 TEST_MAIN()
 
-#define TIMERS_MAX 4
-
-struct EnvSource {
-        struct World *world;
-        bool used;
-        usec_t at;
-        EnvTimerHandler handler;
-        void *userdata;
-};
-
 typedef struct World {
-        Env env; /* first */
-        usec_t now;
-        struct EnvSource timers[TIMERS_MAX];
+        TestClock clock; /* first */
         WorkerStart start;
         WorkerLink *link;
         unsigned n_lost, n_cancelled, n_finished;
 } World;
 
-static usec_t world_now(Env *e, EnvClock clock) {
-        return ((World *) e)->now;
-}
-
-static int world_timer_add(Env *e, usec_t at, EnvTimerHandler handler, void *userdata, EnvSource **ret) {
-        World *w = (World *) e;
-
-        for (size_t i = 0; i < TIMERS_MAX; i++)
-                if (!w->timers[i].used) {
-                        w->timers[i] = (struct EnvSource) { w, true, at, handler, userdata };
-                        *ret = w->timers + i;
-                        return 0;
-                }
-        return -ENOMEM;
-}
-
-static int world_timer_set(EnvSource *s, usec_t at) {
-        s->at = at;
-        return 0;
-}
-
-static EnvSource *world_source_free(EnvSource *s) {
-        s->used = false;
-        return NULL;
-}
-
-static const EnvOps world_ops = {
-        .now = world_now,
-        .timer_add = world_timer_add,
-        .timer_set = world_timer_set,
-        .source_free = world_source_free,
-};
-
 /* Time passes, second by second. */
 static void go_on(World *w, unsigned seconds) {
         for (unsigned n = 0; n < seconds; n++) {
-                w->now += USEC_PER_SEC;
-                for (EnvSource *t = w->timers; t < w->timers + TIMERS_MAX; t++)
-                        if (t->used && t->at <= w->now) {
-                                t->at = USEC_INFINITY;
-                                ASSERT_OK(t->handler(t, w->now, t->userdata));
-                        }
+                w->clock.now += USEC_PER_SEC;
+                while (test_clock_fire(&w->clock))
+                        ;
         }
 }
 
@@ -90,9 +43,9 @@ static void world_init(World *w) {
                                     .userdata = w };
         static char id[] = "w", token[] = "t", path[] = "/nowhere";
 
-        *w = (World) { .env.ops = &world_ops, .now = 1000 * USEC_PER_SEC,
+        *w = (World) { .clock = { .env.ops = &test_clock_ops, .now = 1000 * USEC_PER_SEC },
                        .start = { .id = id, .token = token, .api = path, .epoch = 1 } };
-        ASSERT_OK(worker_link_new(&w->env, &w->start, &events, &w->link));
+        ASSERT_OK(worker_link_new(&w->clock.env, &w->start, &events, &w->link));
         api_answer(WORD_RUNNING, 0, NULL);
 }
 
@@ -148,7 +101,7 @@ TEST(progress_waits_for_the_answer_and_until_it_is_known_to_run) {
         assert_int_equal(w.n_lost, 0);
         worker_link_free(w.link);
         w.link = NULL;
-        ASSERT_OK(worker_link_new(&w.env, &w.start, &events, &early));
+        ASSERT_OK(worker_link_new(&w.clock.env, &w.start, &events, &early));
         worker_link_progress(early, "[4]");
         assert_int_equal(api.n[WORD_PROGRESS], 0);
         worker_link_free(early);

@@ -39,11 +39,11 @@ static void open_on_failing_disk(World *w) {
 static void prepare(World *w) {
         open_on_failing_disk(w);
         begin_in(w, DEDUP, NON_BREAKING_PROPAGATE_COLUMNS, /* backfill= */ true);
-        ASSERT_OK(state_store_set(w->db.db, "c", STREAM_STATE, strlen(STREAM_STATE), w->now, NULL));
+        ASSERT_OK(state_store_set(w->db.db, "c", STREAM_STATE, strlen(STREAM_STATE), w->clock.now, NULL));
 }
 
 static void set_spec(World *w, const char *spec) {
-        ASSERT_OK(definition_store_set_spec(w->db.db, "dd", spec, w->now, NULL));
+        ASSERT_OK(definition_store_set_spec(w->db.db, "dd", spec, w->clock.now, NULL));
 }
 
 /* "", "owed" or "begun" */
@@ -96,12 +96,12 @@ TEST(a_workload_that_is_refused_has_dropped_nothing) {
         prepare(&w);
         w.refuse = "sync";
         offered = new_column;
-        w.now += 25 * HOUR;
+        w.clock.now += 25 * HOUR;
         (void) start(&w, "c");
-        world_run(&w, w.now + USEC_PER_SEC);
+        world_run(&w, w.clock.now + USEC_PER_SEC);
         assert_string_equal(row(&w), "owed");
         w.refuse = NULL;
-        world_run(&w, w.now + HOUR);
+        world_run(&w, w.clock.now + HOUR);
         assert_status(&w, 2, JOB_SUCCEEDED);
         assert_int_equal(dropped(&w), 1);
         assert_string_equal(row(&w), "");
@@ -129,7 +129,7 @@ TEST(a_state_is_dropped_once_and_the_attempts_go_on_from_there) {
         w.script = half_way;
         failures_left = 2;
         id = sync_after(&w, 25, new_column);
-        world_run(&w, w.now + 10 * HOUR);
+        world_run(&w, w.clock.now + 10 * HOUR);
         assert_status(&w, id, JOB_SUCCEEDED);
         assert_int_equal(count(&w, "sync"), 4);
         assert_int_equal(json_object_array_length(json_member(w.workloads[w.n_workloads - 3].request, "dropStates")), 1);
@@ -207,7 +207,7 @@ TEST(a_clear_settles_what_is_owed) {
         (void) sync_after(&w, 25, new_column);
         set_spec(&w, DEDUPLICATES);
         ASSERT_OK(workflow_manager_start_job(w.manager, "c", "clear", "", &id, NULL));
-        world_run(&w, w.now + 60 * USEC_PER_SEC);
+        world_run(&w, w.clock.now + 60 * USEC_PER_SEC);
         assert_status(&w, id, JOB_SUCCEEDED);
         assert_string_equal(row(&w), "");
         (void) sync_after(&w, 0, new_column);
@@ -361,7 +361,7 @@ static int64_t start_whatever(World *w) {
 
                 if (workflow_manager_start_job(w->manager, "c", "sync", "", &id, NULL) >= 0)
                         return id;
-                world_run(w, w->now + 60 * USEC_PER_SEC);
+                world_run(w, w->clock.now + 60 * USEC_PER_SEC);
         }
         fail_msg("no job can be started");
         return 0;
@@ -377,12 +377,12 @@ static bool tell(unsigned crash_at, unsigned fault_at) {
         prepare(&w);
         set_spec(&w, APPENDS_ONLY);
         offered = new_column;
-        w.now += 25 * HOUR;
+        w.clock.now += 25 * HOUR;
         w.crash_at = crash_at > 0 ? w.n_points + crash_at : 0;
         if (fault_at > 0)
                 vfs_arm(VFS_IO_ERROR, fault_at);
         (void) start_whatever(&w);
-        world_run(&w, w.now + HOUR);
+        world_run(&w, w.clock.now + HOUR);
         hit = vfs_disarm() || w.hit;
         if (w.crashed)
                 world_reboot(&w);
@@ -392,14 +392,14 @@ static bool tell(unsigned crash_at, unsigned fault_at) {
         if (!hit && fault_at > 1000)
                 vfs_arm(VFS_IO_ERROR, fault_at - 1000);
         (void) start_whatever(&w);
-        world_run(&w, w.now + HOUR);
+        world_run(&w, w.clock.now + HOUR);
         hit |= vfs_disarm() || w.hit;
         if (w.crashed)
                 world_reboot(&w);
         assert_string_equal(row(&w), "");
         w.crash_at = 0;
         (void) start_whatever(&w);
-        world_run(&w, w.now + HOUR);
+        world_run(&w, w.clock.now + HOUR);
         for (size_t i = 0; i < w.n_workloads; i++)
                 n_dropped += streq(w.workloads[i].type, "sync") &&
                         json_object_array_length(json_member(w.workloads[i].request, "dropStates")) > 0;

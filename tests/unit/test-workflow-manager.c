@@ -172,9 +172,9 @@ TEST(what_was_checked_and_discovered_is_not_due_again) {
         assert_ended(&w, 2, JOB_SUCCEEDED, 1);
         assert_int_equal(w.n_workloads, 3 + 2);
         /* A day later the catalog is old; the checks still hold. */
-        w.now = NOW + 25 * 3600 * USEC_PER_SEC;
+        w.clock.now = NOW + 25 * 3600 * USEC_PER_SEC;
         (void) start_job(&w, "sync", "");
-        world_run(&w, w.now + 60 * USEC_PER_SEC);
+        world_run(&w, w.clock.now + 60 * USEC_PER_SEC);
         assert_int_equal(count_workloads(&w, "discover"), 2);
         assert_int_equal(count_workloads(&w, "check"), 2);
 }
@@ -187,7 +187,7 @@ TEST(the_timeline_has_the_newest_job_first_and_ids_that_are_uuids) {
         world_init(&w, all_goes_well);
         for (unsigned i = 0; i < 11; i++) {
                 (void) start_job(&w, "sync", "");
-                world_run(&w, w.now + 60 * USEC_PER_SEC);
+                world_run(&w, w.clock.now + 60 * USEC_PER_SEC);
         }
         ASSERT_OK(timeline_store_list(w.db.db, "c", NULL, &(ListOptions) {}, &events, NULL));
         assert_int_equal(events.n, 11);
@@ -465,7 +465,7 @@ TEST(a_cancelled_job_counts_what_its_runner_hands_over) {
         ASSERT_OK(workflow_manager_cancel_job(w.manager, id, NULL));
         while (!world_last(&w, "sync")->told_to_end) {
                 assert_running(&w, id);
-                assert_true(world_step(&w, w.now));
+                assert_true(world_step(&w, w.clock.now));
         }
         assert_running(&w, id);
         world_reboot(&w);
@@ -508,7 +508,7 @@ TEST(what_takes_a_running_jobs_place_waits_for_its_end) {
                                                       NULL), 1);
         while (!world_last(&w, "sync")->told_to_end) {
                 assert_int_equal(started, 0);
-                assert_true(world_step(&w, w.now));
+                assert_true(world_step(&w, w.clock.now));
         }
         assert_int_equal(started, 0);
         assert_running(&w, id);
@@ -528,13 +528,13 @@ TEST(an_end_that_nobody_was_told_of_is_found_at_the_start) {
         w.hold = true;
         id = start_job(&w, "sync", "");
         for (unsigned i = 0; i < 4; i++) {
-                world_run(&w, w.now + USEC_PER_SEC);
+                world_run(&w, w.clock.now + USEC_PER_SEC);
                 assert_string_equal(w.workloads[w.n_workloads - 1].status, "pending");
                 all_goes_well(&w, w.workloads + w.n_workloads - 1);
                 w.workloads[w.n_workloads - 1].notified = true;
                 world_reboot(&w);
         }
-        world_run(&w, w.now + USEC_PER_SEC);
+        world_run(&w, w.clock.now + USEC_PER_SEC);
         assert_ended(&w, id, JOB_SUCCEEDED, 1);
 }
 
@@ -586,7 +586,7 @@ static void set_schedule(World *w, const char *data) {
         c->schedule_type = SCHEDULE_BASIC;
         free(c->schedule_data);
         c->schedule_data = strdup(data);
-        ASSERT_OK(connection_store_update(w->db.db, c, w->now, NULL));
+        ASSERT_OK(connection_store_update(w->db.db, c, w->clock.now, NULL));
         ASSERT_OK(workflow_manager_connection_changed(w->manager, "c", NULL));
 }
 
@@ -620,9 +620,9 @@ TEST(missed_runs_are_made_up_for_once) {
         world_init(&w, all_goes_well);
         set_schedule(&w, "{\"units\":1,\"timeUnit\":\"hours\"}");
         world_run(&w, NOW + 60 * USEC_PER_SEC);
-        w.now = NOW + 100 * 3600 * USEC_PER_SEC;
+        w.clock.now = NOW + 100 * 3600 * USEC_PER_SEC;
         world_reboot(&w);
-        world_run(&w, w.now + 60 * USEC_PER_SEC);
+        world_run(&w, w.clock.now + 60 * USEC_PER_SEC);
         assert_int_equal(count_jobs(&w), 2);
 }
 
@@ -636,20 +636,20 @@ TEST(a_clock_that_was_set_back_does_not_stop_schedules) {
                 set_schedule(&w, "{\"units\":1,\"timeUnit\":\"hours\"}");
                 world_run(&w, NOW + 60 * USEC_PER_SEC);
                 assert_int_equal(count_jobs(&w), 1);
-                w.set_back = DAY;
+                w.clock.set_back = DAY;
                 if (!running)
                         world_reboot(&w);
                 ASSERT_OK(workflow_manager_review_schedules(w.manager));
                 assert_true(workflow_manager_is_busy(w.manager));
-                world_run(&w, w.now);
+                world_run(&w, w.clock.now);
                 assert_false(workflow_manager_is_busy(w.manager));
-                assert_int_equal(w.wake_at, w.now - DAY + 3600 * USEC_PER_SEC);
+                assert_int_equal(w.wake_at, w.clock.now - DAY + 3600 * USEC_PER_SEC);
                 /* Looking again puts nothing off. */
-                world_run(&w, w.now + 1800 * USEC_PER_SEC);
+                world_run(&w, w.clock.now + 1800 * USEC_PER_SEC);
                 ASSERT_OK(workflow_manager_review_schedules(w.manager));
-                world_run(&w, w.now + 1805 * USEC_PER_SEC);
+                world_run(&w, w.clock.now + 1805 * USEC_PER_SEC);
                 assert_int_equal(count_jobs(&w), 2);
-                world_run(&w, w.now + 3605 * USEC_PER_SEC);
+                world_run(&w, w.clock.now + 3605 * USEC_PER_SEC);
                 assert_int_equal(count_jobs(&w), 3);
         }
 }
@@ -664,9 +664,9 @@ TEST(a_review_of_schedules_moves_none_that_is_right) {
         world_run(&w, NOW + 600 * USEC_PER_SEC);
         assert_int_equal(w.wake_at, NOW + 3600 * USEC_PER_SEC);
         /* Set forward: the run is due. */
-        w.set_back = 0 - DAY;
+        w.clock.set_back = 0 - DAY;
         ASSERT_OK(workflow_manager_review_schedules(w.manager));
-        world_run(&w, w.now + 60 * USEC_PER_SEC);
+        world_run(&w, w.clock.now + 60 * USEC_PER_SEC);
         assert_int_equal(count_jobs(&w), 2);
 }
 
@@ -773,7 +773,7 @@ TEST(a_deleted_connection_has_its_job_cancelled) {
         w.hold = true;
         id = start_job(&w, "sync", "");
         world_run(&w, NOW + USEC_PER_SEC);
-        ASSERT_OK(connection_store_delete(w.db.db, "c", w.now, NULL));
+        ASSERT_OK(connection_store_delete(w.db.db, "c", w.clock.now, NULL));
         ASSERT_OK(workflow_manager_connection_changed(w.manager, "c", NULL));
         world_run(&w, NOW + 60 * USEC_PER_SEC);
         assert_ended(&w, id, JOB_CANCELLED, 1);

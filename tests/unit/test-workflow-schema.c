@@ -140,7 +140,7 @@ static void add_other(World *w) {
         free(c->catalog);
         c->catalog = strdup(OVERWRITE);
         c->non_breaking_preference = NON_BREAKING_PROPAGATE_COLUMNS;
-        ASSERT_OK(connection_store_insert(w->db.db, c, w->now, NULL));
+        ASSERT_OK(connection_store_insert(w->db.db, c, w->clock.now, NULL));
 }
 
 TEST(P09_a_breaking_change_turns_off_that_connection_and_no_other) {
@@ -159,7 +159,7 @@ TEST(P09_a_breaking_change_turns_off_that_connection_and_no_other) {
         assert_int_equal(other->status, CONNECTION_ACTIVE);
         /* Its own sync shares the discover and takes what it can go on with. */
         id = start(&w, "c2");
-        world_run(&w, w.now + 60 * USEC_PER_SEC);
+        world_run(&w, w.clock.now + 60 * USEC_PER_SEC);
         assert_status(&w, id, JOB_SUCCEEDED);
         assert_int_equal(count(&w, "discover"), 2);
         catalog = last_source_catalog(&w);
@@ -179,14 +179,14 @@ TEST(a_breaking_change_is_found_again_until_the_streams_are_set_anew) {
         (void) sync_after(&w, 25, no_cursor);
         c = get_connection(&w, "c");
         c->status = CONNECTION_ACTIVE;
-        ASSERT_OK(connection_store_update(w.db.db, c, w.now, NULL));
+        ASSERT_OK(connection_store_update(w.db.db, c, w.clock.now, NULL));
         id = sync_after(&w, 0, no_cursor);
         assert_turned_off(&w, id, "SCHEMA_CHANGES_ARE_BREAKING", true);
         /* The source has mended it. */
         connection_free(c);
         c = get_connection(&w, "c");
         c->status = CONNECTION_ACTIVE;
-        ASSERT_OK(connection_store_update(w.db.db, c, w.now, NULL));
+        ASSERT_OK(connection_store_update(w.db.db, c, w.clock.now, NULL));
         id = sync_after(&w, 25, old_catalog);
         assert_status(&w, id, JOB_SUCCEEDED);
         after = get_connection(&w, "c");
@@ -199,7 +199,7 @@ static size_t dropped_with(const char *state, bool backfill, const char *catalog
         int64_t id;
 
         begin(&w, DEDUP, NON_BREAKING_PROPAGATE_COLUMNS, backfill);
-        ASSERT_OK(state_store_set(w.db.db, "c", state, strlen(state), w.now, NULL));
+        ASSERT_OK(state_store_set(w.db.db, "c", state, strlen(state), w.clock.now, NULL));
         id = sync_after(&w, 25, catalog);
         assert_status(&w, id, JOB_SUCCEEDED);
         ASSERT_OK(stream_stats_store_list(w.db.db, id, 0, &stats, NULL));
@@ -229,7 +229,7 @@ TEST(another_version_of_a_native_connector_is_discovered_anew) {
         ASSERT_OK(definition_store_get(w.db.db, "ds", &d, NULL));
         free(d->docker_image_tag);
         d->docker_image_tag = strdup("2");
-        ASSERT_OK(definition_store_update(w.db.db, d, w.now, NULL));
+        ASSERT_OK(definition_store_update(w.db.db, d, w.clock.now, NULL));
         assert_status(&w, sync_after(&w, 1, new_column), JOB_SUCCEEDED);
         assert_int_equal(count(&w, "discover"), 2);
 }
@@ -245,7 +245,7 @@ TEST(a_stream_that_is_gone_can_be_cleared_and_not_synced) {
         assert_int_equal(job->status, JOB_FAILED);
         assert_non_null(strstr(job->failure, "'users' is no longer offered"));
         ASSERT_OK(workflow_manager_start_job(w.manager, "c", "clear", "", &id, NULL));
-        world_run(&w, w.now + 60 * USEC_PER_SEC);
+        world_run(&w, w.clock.now + 60 * USEC_PER_SEC);
         assert_status(&w, id, JOB_SUCCEEDED);
 }
 
@@ -256,11 +256,11 @@ static void start_both(World *w, int64_t *ret_first, int64_t *ret_second) {
         begin(w, DEDUP, NON_BREAKING_PROPAGATE_COLUMNS, false);
         add_other(w);
         offered = new_column;
-        w->now += 25 * HOUR;
+        w->clock.now += 25 * HOUR;
         w->hold = true;
         *ret_first = start(w, "c");
         *ret_second = start(w, "c2");
-        world_run(w, w->now + USEC_PER_SEC);
+        world_run(w, w->clock.now + USEC_PER_SEC);
         assert_int_equal(count(w, "discover"), 2);
         assert_string_equal(world_last(w, "discover")->status, "pending");
         /* Who waits for another's workload has nothing to do. */
@@ -269,7 +269,7 @@ static void start_both(World *w, int64_t *ret_first, int64_t *ret_second) {
 
 static void go_on(World *w) {
         w->hold = false;
-        world_run(w, w->now + HOUR);
+        world_run(w, w->clock.now + HOUR);
 }
 
 TEST(two_connections_of_a_source_discover_once) {
@@ -279,7 +279,7 @@ TEST(two_connections_of_a_source_discover_once) {
 
         start_both(&w, &a, &b);
         world_reboot(&w);
-        world_run(&w, w.now + USEC_PER_SEC);
+        world_run(&w, w.clock.now + USEC_PER_SEC);
         go_on(&w);
         assert_status(&w, a, JOB_SUCCEEDED);
         assert_status(&w, b, JOB_SUCCEEDED);
@@ -324,7 +324,7 @@ TEST(a_job_that_is_cancelled_takes_no_other_with_it) {
 
                 start_both(&w, &a, &b);
                 ASSERT_OK(workflow_manager_cancel_job(w.manager, first ? a : b, NULL));
-                world_run(&w, w.now + USEC_PER_SEC);
+                world_run(&w, w.clock.now + USEC_PER_SEC);
                 assert_status(&w, first ? a : b, JOB_CANCELLED);
                 assert_status(&w, first ? b : a, JOB_RUNNING);
                 /* The next one asks by itself. One that has only waited leaves nothing to be done. */
@@ -348,16 +348,16 @@ TEST(a_person_waits_for_no_job_and_a_job_does_for_a_person) {
                 int64_t id = 0;
 
                 begin(&w, DEDUP, NON_BREAKING_PROPAGATE_COLUMNS, false);
-                w.now += 25 * HOUR;
+                w.clock.now += 25 * HOUR;
                 w.hold = true;
                 if (!person_first)
                         id = start(&w, "c");
-                world_run(&w, w.now + USEC_PER_SEC);
+                world_run(&w, w.clock.now + USEC_PER_SEC);
                 ASSERT_OK(workflow_manager_discover(w.manager, "s", true, note_answer, &answered, &cached, NULL));
-                world_run(&w, w.now + USEC_PER_SEC);
+                world_run(&w, w.clock.now + USEC_PER_SEC);
                 if (person_first)
                         id = start(&w, "c");
-                world_run(&w, w.now + USEC_PER_SEC);
+                world_run(&w, w.clock.now + USEC_PER_SEC);
                 assert_int_equal(count(&w, "discover"), person_first ? 2 : 3);
                 go_on(&w);
                 assert_true(answered);
@@ -373,20 +373,20 @@ TEST(another_configuration_is_another_question) {
 
         begin(&w, DEDUP, NON_BREAKING_PROPAGATE_COLUMNS, false);
         add_other(&w);
-        w.now += 25 * HOUR;
+        w.clock.now += 25 * HOUR;
         w.hold = true;
         a = start(&w, "c");
-        world_run(&w, w.now + USEC_PER_SEC);
+        world_run(&w, w.clock.now + USEC_PER_SEC);
         /* The source is edited while it is asked. */
         ASSERT_OK(actor_store_get(w.db.db, "s", &source, NULL));
         free(source->configuration);
         source->configuration = strdup("{\"host\":\"other\"}");
-        ASSERT_OK(actor_store_update(w.db.db, source, w.now, NULL));
+        ASSERT_OK(actor_store_update(w.db.db, source, w.clock.now, NULL));
         b = start(&w, "c2");
-        world_run(&w, w.now + USEC_PER_SEC);
+        world_run(&w, w.clock.now + USEC_PER_SEC);
         /* It is checked first, then asked. */
         well(&w, world_last(&w, "check"));
-        world_run(&w, w.now + USEC_PER_SEC);
+        world_run(&w, w.clock.now + USEC_PER_SEC);
         assert_int_equal(count(&w, "discover"), 3);
         go_on(&w);
         assert_status(&w, a, JOB_SUCCEEDED);
@@ -400,11 +400,11 @@ static bool play_both(unsigned crash_at) {
         begin(&w, DEDUP, NON_BREAKING_PROPAGATE_COLUMNS, false);
         add_other(&w);
         offered = new_column;
-        w.now += 25 * HOUR;
+        w.clock.now += 25 * HOUR;
         w.crash_at = w.n_points + crash_at;
         a = start(&w, "c");
         b = start(&w, "c2");
-        world_run(&w, w.now + HOUR);
+        world_run(&w, w.clock.now + HOUR);
         assert_status(&w, a, JOB_SUCCEEDED);
         assert_status(&w, b, JOB_SUCCEEDED);
         assert_int_equal(count(&w, "discover"), 2);
@@ -437,12 +437,12 @@ static bool play(const Story *s, unsigned crash_at) {
         int64_t id;
 
         begin(&w, DEDUP, s->preference, true);
-        ASSERT_OK(state_store_set(w.db.db, "c", STREAM_STATE, strlen(STREAM_STATE), w.now, NULL));
+        ASSERT_OK(state_store_set(w.db.db, "c", STREAM_STATE, strlen(STREAM_STATE), w.clock.now, NULL));
         offered = s->catalog;
-        w.now += 25 * HOUR;
+        w.clock.now += 25 * HOUR;
         w.crash_at = w.n_points + crash_at;
         id = start(&w, "c");
-        world_run(&w, w.now + HOUR);
+        world_run(&w, w.clock.now + HOUR);
         assert_status(&w, id, s->status);
         events = timeline_of(&w, "c", id, NULL);
         assert_string_equal(events, s->events);
@@ -495,8 +495,8 @@ static void make_old(World *w, const char *workflow_id) {
                         memmove(mark, mark + STRLEN(",\"schema\":true"), strlen(mark + STRLEN(",\"schema\":true")) + 1);
                 kept[n++] = *events.items[i];
         }
-        ASSERT_OK(workflow_store_restart(w->db.db, workflow_id, workflow->input, w->now, NULL));
-        ASSERT_OK(workflow_store_append(w->db.db, workflow, 0, kept, n, w->now, NULL));
+        ASSERT_OK(workflow_store_restart(w->db.db, workflow_id, workflow->input, w->clock.now, NULL));
+        ASSERT_OK(workflow_store_append(w->db.db, workflow, 0, kept, n, w->clock.now, NULL));
 }
 
 /* The daemon is replaced while workload `at` of the attempt runs. */
@@ -512,15 +512,15 @@ static bool upgrade_at(size_t at) {
         configure(&w, DEDUP, NON_BREAKING_PROPAGATE_FULLY, false);
         w.hold = true;
         id = start(&w, "c");
-        world_run(&w, w.now + USEC_PER_SEC);
+        world_run(&w, w.clock.now + USEC_PER_SEC);
         for (n = 0; n < at; n++) {
                 well(&w, w.workloads + w.n_workloads - 1);
-                world_run(&w, w.now + USEC_PER_SEC);
+                world_run(&w, w.clock.now + USEC_PER_SEC);
         }
         make_old(&w, "job-1");
         world_reboot(&w);
         w.hold = false;
-        world_run(&w, w.now + HOUR);
+        world_run(&w, w.clock.now + HOUR);
         assert_status(&w, id, JOB_SUCCEEDED);
         step = schema_step(&w, id);
         assert_null(step);

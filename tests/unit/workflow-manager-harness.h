@@ -13,10 +13,10 @@
 #include "db/job-store.h"
 #include "db/timeline-store.h"
 #include "db/workflow-store.h"
+#include "unit/clock-harness.h"
 #include "unit/db-harness.h"
 #include "workflow/workflow-manager.h"
 
-#define TIMERS_MAX 4
 #define WORKLOADS_MAX 64
 #define REPLIES_MAX 64
 
@@ -36,26 +36,15 @@ typedef struct Reply {
         bool created;
 } Reply;
 
-struct EnvSource {
-        struct World *world;
-        bool used;
-        usec_t at;
-        EnvTimerHandler handler;
-        void *userdata;
-};
-
 typedef struct World World;
 /* How a workload ends: sets status, output, reason. */
 typedef void (*WorldScript)(World *w, FakeWorkload *workload);
 
 struct World {
-        Env env;
+        TestClock clock; /* first */
         TestDb db;
         SealingKeys *keys;
         WorkflowManager *manager;
-        usec_t now, set_back; /* the wall clock is behind by that */
-        uint64_t random;
-        struct EnvSource timers[TIMERS_MAX];
         FakeWorkload workloads[WORKLOADS_MAX]; /* outside: survive a crash */
         size_t n_workloads;
         Reply replies[REPLIES_MAX];
@@ -165,55 +154,9 @@ static void port_wake_at(usec_t at, void *userdata) {
         ((World *) userdata)->wake_at = at;
 }
 
-static usec_t world_now(Env *e, EnvClock clock) {
-        const World *w = (World *) e;
-
-        return clock == ENV_CLOCK_REALTIME ? w->now - w->set_back : w->now;
-}
-
-static int world_random(Env *e, void *p, size_t n) {
-        World *w = (World *) e;
-
-        for (size_t i = 0; i < n; i++) {
-                w->random = w->random * 6364136223846793005ULL + 1442695040888963407ULL;
-                ((uint8_t *) p)[i] = (uint8_t) (w->random >> 56);
-        }
-        return 0;
-}
-
-static int world_timer_add(Env *e, usec_t at, EnvTimerHandler handler, void *userdata, EnvSource **ret) {
-        World *w = (World *) e;
-
-        for (size_t i = 0; i < TIMERS_MAX; i++)
-                if (!w->timers[i].used) {
-                        w->timers[i] = (struct EnvSource) { w, true, at, handler, userdata };
-                        *ret = w->timers + i;
-                        return 0;
-                }
-        return -ENOSPC;
-}
-
-static int world_timer_set(EnvSource *s, usec_t at) {
-        s->at = at;
-        return 0;
-}
-
-static EnvSource *world_source_free(EnvSource *s) {
-        s->used = false;
-        return NULL;
-}
-
-static const EnvOps world_ops = {
-        .now = world_now,
-        .random_bytes = world_random,
-        .timer_add = world_timer_add,
-        .timer_set = world_timer_set,
-        .source_free = world_source_free,
-};
-
 static void world_boot(World *w) {
         const WorkflowManagerOptions options = {
-                .env = &w->env, .db = w->db.db, .keys = w->keys,
+                .env = &w->clock.env, .db = w->db.db, .keys = w->keys,
                 .port = { port_create, port_get, port_cancel, port_settled, port_changed, port_wake_at, w },
         };
 
@@ -237,7 +180,7 @@ static void world_reboot(World *w) {
 static void world_init_on(World *w, const TestDb *db, WorldScript script) {
         static const uint8_t key[SEALING_KEY_SIZE] = { 1, 2, 3 };
 
-        *w = (World) { .env = { .ops = &world_ops }, .db = *db, .now = NOW, .script = script, .random = 1,
+        *w = (World) { .clock = { .env.ops = &test_clock_ops, .now = NOW, .random = 1 }, .db = *db, .script = script,
                        .wake_at = USEC_INFINITY,
                        .handed_over = "{\"status\":\"cancelled\",\"failures\":[]}" };
         ASSERT_OK(sealing_keys_new(key, NULL, &w->keys));
@@ -301,16 +244,6 @@ static void deliver(World *w) {
         free(reply.id);
 }
 
-static bool fire_timers(World *w) {
-        for (size_t i = 0; i < TIMERS_MAX; i++)
-                if (w->timers[i].used && w->timers[i].at <= w->now) {
-                        w->timers[i].at = USEC_INFINITY;
-                        ASSERT_OK(w->timers[i].handler(w->timers + i, w->now, w->timers[i].userdata));
-                        return true;
-                }
-        return false;
-}
-
 /* What gantry-workload does: ends workloads, and tells of each until it is heard. */
 static bool workloads_step(World *w) {
         for (size_t i = 0; i < w->n_workloads; i++) {
@@ -329,7 +262,7 @@ static bool workloads_step(World *w) {
                         continue;
                 r = workflow_manager_finished(w->manager, workload->id, NULL);
                 workload->notified = r == 0 || r == -ENOENT;
-                if (!workload->notified && w->n_replies == 0 && !fire_timers(w))
+                if (!workload->notified && w->n_replies == 0 && !test_clock_fire(&w->clock))
                         continue;
                 return true;
         }
@@ -340,11 +273,11 @@ static bool advance(World *w, usec_t until) {
         usec_t next = USEC_INFINITY;
 
         for (size_t i = 0; i < TIMERS_MAX; i++)
-                if (w->timers[i].used)
-                        next = MIN(next, w->timers[i].at);
+                if (w->clock.timers[i].used)
+                        next = MIN(next, w->clock.timers[i].at);
         if (next == USEC_INFINITY || next > until)
                 return false;
-        w->now = MAX(w->now, next);
+        w->clock.now = MAX(w->clock.now, next);
         return true;
 }
 
@@ -356,11 +289,11 @@ static bool world_step(World *w, usec_t until) {
                 deliver(w);
                 return true;
         }
-        return fire_timers(w) || workloads_step(w) || advance(w, until) || w->crashed;
+        return test_clock_fire(&w->clock) || workloads_step(w) || advance(w, until) || w->crashed;
 }
 
 static void world_run(World *w, usec_t until) {
         for (unsigned i = 0; world_step(w, until); i++)
                 assert_in_range(i, 0, 20000);
-        w->now = MAX(w->now, until == USEC_INFINITY ? 0 : until);
+        w->clock.now = MAX(w->clock.now, until == USEC_INFINITY ? 0 : until);
 }

@@ -47,7 +47,7 @@ static _unused_ void configure(World *w, const char *selection, NonBreakingPrefe
         c->catalog = strdup(selection);
         c->non_breaking_preference = preference;
         c->backfill = backfill;
-        ASSERT_OK(connection_store_update(w->db.db, c, w->now, NULL));
+        ASSERT_OK(connection_store_update(w->db.db, c, w->clock.now, NULL));
 }
 
 #define APPENDS_ONLY "{\"connectionSpecification\":{},\"supported_destination_sync_modes\":[\"append\"]}"
@@ -84,9 +84,9 @@ static _unused_ int64_t sync_after(World *w, unsigned hours, const char *catalog
         int64_t id;
 
         offered = catalog;
-        w->now += hours * HOUR;
+        w->clock.now += hours * HOUR;
         id = start(w, "c");
-        world_run(w, w->now + 60 * USEC_PER_SEC);
+        world_run(w, w->clock.now + 60 * USEC_PER_SEC);
         return id;
 }
 
