@@ -48,7 +48,8 @@ static int identify(SandboxMount *m, Error **reterr_error) {
 
         if (fd == -ENOLINK)
                 return error_set(reterr_error, -EPERM,
-                                 "The path '%s' is not followed: the link '%s' is not root's", m->source, strempty(link));
+                                 "The path '%s' is not followed: the link '%s' is not root's", m->source,
+                                 strempty(link));
         if (fd == -ENOMEM)
                 return fd;
         m->checked = true;

@@ -7,9 +7,9 @@
  *
  * Who may not be there: polkit. Then root is trusted and nobody else. And the caller, who may have left while
  * polkit was thinking: the bus is asked for its user once more before a call goes on, without waiting for it
- * (bus-sender.c says why). Users can have only so many queries at work, since each keeps a message and an interactive one
- * may wait for minutes; one that has waited too long is called off, so that the agent doesn't go on
- * asking. */
+ * (bus-sender.c says why). Users can have only so many queries at work, since each keeps a message and an
+ * interactive one may wait for minutes; one that has waited too long is called off, so that the agent doesn't
+ * go on asking. */
 
 #include <inttypes.h>
 #include <stdio.h>
