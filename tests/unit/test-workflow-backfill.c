@@ -228,7 +228,7 @@ static void prepare_two(World *w, const char *state) {
         open_on_failing_disk(w);
         begin_in(w, DEDUP, NON_BREAKING_PROPAGATE_FULLY, /* backfill= */ false);
         assert_status(w, sync_after(w, 25, with_more), JOB_SUCCEEDED);
-        ASSERT_OK(state_store_set(w->db.db, "c", state, strlen(state), w->now, NULL));
+        ASSERT_OK(state_store_set(w->db.db, "c", state, strlen(state), w->clock.now, NULL));
 }
 
 /* Whether a sync was asked to drop users' state. */
@@ -261,7 +261,7 @@ static int64_t generation(World *w) {
 }
 
 static void leave(World *w) {
-        ASSERT_OK(backfill_store_owe(w->db.db, "c", &(StreamRef) { NULL, "users" }, /* forced= */ true, w->now, NULL));
+        ASSERT_OK(backfill_store_owe(w->db.db, "c", &(StreamRef) { NULL, "users" }, /* forced= */ true, w->clock.now, NULL));
 }
 
 TEST(P10_a_stream_that_has_gone_leaves_its_state_with_the_next_sync) {
@@ -308,7 +308,7 @@ TEST(a_stream_that_has_left_is_read_in_as_many_attempts_as_it_takes) {
         w.script = half_way;
         failures_left = 2;
         id = sync_after(&w, 0, with_more);
-        world_run(&w, w.now + 10 * HOUR);
+        world_run(&w, w.clock.now + 10 * HOUR);
         assert_status(&w, id, JOB_SUCCEEDED);
         assert_int_equal(times_dropped(&w), 1);
         assert_int_equal(generation(&w), before + 1);
@@ -330,7 +330,7 @@ TEST(an_attempt_settles_only_what_it_has_seen) {
 
         prepare_two(&w, STREAM_STATE);
         leave(&w);
-        w.now += USEC_PER_SEC;
+        w.clock.now += USEC_PER_SEC;
         w.script = leaves_meanwhile;
         leaving = &w;
         assert_status(&w, sync_after(&w, 0, with_more), JOB_SUCCEEDED);
@@ -347,7 +347,7 @@ TEST(a_clear_of_another_stream_takes_the_state_of_one_that_has_left) {
         prepare_two(&w, STREAM_STATE);
         leave(&w);
         ASSERT_OK(workflow_manager_start_job(w.manager, "c", "clear", "{\"streams\":[{\"name\":\"more\"}]}", &id, NULL));
-        world_run(&w, w.now + 60 * USEC_PER_SEC);
+        world_run(&w, w.clock.now + 60 * USEC_PER_SEC);
         assert_status(&w, id, JOB_SUCCEEDED);
         assert_true(drops_users(world_last(&w, "sync")));
         assert_string_equal(row(&w), "");
@@ -421,9 +421,9 @@ static bool sync_through(World *w, const char *catalog) {
         bool hit;
 
         offered = catalog;
-        w->now += 25 * HOUR;
+        w->clock.now += 25 * HOUR;
         (void) start_whatever(w);
-        world_run(w, w->now + HOUR);
+        world_run(w, w->clock.now + HOUR);
         hit = vfs_disarm() || w->hit;
         if (w->crashed)
                 world_reboot(w);
