@@ -119,7 +119,8 @@ static int step(Walk *w, char **ret_link) {
         next = openat(w->at, *name ? name : ".", O_PATH | O_NOFOLLOW | O_CLOEXEC);
         if (next < 0 || fstat(next, &st) < 0)
                 return -errno;
-        return S_ISLNK(st.st_mode) ? follow(w, next, name, rest, ret_link) : enter(w, TAKE_FD(next), name, rest);
+        return S_ISLNK(st.st_mode) ? follow(w, next, name, rest, ret_link)
+                                    : enter(w, TAKE_FD(next), name, rest);
 }
 
 int path_open_trusted(const char *path, char **ret_link) {

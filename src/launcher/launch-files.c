@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* A connector with files may write what another one's configuration names, or lies above that: both are
- * "gantry-files". With a link in that place it would have the next workload mount, as root, what it doesn't
- * have itself. systemd and podman take paths, not descriptors, and follow links. So the path is walked here by
- * somebody who knows whose links to trust, the plan says which file was found, and in the sandbox, before the
- * connector starts, it is compared with what was mounted. What changes in between makes the start fail; a
- * later attempt looks again. */
+ * "gantry-files". With a link in that place it would have the next workload mount, as root, what it
+ * doesn't have itself. systemd and podman take paths, not descriptors, and follow links. So the path is
+ * walked here by somebody who knows whose links to trust, the plan says which file was found, and in the
+ * sandbox, before the connector starts, it is compared with what was mounted. What changes in between
+ * makes the start fail; a later attempt looks again. */
 
 #include <sys/stat.h>
 #include <unistd.h>

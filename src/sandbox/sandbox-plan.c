@@ -466,7 +466,8 @@ static int parse_identity(JsonObject *o, SandboxMount *ret, Error **reterr_error
         k = r < 0 ? r : json_get_i64(o, "inode", &inode, WHAT, reterr_error);
         if (k < 0)
                 return k;
-        *ret = (SandboxMount) { .checked = r > 0 && k > 0, .device = (uint64_t) device, .inode = (uint64_t) inode };
+        *ret = (SandboxMount) { .checked = r > 0 && k > 0, .device = (uint64_t) device,
+                                 .inode = (uint64_t) inode };
         return 0;
 }
 

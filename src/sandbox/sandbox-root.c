@@ -100,7 +100,8 @@ static void map_foreign_owner(const Sandbox *s, int tree) {
 }
 
 static int fail_changed(Sandbox *s, const char *path) {
-        return sandbox_fail(s, -ESTALE, "give access to '%s': it was replaced by something else meanwhile", path);
+        return sandbox_fail(s, -ESTALE, "give access to '%s': it was replaced by something else meanwhile",
+                            path);
 }
 
 int sandbox_root_check(Sandbox *s) {

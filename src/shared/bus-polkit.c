@@ -149,7 +149,8 @@ static int on_still_there(sd_bus_message *reply, void *userdata, sd_bus_error *r
         Query *q = userdata;
         uint32_t uid = UINT32_MAX;
 
-        q->allowed = !sd_bus_message_get_error(reply) && sd_bus_message_read(reply, "u", &uid) >= 0 && uid == q->uid;
+        q->allowed = !sd_bus_message_get_error(reply) && sd_bus_message_read(reply, "u", &uid) >= 0 &&
+                     uid == q->uid;
         finish(q);
         return 1;
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Asking the bus who somebody is blocks, and while sd-bus waits for the answer it takes all that has come before
- * it into memory: a question a message made a daemon grow to 564 MiB under a flood of 10^6 calls (T66). A
- * connection's user never changes and its unique name is never given again, so it is asked once. Who must know that
- * somebody is there still asks without waiting. */
+/* Asking the bus who somebody is blocks, and while sd-bus waits for the answer it takes all that has come
+ * before it into memory: a question a message made a daemon grow to 564 MiB under a flood of 10^6 calls
+ * (T66). A connection's user never changes and its unique name is never given again, so it is asked once.
+ * Who must know that somebody is there still asks without waiting. */
 
 #include <stdio.h>
 #include <systemd/sd-id128.h>
@@ -40,7 +40,8 @@ int bus_sender_uid(sd_bus_message *m, uid_t *ret) {
         int r;
 
         /* The other end of a socket is asked of the kernel. */
-        if (!name || strlen(name) >= NAME_MAX_KNOWN || sd_bus_get_bus_id(sd_bus_message_get_bus(m), &bus) < 0)
+        if (!name || strlen(name) >= NAME_MAX_KNOWN ||
+            sd_bus_get_bus_id(sd_bus_message_get_bus(m), &bus) < 0)
                 return ask(m, ret);
         for (size_t i = 0; i < KNOWN_MAX; i++)
                 if (streq(known[i].name, name) && sd_id128_equal(known[i].bus, bus)) {

@@ -90,7 +90,8 @@ static void make_files(const ContainerOrder *o, int fds[SANDBOX_FILES_MAX]) {
 /* Whether podman has mounted what the launcher has looked at. */
 static void check_mounts(const ContainerOrder *o) {
         for (size_t i = 0; i < MIN(o->n_mounts, CONTAINER_MOUNTS_MAX); i++) {
-                SandboxMount m = { .checked = true, .device = o->mounts[i].device, .inode = o->mounts[i].inode };
+                SandboxMount m = { .checked = true, .device = o->mounts[i].device,
+                                   .inode = o->mounts[i].inode };
                 struct stat st;
                 int r = stat(o->mounts[i].target, &st) < 0 ? -errno : sandbox_mount_check(&m, &st);
 

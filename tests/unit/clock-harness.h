@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* An Env of a clock that only moves when told, timers, and numbers that look random and are the same each time. A
- * world embeds it first. */
+/* An Env of a clock that only moves when told, timers, and numbers that look random and are the same each
+ * time. A world embeds it first. */
 
 #include "basic/env.h"
 #include "unit/test.h"
