@@ -257,7 +257,7 @@ def test_a_real_connector_from_pypi_lands_in_sqlite(gantry, put, workspace, tmp_
     """The one look at the outside in this tier; the compat tier has the rest. By uv, since pip needs minutes for what that
     does in seconds."""
     reference = "pypi:airbyte-source-hardcoded-records==0.0.48"
-    result = gantry("connector", "install", reference, env={"PATH": f"{uv}:{os.environ['PATH']}"})
+    result = gantry("connector", "install", reference, env={"PATH": f"{uv}:{os.environ['PATH']}"}, timeout=4 * TIMEOUT)
     assert result.code == 0, result
     synced = gantry("sync", "airbyte-source-hardcoded-records?count=5", "sqlite:out.db", "--json")
     assert synced.code == 0, synced
