@@ -1,10 +1,12 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# host: vm-whole
 """T01-T04, T07, T08, T11-T17: a hostile connector as a unit, by each executor, and outside of any as the positive control."""
 
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -324,6 +326,24 @@ def test_T13_limits(lab):
         workload = lab.oneshot("check", probe(executor, "hog", mib=8, limits={"memoryMax": 64 << 20, "tasksMax": 32}))
         reason = workload.get("failure", {}).get("reason", "")
         require(workload["status"] == "failure" and "memory" in reason.lower(), f"{executor}: {workload}")
+
+
+def test_T73_no_core_and_no_swap(lab):
+    """What the kernel has been told, not what systemd says it would tell."""
+    for executor in EXECUTORS:
+        workload_id, unit, pid = start_waiting(lab, executor)
+        shim = main_pid(unit)
+        group = run("systemctl", "show", "--value", "-p", "ControlGroup", unit)
+        for each in (shim, pid):
+            limits = pathlib.Path(f"/proc/{each}/limits").read_text(encoding="utf-8")
+            require(re.search(r"^Max core file size +[01] +[01] ", limits, re.M), f"{executor} {each}: {limits}")
+        # With cgroup v1 there is no such limit to look at; a kernel may have none.
+        swap = pathlib.Path(f"/sys/fs/cgroup{group}/memory.swap.max")
+        if swap.exists():
+            require(swap.read_text(encoding="utf-8").strip() == "0", f"{executor}: {swap} is {swap.read_text(encoding='utf-8')}")
+            above = pathlib.Path("/sys/fs/cgroup/system.slice/memory.swap.max")
+            require(above.read_text(encoding="utf-8").strip() == "max", "control: others may swap")
+        cancel(lab, workload_id)
 
 
 def test_T14_nothing_lingers(lab):

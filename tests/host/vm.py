@@ -100,7 +100,8 @@ def make_disk(base, work, tests):
         upper = host.run_dir / "upper"
         shutil.copytree(nspawn.ROOT / "tests/host", upper / "mnt/tests/host", ignore=shutil.ignore_patterns("__pycache__"))
         (upper / "mnt/build/tests/tools").mkdir(parents=True)
-        shutil.copy(nspawn.ROOT / "build/tests/tools/image-connector", upper / "mnt/build/tests/tools")
+        for tool in ("image-connector", "sandbox-probe"):
+            shutil.copy(nspawn.ROOT / "build/tests/tools" / tool, upper / "mnt/build/tests/tools")
         units = upper / "etc/systemd/system"
         (units / "multi-user.target.wants").mkdir(parents=True, exist_ok=True)
         for name in MASKED:
