@@ -467,7 +467,7 @@ TEST(a_crash_at_every_point_loses_no_backfill_and_makes_none_twice) {
 
 /* Faults 1… of the first job, 1001… of the second. */
 TEST(a_disk_that_fails_at_any_call_loses_no_backfill_and_makes_none_twice) {
-        unsigned stride = getenv("GANTRY_TEST_FULL") ? 1 : getenv("GANTRY_TEST_SPARSE") ? 47 : 23, points = 0;
+        unsigned stride = getenv("GANTRY_TEST_FULL") ? 1 : getenv("GANTRY_TEST_SPARSE") ? 29 : 19, points = 0;
 
         for (unsigned n = 1; tell(0, n); n += stride)
                 points++;
@@ -489,7 +489,7 @@ TEST(P10_a_crash_at_every_point_keeps_no_state_of_a_stream_that_has_left) {
 }
 
 TEST(P10_a_disk_that_fails_at_any_call_keeps_no_state_of_a_stream_that_has_left) {
-        unsigned stride = getenv("GANTRY_TEST_FULL") ? 1 : getenv("GANTRY_TEST_SPARSE") ? 97 : 67, points = 0;
+        unsigned stride = getenv("GANTRY_TEST_FULL") ? 1 : getenv("GANTRY_TEST_SPARSE") ? 67 : 43, points = 0;
 
         for (unsigned fails = 0; fails < 2; fails++) {
                 for (unsigned n = 1; tell_left(0, n, fails); n += stride)
