@@ -20,6 +20,7 @@ struct HttpServer {
         HttpAccept *accept;
         HttpRequest *requests; /* that libmicrohttpd has, doubly linked */
         unsigned n_requests;
+        bool closing; /* no handler is called any more */
 };
 
 struct HttpRequest {

@@ -167,6 +167,9 @@ static enum MHD_Result take_body(HttpRequest *q, const char *p, size_t n) {
 static enum MHD_Result dispatch(HttpRequest *q) {
         int r = 0;
 
+        /* What the handlers work with may have gone already. */
+        if (!http_request_is_answered(q) && q->server->closing && http_reply_error(q, -EAGAIN, NULL) < 0)
+                return MHD_NO;
         if (!http_request_is_answered(q) && !q->dispatched) {
                 q->dispatched = true;
                 r = q->match.route->handler(q, q->server->options.userdata);
@@ -260,6 +263,7 @@ int http_server_new(const HttpServerOptions *options, HttpServer **ret) {
 HttpServer *http_server_free(HttpServer *s) {
         if (!s)
                 return NULL;
+        s->closing = true;
         http_accept_free(s->accept);
         /* libmicrohttpd can't be stopped while it has suspended connections. */
         for (HttpRequest *q = s->requests; q; q = q->next) {
