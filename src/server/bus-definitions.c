@@ -136,9 +136,20 @@ static int split_reference(Call *c, const char *text, char **ret_repository, cha
                                             text);
 }
 
+/* Whether the last word of a repository begins with `word`, or has it behind a dash (airbyte-source-x). */
+static bool is_called(const char *repository, const char *word) {
+        const char *slash = strrchr(repository, '/') ?: strchr(repository, ':');
+        const char *last = slash ? slash + 1 : repository;
+
+        for (const char *at = strstr(last, word); at; at = strstr(at + 1, word))
+                if (at == last || at[-1] == '-')
+                        return true;
+        return false;
+}
+
 /* By its name, as connectors are called; others must say. */
 static int choose_role(Call *c, const char *role, const char *repository, ActorRole *ret) {
-        bool source = strstr(repository, "source-"), destination = strstr(repository, "destination-");
+        bool source = is_called(repository, "source-"), destination = is_called(repository, "destination-");
 
         if (*role) {
                 *ret = actor_role_from_string(role);
@@ -241,7 +252,7 @@ static int get_own(Call *c, const char *id, Definition **ret) {
 int bus_update_definition(Call *c, sd_bus_message *m, JsonObject **ret) {
         _cleanup_(definition_freep) Definition *before = NULL, *d = NULL;
         _cleanup_json_ JsonObject *body = NULL;
-        const char *id;
+        const char *id, *name = NULL;
         int r = sd_bus_message_read(m, "s", &id);
 
         if (r >= 0)
@@ -250,6 +261,10 @@ int bus_update_definition(Call *c, sd_bus_message *m, JsonObject **ret) {
                 r = call_fail(c, -EINVAL, NULL, "The memfd is empty");
         if (r >= 0)
                 r = get_own(c, id, &before);
+        if (r >= 0)
+                name = json_object_get_string(json_member(body, "name"));
+        if (r >= 0 && name && !streq(name, before->name))
+                r = refuse_taken(c, before->workspace_id, before->role, name);
         if (r < 0)
                 return r;
         r = definition_service_update(c, before->workspace_id, before->role, !!before->manifest, id, body,

@@ -332,9 +332,9 @@ static int apply_image(Call *c, JsonObject *body, Definition *d) {
                 d->reference = NULL;
                 return -ENOMEM;
         }
-        /* The other version's specification may be another. */
-        free(d->spec);
-        d->spec = NULL;
+        /* The other version's specification may be another; so may that of a tag which is said again. */
+        if (json_member(body, "dockerRepository") || json_member(body, "dockerImageTag"))
+                free(TAKE_PTR(d->spec));
         return 0;
 }
 

@@ -155,6 +155,7 @@ def test_connectors_of_ones_own_are_defined_changed_and_removed(control):
     assert (changed["id"], changed["reference"]) == (made["id"], "image:registry.example:5000/team/source-x:1.3")
     assert control.json("connector", "update", made["id"], "--name=x of ours")["name"] == "x of ours"
     for arguments, code, word in ((["add", "image:team/loader:1"], 78, "source or a destination must be said"), (["add", "exec:/bin/true"], 78, "neither"),
+                                  (["add", "image:acme/resource-loader:1"], 78, "must be said"),
                                   (["add", "image:team/source-x"], 78, "names no version"), (["add", "native:source"], 78, "neither"),
                                   (["add", "image:team/source-y:1", "--type=both"], 2, "not 'both'"), (["add", "wasm:x"], 78, "no connectors of kind"),
                                   (["add", "image:a/source-y:1", "--name=x of ours"], 1, "already"), (["update", "x of ours"], 2, "needs a VERSION"),
@@ -176,6 +177,7 @@ def test_a_word_that_two_connectors_answer_to_is_refused_with_their_ids(control)
     two = control.json("connector", "add", "image:other/source-x:1", "--name=two")["id"]
     said = control.ctl("connector", "remove", "x", code=1).stderr  # the type of both
     assert "2 connectors are called 'x', give an id: " in said and one in said and two in said
+    assert "already" in control.ctl("connector", "update", two, "--name=one", code=1).stderr
     control.ctl("connector", "remove", two)
     control.ctl("connector", "remove", "x")
 
