@@ -355,9 +355,9 @@ int ctl_main(int argc, char **argv) {
         Line line = {};
         int r;
 
-        r = parse_line(&c, argc, argv, &line);
+        r = check_text(argc, argv);
         if (r == 0)
-                r = check_text(argc, argv);
+                r = parse_line(&c, argc, argv, &line);
         if (r != 0)
                 return r;
         if (line.version) {
