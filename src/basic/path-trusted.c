@@ -19,7 +19,8 @@
 typedef struct Walk {
         int at;       /* where we are */
         char *rest;   /* what is still to be walked */
-        char *behind; /* what was, for the message */
+        char *behind; /* what was, links followed */
+        char *where;  /* the name that is looked at, behind that */
         unsigned n_links;
 } Walk;
 
@@ -27,6 +28,7 @@ static void walk_done(Walk *w) {
         (void) safe_close(w->at);
         free(w->rest);
         free(w->behind);
+        free(w->where);
 }
 
 static int start_at_root(Walk *w) {
@@ -62,7 +64,7 @@ static int may_follow(const Walk *w, const struct stat *link, const char *text) 
 }
 
 /* `rest` becomes what the link says, and what came after it. */
-static int follow(Walk *w, int link, const char *name, const char *rest, char **ret_link) {
+static int follow(Walk *w, int link, const char *rest) {
         char text[PATH_MAX], *joined;
         struct stat st;
         ssize_t n = readlinkat(link, "", text, sizeof(text) - 1);
@@ -74,13 +76,8 @@ static int follow(Walk *w, int link, const char *name, const char *rest, char **
         if (++w->n_links > LINKS_MAX)
                 return -ELOOP;
         r = may_follow(w, &st, text);
-        if (r == 0) {
-                if (ret_link && asprintf(ret_link, "%s/%s", w->behind, name) < 0)
-                        *ret_link = NULL;
-                return -ENOLINK;
-        }
-        if (r < 0)
-                return r;
+        if (r <= 0)
+                return r < 0 ? r : -ENOLINK;
         if (asprintf(&joined, "%s%s%s", text, *rest ? "/" : "", rest) < 0)
                 return -ENOMEM;
         free(w->rest);
@@ -88,11 +85,12 @@ static int follow(Walk *w, int link, const char *name, const char *rest, char **
         return joined[0] == '/' ? start_at_root(w) : 0;
 }
 
-static int enter(Walk *w, int next, const char *name, const char *rest) {
-        char *left = strdup(rest), *behind;
+static int enter(Walk *w, int next, const char *rest) {
+        char *left = strdup(rest), *behind = strdup(w->where);
 
-        if (!left || asprintf(&behind, "%s/%s", w->behind, name) < 0) {
+        if (!left || !behind) {
                 free(left);
+                free(behind);
                 (void) safe_close(next);
                 return -ENOMEM;
         }
@@ -106,30 +104,34 @@ static int enter(Walk *w, int next, const char *name, const char *rest) {
 }
 
 /* One name. */
-static int step(Walk *w, char **ret_link) {
+static int step(Walk *w) {
         const char *begin = w->rest + strspn(w->rest, "/"), *end = begin + strcspn(begin, "/");
         const char *rest = end + strspn(end, "/");
         _cleanup_free_ char *name = strndup(begin, (size_t) (end - begin));
         _cleanup_close_ int next = -EBADF;
         struct stat st;
+        char *where;
 
-        if (!name)
+        if (!name || asprintf(&where, "%s/%s", w->behind, name) < 0)
                 return -ENOMEM;
+        free(w->where);
+        w->where = where;
         /* "/" or what a link ends with. */
         next = openat(w->at, *name ? name : ".", O_PATH | O_NOFOLLOW | O_CLOEXEC);
         if (next < 0 || fstat(next, &st) < 0)
                 return -errno;
-        return S_ISLNK(st.st_mode) ? follow(w, next, name, rest, ret_link)
-                                    : enter(w, TAKE_FD(next), name, rest);
+        return S_ISLNK(st.st_mode) ? follow(w, next, rest) : enter(w, TAKE_FD(next), rest);
 }
 
-int path_open_trusted(const char *path, char **ret_link) {
+int path_open_trusted(const char *path, char **ret_where) {
         _cleanup_(walk_done) Walk w = { .at = -EBADF, .rest = strdup(path) };
         int r = w.rest ? start_at_root(&w) : -ENOMEM;
 
         if (path[0] != '/')
                 return -EINVAL;
         while (r >= 0 && *w.rest)
-                r = step(&w, ret_link);
+                r = step(&w);
+        if (ret_where)
+                *ret_where = TAKE_PTR(w.where);
         return r < 0 ? r : TAKE_FD(w.at);
 }

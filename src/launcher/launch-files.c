@@ -26,6 +26,18 @@ static bool names(char *const *paths, const char *source) {
         return false;
 }
 
+/* What gantry-launcher.service hides of the host (ProtectHome=, TemporaryFileSystem=): whoever mounts sees
+ * other files there than the launcher does. An administrator has to allow such a place (ReadRoots=,
+ * WriteRoots=), and what is mounted of it is not compared. */
+static bool is_hidden(const char *path) {
+        static const char *const places[] = { "/home", "/root", "/run/user", "/tmp", "/var/tmp" };
+
+        for (size_t i = 0; path && i < ELEMENTSOF(places); i++)
+                if (path_is_under(path, places[i]))
+                        return true;
+        return false;
+}
+
 /* A unit's properties are lines of a file to systemd. */
 static int check_text(const char *path, Error **reterr_error) {
         _cleanup_free_ char *shown = strdup(path);
@@ -42,20 +54,20 @@ static int check_text(const char *path, Error **reterr_error) {
 }
 
 static int identify(SandboxMount *m, Error **reterr_error) {
-        _cleanup_free_ char *link = NULL;
-        _cleanup_close_ int fd = path_open_trusted(m->source, &link);
-        struct stat st;
+        _cleanup_free_ char *where = NULL;
+        _cleanup_close_ int fd = path_open_trusted(m->source, &where);
+        struct stat st = {};
 
         if (fd == -ENOLINK)
                 return error_set(reterr_error, -EPERM,
                                  "The path '%s' is not followed: the link '%s' is not root's", m->source,
-                                 strempty(link));
-        if (fd == -ENOMEM)
-                return fd;
-        m->checked = true;
-        m->device = m->inode = 0;
-        if (fd < 0 || fstat(fd, &st) < 0)
+                                 strempty(where));
+        if (is_hidden(where))
                 return 0;
+        if (fd >= 0 ? fstat(fd, &st) < 0 : fd != -ENOENT && fd != -ENOTDIR)
+                return error_set_errno(reterr_error, fd < 0 ? fd : -errno, "Can't look at the path '%s'",
+                                       m->source);
+        m->checked = true;
         m->device = (uint64_t) st.st_dev;
         m->inode = (uint64_t) st.st_ino & INT64_MAX;
         return 0;

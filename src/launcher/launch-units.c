@@ -179,6 +179,10 @@ int launch_unit_connector(UnitPlan *u, const LaunchRequest *q, const LaunchActor
         if ((u->kind == UNIT_PODMAN) != (start->connector->kind == CONNECTOR_IMAGE))
                 return error_set(reterr_error, -EINVAL, "'%s' can't be run by the executor '%s'", a->reference,
                                  unit_kind_to_string(u->kind));
+        if (u->kind == UNIT_PODMAN &&
+            strv_length(a->read_paths) + strv_length(a->write_paths) > PODMAN_PATHS_MAX)
+                return error_set(reterr_error, -E2BIG, "'%s': an image can have %u paths in its configuration",
+                                 a->reference, PODMAN_PATHS_MAX);
         start->stop_grace = grace;
         start->memory_max = a->memory_max;
         start->tasks_max = a->tasks_max;

@@ -12,6 +12,9 @@
 /* What every container of ours is found by; its value is the unit's name. */
 #define PODMAN_LABEL "org.gantry.unit"
 
+/* CONTAINER_MOUNTS_MAX of shim/shim-container.h: what the container's first process can be told to compare. */
+#define PODMAN_PATHS_MAX 16U
+
 /* What is in the directory of hooks: podman has each image's root looked at before it is used
  * (shim/container-check.c). */
 #define PODMAN_HOOK "container-check.json"

@@ -241,6 +241,18 @@ def test_T63_a_path_that_becomes_a_link_leads_nowhere(lab):
     require(set(found.values()) == {"ok"}, f"{found}")
 
 
+def test_a_root_that_the_launcher_does_not_see(lab):
+    """Its unit has no /home; who mounts has. What an administrator allows there is reached."""
+    home = pathlib.Path("/home/somebody/exports")
+    run("install", "-d", "-m", "0755", home.parent)
+    run("install", "-d", "-o", "gantry-files", "-g", "gantry-files", "-m", "0750", home)
+    (home / "file").write_text("x", encoding="utf-8")
+    shutil.chown(home / "file", "gantry-files")
+    for executor in EXECUTORS:
+        found = inside(lab, executor, "files", given=[{"path": str(home), "write": False}], paths=[str(home / "file")])
+        require(found[str(home / "file")] == "ok", f"{executor}: {found}")
+
+
 def test_T07_nothing_is_left(lab):
     victim = pathlib.Path("/srv/victim")
     victim.mkdir(exist_ok=True)

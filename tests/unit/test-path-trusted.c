@@ -73,6 +73,27 @@ TEST(a_path_without_links_leads_where_it_says) {
         assert_int_equal(path_open_trusted("there", NULL), -EINVAL);
 }
 
+TEST(where_a_path_lies_is_told) {
+        _cleanup_free_ char *wanted = NULL, *found = NULL, *missing = NULL;
+        _cleanup_close_ int fd = -EBADF;
+        _cleanup_(place_done) Place p;
+        char path[160];
+
+        if (geteuid() != 0)
+                skip();
+        place_init(&p);
+        make_link(&p, "link", p.there, 0);
+        snprintf(path, sizeof(path), "%s/link/inside", p.path);
+        fd = path_open_trusted(path, &found);
+        ASSERT_OK(fd);
+        assert_true(asprintf(&wanted, "%s/inside", p.there) > 0);
+        assert_string_equal(found, wanted);
+        snprintf(path, sizeof(path), "%s/link/nothing/below", p.path);
+        assert_int_equal(path_open_trusted(path, &missing), -ENOENT);
+        assert_true(strncmp(missing, p.there, strlen(p.there)) == 0 &&
+                    strcmp(missing + strlen(p.there), "/nothing") == 0);
+}
+
 TEST(a_strangers_link_leads_to_a_name_beside_it_and_nowhere_else) {
         _cleanup_(place_done) Place p;
         _cleanup_free_ char *link = NULL;
