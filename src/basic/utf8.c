@@ -137,3 +137,10 @@ int utf8_append_printable(Buffer *b, const char *p, size_t n, bool keep_newlines
         }
         return 0;
 }
+
+bool utf8_has_controls(const char *text) {
+        for (; *text; text++)
+                if ((unsigned char) *text < 0x20 || *text == 0x7f)
+                        return true;
+        return false;
+}

@@ -13,6 +13,9 @@ size_t utf8_encode(uint32_t c, char out[static 4]);
 
 bool utf8_is_valid(const char *p, size_t n);
 
+/* Whether a text has C0 control characters or DEL: newlines and tabs, too. */
+bool utf8_has_controls(const char *text);
+
 /* Appends `p` with control bytes (C0, DEL, C1), invalid bytes and bidirectional overrides written as \xNN
  * or \uNNNN, so that no text from a connector can move the cursor, change the title or fill the clipboard
  * (threat T31). Newlines and tabs are kept when `keep_newlines`. */

@@ -14,6 +14,7 @@
 #include "basic/path-trusted.h"
 #include "basic/path-util.h"
 #include "basic/strv.h"
+#include "basic/utf8.h"
 #include "launcher/launch-files.h"
 
 static bool names(char *const *paths, const char *source) {
@@ -40,17 +41,13 @@ static bool is_hidden(const char *path) {
 
 /* A unit's properties are lines of a file to systemd. */
 static int check_text(const char *path, Error **reterr_error) {
-        _cleanup_free_ char *shown = strdup(path);
-        bool bad = false;
+        _cleanup_buffer_ Buffer shown = {};
 
-        if (!shown)
-                return -ENOMEM;
-        for (char *c = shown; *c; c++)
-                if ((unsigned char) *c < 0x20 || *c == 0x7f) {
-                        *c = '?';
-                        bad = true;
-                }
-        return bad ? error_set(reterr_error, -EINVAL, "The path '%s' has control characters", shown) : 0;
+        if (!utf8_has_controls(path))
+                return 0;
+        (void) utf8_append_printable(&shown, path, strlen(path), /* keep_newlines= */ false);
+        return error_set(reterr_error, -EINVAL, "The path '%s' has control characters",
+                         strempty(buffer_string(&shown)));
 }
 
 static int identify(SandboxMount *m, Error **reterr_error) {

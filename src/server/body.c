@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include "basic/utf8.h"
 #include "server/body.h"
 
 #define PAGE_SIZE_DEFAULT 200
@@ -62,9 +63,8 @@ int body_name(Call *c, JsonObject *body, char **name) {
                 return call_fail(c, -EINVAL, NULL, "'name' must have from 1 to %u bytes", NAME_LENGTH_MAX);
         if (strspn(s, " ") == strlen(s))
                 return call_fail(c, -EINVAL, NULL, "'name' must not be blank");
-        for (const char *p = s; *p; p++)
-                if ((unsigned char) *p < ' ' || *p == 0x7f)
-                        return call_fail(c, -EINVAL, NULL, "'name' must not have control characters");
+        if (utf8_has_controls(s))
+                return call_fail(c, -EINVAL, NULL, "'name' must not have control characters");
         return replace_text(name, strdup(s));
 }
 

@@ -11,6 +11,7 @@
 #include <strings.h>
 
 #include "basic/strv.h"
+#include "basic/utf8.h"
 #include "server/configuration-path.h"
 
 static bool is_url(const char *s) {
@@ -23,13 +24,6 @@ static bool climbs(const char *path) {
                 if (strncmp(p, "..", 2) == 0 && (p[2] == '/' || !p[2]))
                         return true;
         }
-        return false;
-}
-
-static bool has_controls(const char *path) {
-        for (; *path; path++)
-                if ((unsigned char) *path < 0x20 || *path == 0x7f)
-                        return true;
         return false;
 }
 
@@ -55,7 +49,7 @@ int configuration_path_check(const ConfFile *conf, const char *path, bool write,
                 r = strv_extend(&roots, FILES_ROOT_DEFAULT);
         if (r < 0)
                 return r;
-        if (has_controls(path)) {
+        if (utf8_has_controls(path)) {
                 *ret_why = strdup("must not have control characters");
                 return *ret_why ? -EPERM : -ENOMEM;
         }
